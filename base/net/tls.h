@@ -1,0 +1,28 @@
+/* TLS contexts. The server side chooses its certificate by SNI between a trusted chain and a fallback, and
+ * either may be replaced while connections live: each connection keeps what it was made with. */
+#ifndef BASE_NET_TLS_H
+#define BASE_NET_TLS_H
+
+#include "base/crypto/cert.h"
+
+struct tls_server;
+struct ssl_ctx_st;
+
+enum tls_slot {
+    TLS_FALLBACK, /* served without SNI, with an unknown name, or while there is nothing better */
+    TLS_TRUSTED,  /* served when SNI matches one of its dNSNames (a wildcard covers one label) */
+};
+
+/* TLS 1.2 and 1.3, AEAD suites, session tickets, no renegotiation, SSL_MODE_RELEASE_BUFFERS. */
+int tls_server_new(struct tls_server **ret_tls) MUST_CHECK;
+/* Installs CERT and KEY (both borrowed; copied by reference) into SLOT for new handshakes. ERROR_CRYPTO when they do not
+ * belong together: the slot then keeps what it had. */
+int tls_server_set(struct tls_server *tls, enum tls_slot slot, const struct cert *cert,
+                   const struct key *key) MUST_CHECK;
+/* Empties SLOT. */
+void tls_server_clear(struct tls_server *tls, enum tls_slot slot);
+void tls_server_free(struct tls_server *tls);
+/* For base/net and the terminator: the context whose SNI callback chooses, borrowed. */
+struct ssl_ctx_st *tls_server_context(struct tls_server *tls);
+
+#endif

@@ -1,0 +1,35 @@
+# Warnings, hardening and sanitizers, the same for every target.
+add_compile_definitions(_GNU_SOURCE LATCHKEY_VERSION="${PROJECT_VERSION}")
+add_compile_options(
+  -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wmissing-declarations
+  -Wold-style-definition -Wpointer-arith -Wwrite-strings -Wundef -Wvla -Wformat=2
+  -Wswitch-enum -Wimplicit-fallthrough -Wcast-qual -Wnull-dereference
+  -fno-common -fno-strict-aliasing -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
+if(LATCHKEY_WERROR)
+  add_compile_options(-Werror)
+endif()
+
+# Hardening (the list of Debian's dpkg-buildflags hardening=+all, plus stack clash).
+add_compile_options(-fstack-protector-strong -fstack-clash-protection -fPIE)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  add_compile_options(-fcf-protection)
+endif()
+add_link_options(-pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,--as-needed)
+if(NOT LATCHKEY_SANITIZE AND NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
+  add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
+endif()
+set(CMAKE_C_FLAGS_RELEASE "-O2 -g")
+
+if(LATCHKEY_SANITIZE)
+  # -Wnull-dereference and -Wmaybe-uninitialized report false positives under sanitizers.
+  add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all
+                      -fno-omit-frame-pointer -O1 -g -Wno-null-dereference)
+  if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+    add_compile_options(-Wno-maybe-uninitialized)
+  endif()
+  add_link_options(-fsanitize=address,undefined)
+endif()
+if(LATCHKEY_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+  add_compile_definitions(LATCHKEY_FUZZ)
+endif()

@@ -1,0 +1,53 @@
+# latchkey_library(NAME SOURCES ... LINK ...): one static library per folder.
+# Include paths start at the project root, so that a layer can be read off an #include line.
+function(latchkey_library name)
+  cmake_parse_arguments(arg "" "" "SOURCES;LINK" ${ARGN})
+  add_library(${name} STATIC ${arg_SOURCES})
+  target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR})
+  target_link_libraries(${name} PUBLIC ${arg_LINK})
+endfunction()
+
+# latchkey_program(NAME SOURCES ... LINK ...)
+function(latchkey_program name)
+  cmake_parse_arguments(arg "" "" "SOURCES;LINK" ${ARGN})
+  add_executable(${name} ${arg_SOURCES})
+  target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
+  target_link_libraries(${name} PRIVATE ${arg_LINK})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+endfunction()
+
+# latchkey_unit_test(SOURCE LINK ...): a cmocka program; the test's name is the file's stem.
+# VECTORS in the code is the path of tests/vectors.
+function(latchkey_unit_test source)
+  if(NOT LATCHKEY_TESTS OR LATCHKEY_FUZZ)
+    return()
+  endif()
+  cmake_parse_arguments(arg "" "" "LINK" ${ARGN})
+  get_filename_component(stem ${source} NAME_WE)
+  add_executable(${stem} ${source})
+  target_include_directories(${stem} PRIVATE ${CMAKE_SOURCE_DIR})
+  target_link_libraries(${stem} PRIVATE ${arg_LINK} PkgConfig::CMOCKA)
+  target_compile_definitions(${stem} PRIVATE VECTORS="${CMAKE_SOURCE_DIR}/tests/vectors")
+  add_test(NAME unit/${stem} COMMAND ${stem})
+  set_tests_properties(unit/${stem} PROPERTIES LABELS unit TIMEOUT 120)
+endfunction()
+
+# latchkey_fuzz_target(SOURCE CORPUS LINK ...): SOURCE defines LLVMFuzzerTestOneInput. With
+# LATCHKEY_FUZZ it becomes a libFuzzer program; else its corpus is replayed as a test.
+function(latchkey_fuzz_target source corpus)
+  if(NOT LATCHKEY_TESTS)
+    return()
+  endif()
+  cmake_parse_arguments(arg "" "" "LINK" ${ARGN})
+  get_filename_component(stem ${source} NAME_WE)
+  if(LATCHKEY_FUZZ)
+    add_executable(${stem} ${source})
+    target_link_options(${stem} PRIVATE -fsanitize=fuzzer)
+  else()
+    add_executable(${stem} ${source} ${CMAKE_SOURCE_DIR}/tests/fuzz/replay.c)
+    add_test(NAME fuzz/${stem} COMMAND ${stem} ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${corpus})
+    set_tests_properties(fuzz/${stem} PROPERTIES LABELS fuzz TIMEOUT 120)
+  endif()
+  target_include_directories(${stem} PRIVATE ${CMAKE_SOURCE_DIR})
+  target_link_libraries(${stem} PRIVATE ${arg_LINK})
+endfunction()
