@@ -46,14 +46,14 @@ void lanname_address_text(const struct lanname_address *address, char ret_text[s
 
 /* 32 base32 characters (a-z, 2-7, any case). */
 bool lanname_is_id(const uint8_t *label, size_t size);
-/* A label a device may publish under its id: LDH, 1..32 octets, not address-shaped, no hyphen at either end, no "--"
- * in positions 3 and 4, not starting with '_'. */
+/* A label a device may publish under its id: LDH, 1..32 octets, not address-shaped, no hyphen at either
+ * end, no "--" in positions 3 and 4, not starting with '_'. */
 bool lanname_is_host_label(const uint8_t *label, size_t size);
 
-/* "<label>.<id>.<zone>" and friends as text; false when they do not fit in 253 octets. */
+/* "<id>.<zone>" as text; false when it does not fit in 253 octets or CAPACITY (with NUL). */
 bool lanname_device_name(const char *id, const char *zone, char *ret_name, size_t capacity);
 /* Splits "*.<id>.<zone>" or "<id>.<zone>" (lower case): true with RET_ID and whether it is the wildcard. */
-bool lanname_parse_identifier(const char *name, const char *zone, char ret_id[static LANNAME_ID_SIZE + 1],
-                              bool *ret_wildcard);
+bool lanname_parse_identifier(const char *name, const char *zone,
+                              char ret_id[static LANNAME_ID_SIZE + 1], bool *ret_wildcard);
 
 #endif
