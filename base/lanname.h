@@ -1,6 +1,7 @@
-/* The one place that knows which names exist under a latchkey zone, and what an address looks like as a
- * label. Used by dns (every query), front and issuer (orders), device (its own names). Pure: no allocation, no
- * I/O. The rules are the table "Names" of docs/ARCHITECTURE.md. */
+/* The one place that knows which names exist under a latchkey zone, and what an address looks
+ * like as a label. Used by dns (every query), front and issuer (orders), device (its own
+ * names). Pure: no allocation, no I/O. The rules are the table "Names" of
+ * docs/ARCHITECTURE.md. */
 #ifndef BASE_LANNAME_H
 #define BASE_LANNAME_H
 
@@ -40,19 +41,21 @@ void lanname_write_label(const struct lanname_address *address,
                          char ret_label[static LANNAME_ADDRESS_LABEL_MAX + 1]);
 /* Whether this address may be answered under an id. */
 bool lanname_allowed(const struct lanname_address *address, const struct lanname_policy *policy);
-/* Text forms ("192.168.1.51", "fd12::1"), canonical or not, to an address and back (inet_ntop's form). */
+/* Text forms ("192.168.1.51", "fd12::1"), canonical or not, to an address and back
+ * (inet_ntop's form). */
 bool lanname_address_parse(const char *text, struct lanname_address *ret_address);
 void lanname_address_text(const struct lanname_address *address, char ret_text[static 46]);
 
 /* 32 base32 characters (a-z, 2-7, any case). */
 bool lanname_is_id(const uint8_t *label, size_t size);
-/* A label a device may publish under its id: LDH, 1..32 octets, not address-shaped, no hyphen at either
- * end, no "--" in positions 3 and 4, not starting with '_'. */
+/* A label a device may publish under its id: LDH, 1..32 octets, not address-shaped, no hyphen
+ * at either end, no "--" in positions 3 and 4, not starting with '_'. */
 bool lanname_is_host_label(const uint8_t *label, size_t size);
 
 /* "<id>.<zone>" as text; false when it does not fit in 253 octets or CAPACITY (with NUL). */
 bool lanname_device_name(const char *id, const char *zone, char *ret_name, size_t capacity);
-/* Splits "*.<id>.<zone>" or "<id>.<zone>" (lower case): true with RET_ID and whether it is the wildcard. */
+/* Splits "*.<id>.<zone>" or "<id>.<zone>" (lower case): true with RET_ID and whether it is the
+ * wildcard. */
 bool lanname_parse_identifier(const char *name, const char *zone,
                               char ret_id[static LANNAME_ID_SIZE + 1], bool *ret_wildcard);
 

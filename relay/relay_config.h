@@ -44,7 +44,7 @@ struct relay_config {
     struct conf_texts dns_name_servers; /* "ns1.lan.example.com=192.0.2.1,2001:db8::1" or an out-of-zone name alone; required */
     struct conf_texts dns_hosts;        /* "relay=192.0.2.1,2001:db8::1" : A/AAAA of <host>.Z */
     struct conf_texts dns_apex;         /* addresses of the zone itself; none by default */
-    struct conf_texts dns_records;      /* further records in zone-file text, one a value in the file's `record =` line */
+    char *dns_records_file;             /* zone-file text of further records (TXT, MX ...); "" : none */
     char *dns_contact;                  /* SOA RNAME as mail address; default hostmaster@<zone> */
     bool dns_shared;                    /* answer 100.64/10; default no */
     bool dns_loopback;                  /* answer loopback; a lab only; default no */
