@@ -1,0 +1,42 @@
+#!/usr/bin/python3
+"""A file is one noun: none is named util, misc, common or helpers, and its stem starts the name of
+every function that its header declares."""
+import os
+import re
+
+import source
+
+VAGUE = re.compile(r"(^|_)(utils?|misc|common|helpers?|stuff|tools?)(_|$)")
+FUNCTION = re.compile(r"^(?!typedef\b|static\b|return\b|#)[A-Za-z_][\w \t]*[ *]+\**(\w+)\s*\(", re.M)
+# Interfaces whose prefix is not their file's stem, and why.
+EXCEPTIONS = {
+    "base/net/http_server.h": ("http_exchange",),   # one request and its response at the server
+    "base/net/http_client.h": ("http_response",),   # what a transfer brought
+    "base/net/resolve.h": ("resolver",),            # the object; resolve_* are its look-ups
+}
+
+
+def check(path, text):
+    stem, ending = os.path.splitext(os.path.basename(path))
+    if VAGUE.search(stem):
+        yield 1, f"'{stem}' says nothing of what is in the file"
+    if ending != ".h" or path.startswith("tests/"):
+        return
+    for line, match in source.matches(FUNCTION, source.blank(text)):
+        name = match.group(1)
+        prefixes = (stem,) + EXCEPTIONS.get(path, ())
+        if name.isupper() or name == "__attribute__":
+            continue
+        if not any(name == prefix or name.startswith(prefix + "_") for prefix in prefixes):
+            yield line, f"{name}() doesn't start with the file's stem '{stem}_'"
+
+
+source.run(check, (
+    ("base/core/util.c", "\n", 1),
+    ("base/core/http_helpers.c", "\n", 1),
+    ("base/core/utility_rate.c", "\n", 0),
+    ("base/core/text.h", "int text_cut(char *x);\nchar *text_copy(const char *x);\n", 0),
+    ("base/core/text.h", "int cut(char *x);\n", 1),
+    ("base/core/text.h", "/* int cut(char *x); */\n", 0),
+    ("tests/unit/text.h", "int cut(char *x);\n", 0),
+))
