@@ -1,5 +1,6 @@
-/* The whole of acme/ for its users: JWS and problem documents (both sides), and the client of RFC 8555 as
- * state machines without I/O. The driver's loop is described in acme/step.h. */
+/* The whole of acme/ for its users: JWS and problem documents (both sides), and the
+ * client of RFC 8555 as state machines without I/O. The driver's loop is described in
+ * acme/step.h. */
 #ifndef ACME_ACME_H
 #define ACME_ACME_H
 

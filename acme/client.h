@@ -1,5 +1,6 @@
-/* The client's shared half: one CA, one account. It learns the directory, makes or finds the account and
- * keeps the nonces for its orders and calls. See acme/step.h for how it is driven. */
+/* The client's shared half: one CA, one account. It learns the directory, makes or finds
+ * the account and keeps the nonces for its orders and calls. See acme/step.h for how it
+ * is driven. */
 #ifndef ACME_CLIENT_H
 #define ACME_CLIENT_H
 
@@ -11,36 +12,41 @@
 struct acme_client;
 
 struct acme_client_options {
-    const char *directory_url;             /* https, without fragment; all else is of its origin */
-    struct jws_signer signer;              /* its key is kept by reference; callback and arg must outlive */
-    const char *const *contacts;           /* "mailto:..." ; may be NULL */
-    size_t contact_count;                  /* at most 4 */
-    const struct eab_credentials *eab;     /* NULL: none; copied */
-    const char *account_url;               /* from an earlier run; NULL: ask */
-    bool may_create_account;               /* else onlyReturnExisting, also when the CA forgot us */
-    acme_random_fn *random;                /* NULL: random_below */
+    const char *directory_url; /* https, without fragment; all else is of its origin */
+    struct jws_signer
+        signer; /* its key is kept by reference; callback and arg must outlive */
+    const char *const *contacts;       /* "mailto:..." ; may be NULL */
+    size_t contact_count;              /* at most 4 */
+    const struct eab_credentials *eab; /* NULL: none; copied */
+    const char *account_url;           /* from an earlier run; NULL: ask */
+    bool may_create_account; /* else onlyReturnExisting, also when the CA forgot us */
+    acme_random_fn *random;  /* NULL: random_below */
 };
 
-/* Copies what it needs. ERROR_SYNTAX for a directory or account URL that is not https or not of one
- * origin. Free after its orders and calls. */
-int acme_client_new(const struct acme_client_options *options, struct acme_client **ret_client) MUST_CHECK;
+/* Copies what it needs. ERROR_SYNTAX for a directory or account URL that is not https or
+ * not of one origin. Free after its orders and calls. */
+int acme_client_new(const struct acme_client_options *options,
+                    struct acme_client **ret_client) MUST_CHECK;
 void acme_client_free(struct acme_client *client);
 
-/* REQUEST, RESPONSE, WAIT, SAVE (the account URL is new), FAILED, IDLE (ready: nothing to do). After
- * FAILED it starts again by itself once error.retry_at has passed. */
-void acme_client_next(struct acme_client *client, struct acme_now now, struct acme_step *ret_step);
-void acme_client_response(struct acme_client *client, const struct http_response *response,
-                          struct acme_now now);
+/* REQUEST, RESPONSE, WAIT, SAVE (the account URL is new), FAILED, IDLE (ready: nothing to
+ * do). After FAILED it starts again by itself once error.retry_at has passed. */
+void acme_client_next(struct acme_client *client, struct acme_now now,
+                      struct acme_step *ret_step);
+void acme_client_response(struct acme_client *client,
+                          const struct http_response *response, struct acme_now now);
 /* The account URL is durable. */
 void acme_client_saved(struct acme_client *client);
 /* Forgets a failure at once (the operator changed something). */
 void acme_client_retry(struct acme_client *client);
-/* How many SHARED machines can go on now; SIZE_MAX when all must be told that the client failed. */
+/* How many SHARED machines can go on now; SIZE_MAX when all must be told that the client
+ * failed. */
 size_t acme_client_ready_count(const struct acme_client *client);
 
 /* NULL until known; borrowed until the next call. */
 const char *acme_client_account_url(const struct acme_client *client);
-/* The directory as received, NULL until then; `meta` and extensions are the caller's to read. Borrowed. */
+/* The directory as received, NULL until then; `meta` and extensions are the caller's to
+ * read. Borrowed. */
 const json_t *acme_client_directory(const struct acme_client *client);
 /* From the directory; false until it is known. */
 bool acme_client_has_renewal_info(const struct acme_client *client);

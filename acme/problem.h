@@ -1,4 +1,5 @@
-/* Problem documents (RFC 9457, RFC 8555 6.7): read from a CA's response, built for a device. */
+/* Problem documents (RFC 9457, RFC 8555 6.7): read from a CA's response, built for a
+ * device. */
 #ifndef ACME_PROBLEM_H
 #define ACME_PROBLEM_H
 
@@ -7,7 +8,8 @@
 
 #include <jansson.h>
 
-/* The error types of RFC 8555 6.7, RFC 9773 7.4 and draft-ietf-acme-profiles; `conflict` is Boulder's. */
+/* The error types of RFC 8555 6.7, RFC 9773 7.4 and draft-ietf-acme-profiles; `conflict`
+ * is Boulder's. */
 enum acme_problem_type {
     ACME_PROBLEM_NONE, /* no problem document, or none with an ACME type */
     ACME_PROBLEM_ACCOUNT_DOES_NOT_EXIST,
@@ -52,12 +54,13 @@ struct acme_subproblem {
     char detail[ACME_SUBPROBLEM_DETAIL_MAX];
 };
 
-/* Every text is printable ASCII and cut to its field, whoever wrote it: it may go to logs and pages. */
+/* Every text is printable ASCII and cut to its field, whoever wrote it: it may go to logs
+ * and pages. */
 struct acme_problem {
     enum acme_problem_type type;
-    int status;                              /* HTTP status; 0: none known */
-    char detail[LIMIT_DETAIL_BYTES];         /* one sentence, or "" */
-    char instance[ACME_PROBLEM_NAME_MAX];    /* userActionRequired's URL, or "" */
+    int status;                           /* HTTP status; 0: none known */
+    char detail[LIMIT_DETAIL_BYTES];      /* one sentence, or "" */
+    char instance[ACME_PROBLEM_NAME_MAX]; /* userActionRequired's URL, or "" */
     size_t subproblem_count;
     struct acme_subproblem subproblems[ACME_SUBPROBLEMS_MAX];
 };
@@ -68,18 +71,23 @@ const char *acme_problem_type_text(enum acme_problem_type type);
 int acme_problem_type_status(enum acme_problem_type type);
 
 /* Makes a problem of this type with its usual status and a printf-made detail. */
-void acme_problem_set(struct acme_problem *ret_problem, enum acme_problem_type type, const char *format,
-                      ...) PRINTF_LIKE(3, 4);
+void acme_problem_set(struct acme_problem *ret_problem, enum acme_problem_type type,
+                      const char *format, ...) PRINTF_LIKE(3, 4);
 /* Adds a subproblem; what does not fit any more is left out. IDENTIFIER may be NULL. */
 void acme_problem_add(struct acme_problem *problem, enum acme_problem_type type,
                       const char *identifier, const char *format, ...) PRINTF_LIKE(4, 5);
-/* Reads any JSON value; nothing makes it fail: what is no problem document gives type NONE. STATUS is
- * the HTTP status, 0 for an `error` member inside an order or a challenge. */
-void acme_problem_from_json(const json_t *value, int status, struct acme_problem *ret_problem);
+/* Reads any JSON value; nothing makes it fail: what is no problem document gives type
+ * NONE. STATUS is the HTTP status, 0 for an `error` member inside an order or a
+ * challenge. */
+void acme_problem_from_json(const json_t *value, int status,
+                            struct acme_problem *ret_problem);
 /* The same from a response's body, whatever it is (HTML too). */
-void acme_problem_parse(int status, const void *body, size_t size, struct acme_problem *ret_problem);
-/* The document as JSON value, with `algorithms` for badSignatureAlgorithm; json_decref() it. */
-int acme_problem_to_json(const struct acme_problem *problem, json_t **ret_value) MUST_CHECK;
+void acme_problem_parse(int status, const void *body, size_t size,
+                        struct acme_problem *ret_problem);
+/* The document as JSON value, with `algorithms` for badSignatureAlgorithm; json_decref()
+ * it. */
+int acme_problem_to_json(const struct acme_problem *problem,
+                         json_t **ret_value) MUST_CHECK;
 /* The same as text for an application/problem+json body, appended to BODY. */
 int acme_problem_dump(const struct acme_problem *problem, struct buffer *body) MUST_CHECK;
 

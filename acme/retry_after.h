@@ -6,8 +6,8 @@
 
 enum { ACME_RETRY_MIN_S = 1, ACME_RETRY_MAX_S = 86400 };
 
-/* The wall time that VALUE (seconds or an HTTP-date) means, held to NOW + 1 s .. NOW + 1 day. NULL or
- * nonsense means NOW + FALLBACK_S. */
+/* The wall time that VALUE (seconds or an HTTP-date) means, held to NOW + 1 s .. NOW + 1
+ * day. NULL or nonsense means NOW + FALLBACK_S. */
 int64_t acme_retry_after(const char *value, int64_t now_at, int64_t fallback_s);
 
 #endif
