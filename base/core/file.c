@@ -1,0 +1,249 @@
+/* Durable replacement of a file, in the only order that survives a power cut: the new
+ * bytes go to a temporary in the same folder and are fsynced, rename(2) or link(2) makes
+ * them visible in one step, and an fsync of the folder makes that step durable. Before
+ * the rename a failure leaves the old file; after it the new one is whole in any case.
+ *
+ * The temporary is made with O_EXCL and mode 0600 and gets its final mode before it gets
+ * its name, so a key is never readable by others, not even for a moment. */
+#include "base/core/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { TEMPORARY_TRIES = 100 };
+
+static int from_errno(void)
+{
+    if (errno == ENOENT || errno == ENOTDIR) {
+        return ERROR_NOT_FOUND;
+    }
+    return errno == ENOMEM ? ERROR_MEMORY : ERROR_IO;
+}
+
+/* close that keeps errno. */
+static void close_quietly(int fd)
+{
+    int errno_kept = errno;
+    if (fd >= 0) {
+        close(fd);
+    }
+    errno = errno_kept;
+}
+
+int file_read(const char *path, struct buffer *buffer)
+{
+    uint8_t chunk[4096];
+    int error = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0) {
+        return from_errno();
+    }
+    for (;;) {
+        ssize_t size = read(fd, chunk, sizeof(chunk));
+        if (size < 0 && errno == EINTR) {
+            continue;
+        }
+        if (size < 0) {
+            error = ERROR_IO;
+        } else if (size > 0) {
+            error = buffer_append(buffer, chunk, (size_t)size);
+        }
+        if (error != 0 || size == 0) {
+            break;
+        }
+    }
+    explicit_bzero(chunk, sizeof(chunk));
+    close_quietly(fd);
+    return error;
+}
+
+static int write_whole(int fd, const uint8_t *data, size_t size)
+{
+    while (size > 0) {
+        ssize_t written = write(fd, data, size);
+        if (written < 0 && errno == EINTR) {
+            continue;
+        }
+        if (written < 0) {
+            return ERROR_IO;
+        }
+        data += written;
+        size -= (size_t)written;
+    }
+    return 0;
+}
+
+/* Opens a new file beside PATH and writes its name to RET_NAME. */
+static int open_temporary(const char *path, char ret_name[static PATH_MAX], int *ret_fd)
+{
+    static atomic_uint counter;
+    for (int i = 0; i < TEMPORARY_TRIES; i++) {
+        unsigned number = atomic_fetch_add(&counter, 1);
+        int size =
+            snprintf(ret_name, PATH_MAX, "%s.%ld-%u.tmp", path, (long)getpid(), number);
+        if (size < 0 || size >= PATH_MAX) {
+            errno = ENAMETOOLONG;
+            return ERROR_IO;
+        }
+        int fd =
+            open(ret_name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd >= 0) {
+            *ret_fd = fd;
+            return 0;
+        }
+        /* A crashed process with our pid may have left its own. */
+        if (errno != EEXIST) {
+            return from_errno();
+        }
+    }
+    return ERROR_IO;
+}
+
+/* A whole, durable temporary beside PATH. */
+static int write_temporary(const char *path, const void *data, size_t size, mode_t mode,
+                           char ret_name[static PATH_MAX])
+{
+    int fd = -1;
+    int error = open_temporary(path, ret_name, &fd);
+    if (error != 0) {
+        return error;
+    }
+    error = write_whole(fd, data, size);
+    if (error == 0 && (fchmod(fd, mode) != 0 || fsync(fd) != 0)) {
+        error = ERROR_IO;
+    }
+    if (error == 0 && close(fd) != 0) {
+        error = ERROR_IO;
+    } else if (error != 0) {
+        close_quietly(fd);
+    }
+    if (error != 0) {
+        int errno_kept = errno;
+        unlink(ret_name);
+        errno = errno_kept;
+    }
+    return error;
+}
+
+static int sync_folder_of(const char *path)
+{
+    char folder[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    size_t size = slash != NULL ? (size_t)(slash - path) : 0;
+    if (size >= sizeof(folder)) {
+        errno = ENAMETOOLONG;
+        return ERROR_IO;
+    }
+    memcpy(folder, path, size);
+    folder[size] = '\0';
+    const char *name = slash == NULL ? "." : size == 0 ? "/" : folder;
+    int fd = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return ERROR_IO;
+    }
+    int error = fsync(fd) == 0 ? 0 : ERROR_IO;
+    close_quietly(fd);
+    return error;
+}
+
+int file_write_atomic(const char *path, const void *data, size_t size, mode_t mode)
+{
+    char name[PATH_MAX];
+    int error = write_temporary(path, data, size, mode, name);
+    if (error != 0) {
+        return error;
+    }
+    if (rename(name, path) != 0) {
+        int errno_kept = errno;
+        unlink(name);
+        errno = errno_kept;
+        return ERROR_IO;
+    }
+    return sync_folder_of(path);
+}
+
+int file_write_new(const char *path, const void *data, size_t size, mode_t mode)
+{
+    char name[PATH_MAX];
+    int error = write_temporary(path, data, size, mode, name);
+    if (error != 0) {
+        return error;
+    }
+    if (link(name, path) != 0) {
+        error = errno == EEXIST ? ERROR_EXISTS : ERROR_IO;
+    }
+    int errno_kept = errno;
+    unlink(name);
+    errno = errno_kept;
+    return error != 0 ? error : sync_folder_of(path);
+}
+
+/* Makes one folder; fine when it exists. */
+static int make_one(const char *path, mode_t mode)
+{
+    struct stat info;
+    if (mkdir(path, mode) == 0) {
+        return chmod(path, mode) == 0 ? 0 : ERROR_IO; /* whatever the umask */
+    }
+    if (errno != EEXIST) {
+        return ERROR_IO;
+    }
+    if (stat(path, &info) != 0) {
+        return ERROR_IO;
+    }
+    if (!S_ISDIR(info.st_mode)) {
+        errno = ENOTDIR;
+        return ERROR_IO;
+    }
+    return 0;
+}
+
+int file_make_folder(const char *path, mode_t mode)
+{
+    char part[PATH_MAX];
+    size_t size = strlen(path);
+    if (size == 0 || size >= sizeof(part)) {
+        errno = size == 0 ? ENOENT : ENAMETOOLONG;
+        return ERROR_IO;
+    }
+    memcpy(part, path, size + 1);
+    for (size_t i = 1; i < size; i++) {
+        if (part[i] != '/' || part[i - 1] == '/') {
+            continue;
+        }
+        part[i] = '\0';
+        int error = make_one(part, mode);
+        if (error != 0) {
+            return error;
+        }
+        part[i] = '/';
+    }
+    return make_one(path, mode);
+}
+
+int file_lock(const char *path, int *ret_fd)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+        return from_errno();
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        int error = errno == EWOULDBLOCK ? ERROR_BUSY : ERROR_IO;
+        close_quietly(fd);
+        return error;
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
+int file_remove(const char *path)
+{
+    return unlink(path) == 0 ? 0 : from_errno();
+}
