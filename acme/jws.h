@@ -4,7 +4,7 @@
 #ifndef ACME_JWS_H
 #define ACME_JWS_H
 
-#include "acme/problem.h"
+#include "acme/acme_problem.h"
 #include "base/crypto/key.h"
 
 #define JWS_CONTENT_TYPE "application/jose+json"

@@ -1,7 +1,7 @@
 /* Problem documents (RFC 9457, RFC 8555 6.7): read from a CA's response, built for a
  * device. */
-#ifndef ACME_PROBLEM_H
-#define ACME_PROBLEM_H
+#ifndef ACME_ACME_PROBLEM_H
+#define ACME_ACME_PROBLEM_H
 
 #include "base/core/buffer.h"
 #include "base/core/limits.h"

@@ -1,6 +1,6 @@
 /* Renewal information (RFC 9773): the suggested window, and when within it to renew. */
-#ifndef ACME_ARI_H
-#define ACME_ARI_H
+#ifndef ACME_ACME_ARI_H
+#define ACME_ACME_ARI_H
 
 #include "base/core/buffer.h"
 

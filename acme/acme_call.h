@@ -1,10 +1,10 @@
 /* One request of an account beside orders: revocation, deactivation, renewalInfo, and
- * signed POSTs to a relay's extensions (`addresses`, `probe`). See acme/step.h for how it
- * is driven. */
-#ifndef ACME_CALL_H
-#define ACME_CALL_H
+ * signed POSTs to a relay's extensions (`addresses`, `probe`). See acme/acme_step.h for
+ * how it is driven. */
+#ifndef ACME_ACME_CALL_H
+#define ACME_ACME_CALL_H
 
-#include "acme/client.h"
+#include "acme/acme_client.h"
 #include "base/crypto/cert.h"
 
 struct acme_call;
@@ -29,7 +29,7 @@ void acme_call_free(struct acme_call *call);
 /* REQUEST, RESPONSE, SHARED, WAIT, DONE (any 2xx), FAILED. */
 void acme_call_next(struct acme_call *call, struct acme_now now,
                     struct acme_step *ret_step);
-void acme_call_response(struct acme_call *call, const struct http_response *response,
+void acme_call_response(struct acme_call *call, const struct acme_response *response,
                         struct acme_now now);
 
 /* After DONE. Borrowed. */

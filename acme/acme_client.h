@@ -1,13 +1,13 @@
 /* The client's shared half: one CA, one account. It learns the directory, makes or finds
- * the account and keeps the nonces for its orders and calls. See acme/step.h for how it
- * is driven. */
-#ifndef ACME_CLIENT_H
-#define ACME_CLIENT_H
+ * the account and keeps the nonces for its orders and calls. See acme/acme_step.h for how
+ * it is driven. */
+#ifndef ACME_ACME_CLIENT_H
+#define ACME_ACME_CLIENT_H
 
-#include "acme/ari.h"
+#include "acme/acme_ari.h"
 #include "acme/eab.h"
 #include "acme/jws.h"
-#include "acme/step.h"
+#include "acme/acme_step.h"
 
 struct acme_client;
 
@@ -34,7 +34,7 @@ void acme_client_free(struct acme_client *client);
 void acme_client_next(struct acme_client *client, struct acme_now now,
                       struct acme_step *ret_step);
 void acme_client_response(struct acme_client *client,
-                          const struct http_response *response, struct acme_now now);
+                          const struct acme_response *response, struct acme_now now);
 /* The account URL is durable. */
 void acme_client_saved(struct acme_client *client);
 /* Forgets a failure at once (the operator changed something). */

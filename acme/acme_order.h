@@ -1,9 +1,9 @@
-/* One order, from newOrder to a verified chain, by dns-01. See acme/step.h for how it is
- * driven. */
-#ifndef ACME_ORDER_H
-#define ACME_ORDER_H
+/* One order, from newOrder to a verified chain, by dns-01. See acme/acme_step.h for how
+ * it is driven. */
+#ifndef ACME_ACME_ORDER_H
+#define ACME_ACME_ORDER_H
 
-#include "acme/client.h"
+#include "acme/acme_client.h"
 
 struct acme_order;
 
@@ -38,7 +38,7 @@ void acme_order_free(struct acme_order *order);
  * FAILED that is not resumable. */
 void acme_order_next(struct acme_order *order, struct acme_now now,
                      struct acme_step *ret_step);
-void acme_order_response(struct acme_order *order, const struct http_response *response,
+void acme_order_response(struct acme_order *order, const struct acme_response *response,
                          struct acme_now now);
 /* Appends the state as JSON text, at most ACME_ORDER_SAVE_MAX; at any moment, not only on
  * SAVE. */
