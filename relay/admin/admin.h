@@ -1,0 +1,14 @@
+/* The operator's commands: token, list, show, block, unblock. They write admin.db alone and read the other roles' files. Each
+ * prints to standard output, says on standard error what went wrong and how to mend it, and returns a process exit status. */
+#ifndef RELAY_ADMIN_ADMIN_H
+#define RELAY_ADMIN_ADMIN_H
+
+#include "relay/relay_config.h"
+
+/* ARGV[0] is the command's name. Blocks on the disk. */
+int admin_run(const struct relay_config *config, int argc, char **argv);
+
+/* One line per command, for --help. */
+extern const char admin_usage[];
+
+#endif

@@ -1,0 +1,296 @@
+#include "relay/relay_config.h"
+
+#include "base/core/limits.h"
+#include "base/core/text.h"
+#include "base/lanname.h"
+
+#include <string.h>
+
+enum { ZONE_MAX = 200 };
+
+/* LDH labels, lower case, at least two of them: what a zone or host name must look like. */
+static const char *check_host(const char *value)
+{
+    static const char wanted[] = "must be a lower-case host name such as lan.example.com, "
+                                 "without a dot at the end";
+    size_t label = 0;
+    size_t labels = 1;
+    if (strlen(value) > ZONE_MAX) {
+        return "must be at most 200 characters, so that device names fit below it";
+    }
+    for (const char *at = value; *at != '\0'; at++) {
+        bool last = at[1] == '\0' || at[1] == '.';
+        if (*at == '.') {
+            if (label == 0) {
+                return wanted;
+            }
+            labels++;
+            label = 0;
+            continue;
+        }
+        bool letter = (*at >= 'a' && *at <= 'z') || (*at >= '0' && *at <= '9');
+        bool hyphen = *at == '-' && label > 0 && !last;
+        if ((!letter && !hyphen) || ++label > LANNAME_LABEL_MAX) {
+            return wanted;
+        }
+    }
+    return label == 0 || labels < 2 ? wanted : NULL;
+}
+
+static const char *check_https(const char *value)
+{
+    size_t size = strlen(value);
+    if (!text_starts_with(value, "https://") || size < 9 || size > 400 || value[size - 1] == '/') {
+        return "must be an https:// address without a slash at the end";
+    }
+    return strpbrk(value, " \t\"<>?#") == NULL ? NULL
+                                              : "must be an address without query or fragment";
+}
+
+static const char *check_url(const char *value)
+{
+    return text_starts_with(value, "https://") && strlen(value) < LIMIT_URL_BYTES
+               ? NULL
+               : "must be an https:// address";
+}
+
+static const char *check_contact(const char *value)
+{
+    return value[0] == '\0' || (text_starts_with(value, "mailto:") && strchr(value, '@') != NULL)
+               ? NULL
+               : "must be a mail address such as mailto:you@example.com";
+}
+
+static bool is_address(const char *text)
+{
+    struct lanname_address address;
+    return lanname_address_parse(text, &address);
+}
+
+/* "192.0.2.1", "192.0.2.1:53", "[::1]:53", ":53": looked at for shape; the socket call is the judge. */
+static const char *check_endpoint(const char *value)
+{
+    static const char wanted[] = "must be address:port, such as 192.0.2.1:53 or [2001:db8::1]:53";
+    char host[64];
+    const char *port = strrchr(value, ':');
+    uint64_t number = 0;
+    if (is_address(value)) {
+        return NULL;
+    }
+    if (port == NULL || text_u64(port + 1, 65535, &number) != 0) {
+        return wanted;
+    }
+    if (!text_format(host, sizeof(host), "%.*s", (int)(port - value), value)) {
+        return wanted;
+    }
+    size_t size = strlen(host);
+    if (size == 0) {
+        return NULL;
+    }
+    if (host[0] == '[' && host[size - 1] == ']') {
+        host[size - 1] = '\0';
+        return is_address(host + 1) ? NULL : wanted;
+    }
+    return is_address(host) && strchr(host, ':') == NULL ? NULL : wanted;
+}
+
+static const char *check_plain_address(const char *value)
+{
+    return is_address(value) ? NULL : "must be IP addresses separated by blanks";
+}
+
+/* "name=192.0.2.1,2001:db8::1" */
+static const char *check_host_addresses(const char *value)
+{
+    static const char wanted[] = "must be name=address[,address...], such as relay=192.0.2.1";
+    char copy[512];
+    if (!text_copy(copy, sizeof(copy), value)) {
+        return wanted;
+    }
+    char *addresses = strchr(copy, '=');
+    if (addresses == NULL || addresses == copy) {
+        return wanted;
+    }
+    *addresses++ = '\0';
+    for (char *address = strsep(&addresses, ","); address != NULL; address = strsep(&addresses, ",")) {
+        if (!is_address(address)) {
+            return wanted;
+        }
+    }
+    return NULL;
+}
+
+static const char *check_name_server(const char *value)
+{
+    if (strchr(value, '=') != NULL) {
+        return check_host_addresses(value);
+    }
+    return check_host(value) == NULL ? NULL
+                                     : "must be host names, in the zone with their addresses: "
+                                       "ns1.lan.example.com=192.0.2.1";
+}
+
+static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};
+static const char *const enrolments[] = {"token", "open", NULL};
+
+#define AT(field) offsetof(struct relay_config, field)
+#define TEXT(s, k, field, ...) {.section = s, .key = k, .type = CONF_TEXT, .offset = AT(field), __VA_ARGS__}
+#define TEXTS(s, k, field, ...)                                                                   \
+    {.section = s, .key = k, .type = CONF_TEXTS, .offset = AT(field), .max_count = 16, __VA_ARGS__}
+#define NUMBER(s, k, field, ...)                                                                  \
+    {.section = s, .key = k, .type = CONF_NUMBER, .offset = AT(field), __VA_ARGS__}
+#define SWITCH(s, k, field, ...) {.section = s, .key = k, .type = CONF_BOOL, .offset = AT(field), __VA_ARGS__}
+#define CHOICE(s, k, field, ...)                                                                  \
+    {.section = s, .key = k, .type = CONF_CHOICE, .offset = AT(field), __VA_ARGS__}
+
+/* clang-format off */
+static const struct conf_row rows[] = {
+    TEXT("relay", "zone", zone, .required = true, .check = check_host),
+    TEXT("relay", "store", store, .fallback = "/var/lib/latchkey"),
+    TEXT("relay", "base_url", base_url, .check = check_https),
+    TEXT("relay", "host", host, .check = check_host),
+    TEXT("relay", "secret_file", secret_file),
+    CHOICE("relay", "log", log, .fallback = "info", .choices = log_levels),
+    TEXTS("front", "listen", front_listen, .fallback = ":443", .check = check_endpoint),
+    TEXT("front", "ready_file", front_ready_file, .fallback = ""),
+    CHOICE("front", "enrolment", enrolment, .fallback = "token", .choices = enrolments),
+    NUMBER("front", "max_connections", front_max_connections, .fallback = "4096", .min = 16, .max = 1000000),
+    TEXT("issuer", "directory", ca_directory, .check = check_url,
+         .fallback = "https://acme-v02.api.letsencrypt.org/directory"),
+    TEXT("issuer", "ca_file", ca_file, .fallback = ""),
+    TEXT("issuer", "ca_name", ca_name, .fallback = "letsencrypt.org", .check = check_host),
+    TEXT("issuer", "contact", ca_contact, .fallback = "", .check = check_contact),
+    TEXT("issuer", "eab_kid", ca_eab_kid, .fallback = ""),
+    TEXT("issuer", "eab_key_file", ca_eab_key_file, .fallback = ""),
+    SWITCH("issuer", "new_account", ca_new_account, .fallback = "no"),
+    SWITCH("issuer", "terms_agreed", ca_terms_agreed, .fallback = "no"),
+    TEXT("issuer", "profile", ca_profile, .fallback = ""),
+    SWITCH("issuer", "budgets", budgets, .fallback = "yes"),
+    NUMBER("issuer", "certificates_per_week", budget_certificates_week, .fallback = "50", .min = 1, .max = 10000000),
+    NUMBER("issuer", "orders_per_3h", budget_orders_3h, .fallback = "300", .min = 1, .max = 10000000),
+    NUMBER("issuer", "exact_set_per_week", budget_exact_set_week, .fallback = "5", .min = 1, .max = 1000000),
+    NUMBER("issuer", "device_keys_per_week", device_keys_week, .fallback = "3", .min = 1, .max = 1000000),
+    NUMBER("issuer", "max_in_flight", max_in_flight, .fallback = "500", .min = 1, .max = 10000),
+    TEXTS("issuer", "resolvers", issuer_resolvers, .check = check_endpoint),
+    TEXTS("issuer", "check_name_servers", name_server_checks, .check = check_endpoint),
+    TEXT("issuer", "ready_file", issuer_ready_file, .fallback = ""),
+    TEXTS("dns", "listen", dns_listen, .fallback = "0.0.0.0:53 [::]:53", .check = check_endpoint),
+    TEXTS("dns", "name_servers", dns_name_servers, .required = true, .check = check_name_server),
+    TEXTS("dns", "hosts", dns_hosts, .check = check_host_addresses),
+    TEXTS("dns", "apex", dns_apex, .check = check_plain_address),
+    TEXT("dns", "records_file", dns_records_file, .fallback = ""),
+    TEXT("dns", "contact", dns_contact),
+    SWITCH("dns", "answer_shared", dns_shared, .fallback = "no"),
+    SWITCH("dns", "answer_loopback", dns_loopback, .fallback = "no"),
+    TEXT("dns", "ready_file", dns_ready_file, .fallback = ""),
+};
+/* clang-format on */
+
+enum { ROW_COUNT = sizeof(rows) / sizeof(rows[0]) };
+
+/* FIELD, if it was not given, becomes PREFIX and SUFFIX together. */
+static int derive(char **field, const char *prefix, const char *suffix)
+{
+    if (*field != NULL) {
+        return 0;
+    }
+    struct buffer text = buffer_init(LIMIT_URL_BYTES);
+    int result = buffer_printf(&text, "%s%s", prefix, suffix);
+    if (result == 0) {
+        *field = buffer_take(&text);
+    }
+    buffer_free(&text);
+    return result == 0 && *field == NULL ? ERROR_MEMORY : result;
+}
+
+static int derive_host(struct relay_config *config)
+{
+    char host[256];
+    const char *start = config->base_url + strlen("https://");
+    size_t size = strcspn(start, ":/");
+    if (config->host != NULL) {
+        return 0;
+    }
+    if (!text_format(host, sizeof(host), "%.*s", (int)size, start)) {
+        return ERROR_LIMIT;
+    }
+    return derive(&config->host, host, "");
+}
+
+static int derive_all(struct relay_config *config)
+{
+    int result = derive(&config->base_url, "https://relay.", config->zone);
+    if (result == 0) {
+        result = derive_host(config);
+    }
+    if (result == 0) {
+        result = derive(&config->secret_file, config->store, "/secret");
+    }
+    if (result == 0) {
+        result = derive(&config->dns_contact, "hostmaster@", config->zone);
+    }
+    return result;
+}
+
+/* Whether NAME is the zone or below it. */
+static bool is_in_zone(const char *name, const char *zone)
+{
+    size_t name_size = strlen(name);
+    size_t zone_size = strlen(zone);
+    return name_size >= zone_size && strcmp(name + name_size - zone_size, zone) == 0 &&
+           (name_size == zone_size || name[name_size - zone_size - 1] == '.');
+}
+
+/* What no single line shows. */
+static int check_whole(const char *path, const struct relay_config *config, struct buffer *report)
+{
+    int faults = 0;
+    if (!config->ca_terms_agreed) {
+        buffer_printf(report,
+                      "%s: [issuer] terms_agreed: must be yes, once you have read the CA's terms of "
+                      "service (a link is in its directory '%s')\n",
+                      path, config->ca_directory);
+        faults++;
+    }
+    if (!is_in_zone(config->host, config->zone)) {
+        buffer_printf(report,
+                      "%s: [relay] host = '%s': must be below the zone '%s', whose DNS proves it\n",
+                      path, config->host, config->zone);
+        faults++;
+    }
+    for (size_t i = 0; i < config->dns_name_servers.count; i++) {
+        const char *server = config->dns_name_servers.at[i];
+        char name[256];
+        if (!text_format(name, sizeof(name), "%.*s", (int)strcspn(server, "="), server) ||
+            (strchr(server, '=') == NULL) == is_in_zone(name, config->zone)) {
+            buffer_printf(report,
+                          "%s: [dns] name_servers = '%s': a name server in the zone must have its "
+                          "addresses (name=192.0.2.1), one outside must have none\n",
+                          path, server);
+            faults++;
+        }
+    }
+    if ((config->ca_eab_kid[0] != '\0') != (config->ca_eab_key_file[0] != '\0')) {
+        buffer_printf(report, "%s: [issuer] eab_kid and eab_key_file: give both or neither\n", path);
+        faults++;
+    }
+    return faults == 0 ? 0 : ERROR_SYNTAX;
+}
+
+int relay_config_read(const char *path, struct relay_config *ret_config, struct buffer *report)
+{
+    memset(ret_config, 0, sizeof(*ret_config));
+    int result = conf_read(path, rows, ROW_COUNT, ret_config, report);
+    if (result == 0) {
+        result = derive_all(ret_config);
+    }
+    if (result == 0) {
+        result = check_whole(path, ret_config, report);
+    }
+    return result;
+}
+
+void relay_config_free(struct relay_config *config)
+{
+    conf_free(rows, ROW_COUNT, config);
+}

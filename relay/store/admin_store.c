@@ -1,0 +1,247 @@
+/* Each change and its line in the audit are one transaction: nothing is done that the audit does not say. The audit is a
+ * chain: a row's hash covers the row before it, so that a line taken out or altered later shows. */
+#include "relay/store/admin_store.h"
+
+#include "base/core/text.h"
+#include "base/core/clock.h"
+#include "base/crypto/digest.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+struct audit_last {
+    int64_t number;
+    char hash[TEXT_HEX_SIZE(DIGEST_SHA256_SIZE) + 1];
+};
+
+static int read_last(const struct database_row *row, void *arg)
+{
+    struct audit_last *last = arg;
+    last->number = database_i64(row, 0);
+    return text_copy(last->hash, sizeof(last->hash), database_text(row, 1)) ? 0 : ERROR_SYNTAX;
+}
+
+struct audit_line {
+    const char *who;
+    const char *action;
+    const char *detail;
+};
+
+static int append_audit(struct database *database, const char *zone, int64_t rev,
+                        const struct audit_line *line)
+{
+    struct audit_last last = {0};
+    struct buffer input = buffer_init(4096);
+    uint8_t hash[DIGEST_SHA256_SIZE];
+    char text[TEXT_HEX_SIZE(DIGEST_SHA256_SIZE) + 1];
+    int64_t now_at = clock_wall_at();
+    int result = database_query(database,
+                                "SELECT number, hash FROM audit WHERE zone = ?"
+                                " ORDER BY number DESC LIMIT 1",
+                                read_last, &last, "t", zone);
+    if (result != 0) {
+        goto out;
+    }
+    /* Texts end with their NUL in the hashed bytes, so that no two different lines hash alike. */
+    buffer_printf(&input, "%s\n%" PRId64 "\n%" PRId64 "\n", last.hash, last.number + 1, now_at);
+    buffer_append(&input, line->who, strlen(line->who) + 1);
+    buffer_append(&input, line->action, strlen(line->action) + 1);
+    result = buffer_append(&input, line->detail, strlen(line->detail) + 1);
+    if (result == 0) {
+        result = digest_sha256(input.data, input.size, hash);
+    }
+    if (result == 0) {
+        text_hex(hash, sizeof(hash), text);
+        result = database_run(database,
+                              "INSERT INTO audit (zone, number, rev, at, who, action, detail, hash)"
+                              " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                              "tiiitttt", zone, last.number + 1, rev, now_at, line->who,
+                              line->action, line->detail, text);
+    }
+out:
+    buffer_free(&input);
+    return result;
+}
+
+/* Ends the transaction of a change: the audit line and the commit, or nothing at all. */
+static int finish(struct database *database, const char *zone, int64_t rev, int result,
+                  const struct audit_line *line)
+{
+    if (result == 0) {
+        result = append_audit(database, zone, rev, line);
+    }
+    if (result == 0) {
+        result = database_commit(database);
+    }
+    if (result != 0) {
+        database_rollback(database);
+    }
+    return result;
+}
+
+int admin_store_put_token(struct database *database, const char *zone,
+                          const struct admin_store_token *token, const char *who)
+{
+    int64_t rev = 0;
+    char detail[512];
+    struct audit_line line = {who, "token-add", detail};
+    if (!text_format(detail, sizeof(detail), "%s %s", token->kid, token->label)) {
+        return ERROR_LIMIT;
+    }
+    int result = database_begin(database, &rev);
+    if (result != 0) {
+        return result;
+    }
+    result = database_run(database,
+                          "INSERT INTO tokens (zone, kid, rev, label, created_at, expires_at,"
+                          " max_devices) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                          "ttitiii", zone, token->kid, rev, token->label, token->created_at,
+                          token->expires_at, token->max_devices);
+    return finish(database, zone, rev, result, &line);
+}
+
+int admin_store_end_token(struct database *database, const char *zone, const char *kid,
+                          const char *who)
+{
+    int64_t rev = 0;
+    struct audit_line line = {who, "token-end", kid};
+    int result = database_begin(database, &rev);
+    if (result != 0) {
+        return result;
+    }
+    result = database_run(database,
+                          "UPDATE tokens SET gone = 1, rev = ? WHERE zone = ? AND kid = ? AND gone = 0",
+                          "itt", rev, zone, kid);
+    if (result == 0 && database_changes(database) == 0) {
+        result = ERROR_NOT_FOUND;
+    }
+    return finish(database, zone, rev, result, &line);
+}
+
+struct token_visit {
+    admin_store_token_fn *fn;
+    void *arg;
+    size_t count;
+};
+
+static int visit_token(const struct database_row *row, void *arg)
+{
+    struct token_visit *visit = arg;
+    struct admin_store_token token = {
+        .kid = database_text(row, 0),
+        .label = database_text(row, 1),
+        .created_at = database_i64(row, 2),
+        .expires_at = database_i64(row, 3),
+        .max_devices = database_i64(row, 4),
+        .gone = database_i64(row, 5) != 0,
+        .rev = database_i64(row, 6),
+    };
+    visit->count++;
+    return visit->fn(&token, visit->arg);
+}
+
+#define TOKEN_COLUMNS "SELECT kid, label, created_at, expires_at, max_devices, gone, rev FROM tokens"
+
+int admin_store_get_token(struct database *database, const char *zone, const char *kid,
+                          admin_store_token_fn *fn, void *arg)
+{
+    struct token_visit visit = {fn, arg, 0};
+    int result = database_query(database, TOKEN_COLUMNS " WHERE zone = ? AND kid = ?", visit_token,
+                                &visit, "tt", zone, kid);
+    return result == 0 && visit.count == 0 ? ERROR_NOT_FOUND : result;
+}
+
+int admin_store_tokens(struct database *database, const char *zone, admin_store_token_fn *fn,
+                       void *arg)
+{
+    struct token_visit visit = {fn, arg, 0};
+    return database_query(database, TOKEN_COLUMNS " WHERE zone = ? ORDER BY created_at, kid",
+                          visit_token, &visit, "t", zone);
+}
+
+int admin_store_block(struct database *database, const char *zone, const char *id, const char *reason,
+                      const char *who)
+{
+    int64_t rev = 0;
+    char detail[512];
+    struct audit_line line = {who, "block", detail};
+    if (!text_format(detail, sizeof(detail), "%s %s", id, reason)) {
+        return ERROR_LIMIT;
+    }
+    int result = database_begin(database, &rev);
+    if (result != 0) {
+        return result;
+    }
+    result = database_run(database,
+                          "INSERT INTO blocks (zone, id, rev, reason, blocked_at, gone)"
+                          " VALUES (?, ?, ?, ?, ?, 0)"
+                          " ON CONFLICT (zone, id) DO UPDATE SET rev = excluded.rev,"
+                          " reason = excluded.reason, blocked_at = excluded.blocked_at, gone = 0",
+                          "ttiti", zone, id, rev, reason, clock_wall_at());
+    return finish(database, zone, rev, result, &line);
+}
+
+int admin_store_unblock(struct database *database, const char *zone, const char *id, const char *who)
+{
+    int64_t rev = 0;
+    struct audit_line line = {who, "unblock", id};
+    int result = database_begin(database, &rev);
+    if (result != 0) {
+        return result;
+    }
+    result = database_run(database,
+                          "UPDATE blocks SET gone = 1, rev = ? WHERE zone = ? AND id = ? AND gone = 0",
+                          "itt", rev, zone, id);
+    if (result == 0 && database_changes(database) == 0) {
+        result = ERROR_NOT_FOUND;
+    }
+    return finish(database, zone, rev, result, &line);
+}
+
+static int see_block(const struct database_row *row, void *arg)
+{
+    bool *blocked = arg;
+    *blocked = database_i64(row, 0) != 0;
+    return 0;
+}
+
+int admin_store_is_blocked(struct database *database, const char *zone, const char *id,
+                           bool *ret_blocked)
+{
+    bool blocked = false;
+    int result = database_query(database,
+                                "SELECT 1 FROM blocks WHERE zone = ? AND id = ? AND gone = 0",
+                                see_block, &blocked, "tt", zone, id);
+    if (result == 0) {
+        *ret_blocked = blocked;
+    }
+    return result;
+}
+
+struct block_visit {
+    admin_store_block_fn *fn;
+    void *arg;
+};
+
+static int visit_block(const struct database_row *row, void *arg)
+{
+    struct block_visit *visit = arg;
+    struct admin_store_block block = {
+        .id = database_text(row, 0),
+        .reason = database_text(row, 1),
+        .blocked_at = database_i64(row, 2),
+        .gone = database_i64(row, 3) != 0,
+        .rev = database_i64(row, 4),
+    };
+    return visit->fn(&block, visit->arg);
+}
+
+int admin_store_blocks_since(struct database *database, const char *zone, int64_t after_rev,
+                             admin_store_block_fn *fn, void *arg)
+{
+    struct block_visit visit = {fn, arg};
+    return database_query(database,
+                          "SELECT id, reason, blocked_at, gone, rev FROM blocks"
+                          " WHERE zone = ? AND rev > ? ORDER BY rev",
+                          visit_block, &visit, "ti", zone, after_rev);
+}

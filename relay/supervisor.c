@@ -1,0 +1,169 @@
+/* The supervisor does nothing but start, wait and start again: it holds no store, no socket and no key, so there is little in it that could fail.
+ * Signals are taken synchronously with sigtimedwait, which is also its only clock. */
+#include "relay/supervisor.h"
+
+#include "base/core/clock.h"
+#include "base/core/log.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { PAUSE_MIN_MS = 500, PAUSE_MAX_MS = 60000, HEALTHY_MS = 30000, STOP_MS = 10000 };
+
+struct role {
+    const char *name;
+    pid_t pid; /* 0 while it does not run */
+    int64_t started_mono_ms;
+    int64_t start_mono_ms; /* when to start it again */
+    int64_t pause_ms;
+};
+
+struct supervisor {
+    const char *program;
+    const char *config_path;
+    struct role roles[3];
+    bool stopping;
+};
+
+enum { ROLE_COUNT = 3 };
+
+static void start_role(struct supervisor *supervisor, struct role *role, const sigset_t *old_mask)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        /* A role must not outlive its supervisor, even one that was killed. */
+        prctl(PR_SET_PDEATHSIG, SIGTERM);
+        sigprocmask(SIG_SETMASK, old_mask, NULL);
+        execl(supervisor->program, supervisor->program, "--config", supervisor->config_path,
+              role->name, (char *)NULL);
+        _exit(127);
+    }
+    role->started_mono_ms = clock_mono_ms();
+    if (pid < 0) {
+        log_error("can't start %s: %s", role->name, strerror(errno));
+        role->start_mono_ms = role->started_mono_ms + PAUSE_MAX_MS;
+        return;
+    }
+    role->pid = pid;
+    log_info("started %s, pid %d", role->name, (int)pid);
+}
+
+static void note_end(struct supervisor *supervisor, pid_t pid, int status)
+{
+    int64_t now_ms = clock_mono_ms();
+    for (size_t i = 0; i < ROLE_COUNT; i++) {
+        struct role *role = &supervisor->roles[i];
+        if (role->pid != pid) {
+            continue;
+        }
+        role->pid = 0;
+        if (supervisor->stopping) {
+            continue;
+        }
+        bool healthy = now_ms - role->started_mono_ms >= HEALTHY_MS;
+        role->pause_ms = healthy || role->pause_ms == 0 ? PAUSE_MIN_MS : role->pause_ms * 2;
+        if (role->pause_ms > PAUSE_MAX_MS) {
+            role->pause_ms = PAUSE_MAX_MS;
+        }
+        role->start_mono_ms = now_ms + role->pause_ms;
+        log_warning("%s ended (%s %d), starting it again in %d ms", role->name,
+                    WIFSIGNALED(status) ? "signal" : "status",
+                    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
+                    (int)role->pause_ms);
+    }
+}
+
+static bool any_running(const struct supervisor *supervisor)
+{
+    for (size_t i = 0; i < ROLE_COUNT; i++) {
+        if (supervisor->roles[i].pid != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void signal_all(const struct supervisor *supervisor, int signal)
+{
+    for (size_t i = 0; i < ROLE_COUNT; i++) {
+        if (supervisor->roles[i].pid != 0) {
+            kill(supervisor->roles[i].pid, signal);
+        }
+    }
+}
+
+static void reap(struct supervisor *supervisor)
+{
+    int status = 0;
+    for (pid_t pid = waitpid(-1, &status, WNOHANG); pid > 0; pid = waitpid(-1, &status, WNOHANG)) {
+        note_end(supervisor, pid, status);
+    }
+}
+
+/* Starts what is due; the time until the next start in ms, a minute at most. */
+static int64_t start_due(struct supervisor *supervisor, const sigset_t *old_mask)
+{
+    int64_t now_ms = clock_mono_ms();
+    int64_t wait_ms = PAUSE_MAX_MS;
+    for (size_t i = 0; i < ROLE_COUNT; i++) {
+        struct role *role = &supervisor->roles[i];
+        if (role->pid == 0 && role->start_mono_ms <= now_ms) {
+            start_role(supervisor, role, old_mask);
+        }
+        if (role->pid == 0 && role->start_mono_ms - now_ms < wait_ms) {
+            wait_ms = role->start_mono_ms - now_ms;
+        }
+    }
+    return wait_ms;
+}
+
+static int wait_signal(const sigset_t *set, int64_t wait_ms)
+{
+    struct timespec wait = {.tv_sec = wait_ms / 1000, .tv_nsec = (wait_ms % 1000) * 1000000};
+    return sigtimedwait(set, NULL, &wait);
+}
+
+static void stop_all(struct supervisor *supervisor, const sigset_t *set)
+{
+    int64_t deadline_ms = clock_mono_ms() + STOP_MS;
+    supervisor->stopping = true;
+    signal_all(supervisor, SIGTERM);
+    while (any_running(supervisor) && clock_mono_ms() < deadline_ms) {
+        wait_signal(set, 100);
+        reap(supervisor);
+    }
+    signal_all(supervisor, SIGKILL);
+}
+
+int supervisor_run(const char *program, const char *config_path)
+{
+    struct supervisor supervisor = {
+        .program = program,
+        .config_path = config_path,
+        .roles = {{.name = "dns"}, {.name = "issuer"}, {.name = "front"}},
+    };
+    sigset_t set;
+    sigset_t old_mask;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &set, &old_mask);
+    log_open("relay", LOG_LEVEL_INFO);
+    for (;;) {
+        int64_t wait_ms = start_due(&supervisor, &old_mask);
+        int signal = wait_signal(&set, wait_ms);
+        reap(&supervisor);
+        if (signal == SIGTERM || signal == SIGINT) {
+            break;
+        }
+    }
+    stop_all(&supervisor, &set);
+    return EXIT_SUCCESS;
+}

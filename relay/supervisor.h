@@ -1,0 +1,9 @@
+/* `latchkey-relay run`: all roles under one uid, for labs and containers. */
+#ifndef RELAY_SUPERVISOR_H
+#define RELAY_SUPERVISOR_H
+
+/* Starts PROGRAM once per role with CONFIG_PATH, starts a role that ended again (after a pause that doubles up to a
+ * minute), and on SIGTERM or SIGINT ends them all. Blocks until then; a process exit status. */
+int supervisor_run(const char *program, const char *config_path);
+
+#endif
