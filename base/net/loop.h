@@ -18,6 +18,7 @@ typedef void loop_timer_fn(void *arg);
 typedef void loop_watch_fn(int fd, unsigned events, void *arg);
 typedef void loop_signal_fn(int signal, void *arg);
 
+/* Also ignores SIGPIPE in this process: a peer that went away is an error of write(2), not our end. */
 int loop_new(struct loop **ret_loop) MUST_CHECK;
 /* Blocks until loop_stop. */
 int loop_run(struct loop *loop) MUST_CHECK;
