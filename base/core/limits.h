@@ -19,6 +19,10 @@ enum {
     LIMIT_FILE_BYTES = 1 << 20,     /* a file that we read whole */
     LIMIT_LOG_BYTES = 1024,         /* a log line */
     LIMIT_NONCE_TRIES = 10,         /* badNonce in a row (RFC 8555 6.5) */
+    LIMIT_WORKER_ORDER_BYTES = 16 << 10,    /* an order's saved state between agent and worker */
+    LIMIT_WORKER_MESSAGE_BYTES = 192 << 10, /* one message between agent and worker */
+    LIMIT_STATE_BYTES = 64 << 10,           /* the device's state file */
+    LIMIT_DEVICE_ADDRESSES = 8,             /* own addresses that a device names and publishes */
 };
 
 #endif

@@ -1,0 +1,221 @@
+/* One table says which members each message has. It is held on both ends: by the agent because the
+ * worker parses what comes from outside and may be captured; by the worker because it costs nothing and
+ * finds our own slips. A message with an unknown member is refused, so that an old half and a new half
+ * of a bad update fail loudly at the first message. */
+#include "device/worker_protocol.h"
+
+#include "base/core/reader.h"
+#include "base/core/writer.h"
+
+#include <string.h>
+
+enum { FRAME_HEAD_BYTES = 4, FIELDS_MAX = 14, TEXTS_MAX = 16 };
+
+enum field_kind { FIELD_TEXT, FIELD_NUMBER, FIELD_BOOL, FIELD_TEXTS, FIELD_OBJECT };
+
+struct field {
+    const char *name;
+    enum field_kind kind;
+    bool required;
+    size_t max_bytes; /* of a text, and of each of several */
+};
+
+struct rule {
+    const char *type;
+    struct field fields[FIELDS_MAX];
+};
+
+static const struct rule rules[] = {
+    [WORKER_TASK] = {"task",
+                     {{"task", FIELD_TEXT, true, 32},
+                      {"directory", FIELD_TEXT, true, LIMIT_URL_BYTES},
+                      {"key", FIELD_OBJECT, true, 0},
+                      {"ca_file", FIELD_TEXT, false, 4096},
+                      {"name_servers", FIELD_TEXTS, false, 128},
+                      {"account_url", FIELD_TEXT, false, LIMIT_URL_BYTES},
+                      {"may_create_account", FIELD_BOOL, false, 0},
+                      {"eab_kid", FIELD_TEXT, false, LIMIT_TOKEN_BYTES},
+                      {"eab_key", FIELD_TEXT, false, LIMIT_TOKEN_BYTES},
+                      {"profile", FIELD_TEXT, false, 64},
+                      {"cert_id", FIELD_TEXT, false, 128},
+                      {"order", FIELD_TEXT, false, LIMIT_WORKER_ORDER_BYTES},
+                      {"addresses", FIELD_TEXTS, false, 64},
+                      {"counter", FIELD_NUMBER, false, 0}}},
+    [WORKER_SIGNATURE] = {"signature", {{"signature", FIELD_TEXT, true, 1024}}},
+    [WORKER_CSR] = {"csr", {{"csr", FIELD_TEXT, true, LIMIT_CSR_BYTES * 2}}},
+    [WORKER_SAVED] = {"saved", {{NULL, FIELD_TEXT, false, 0}}},
+    [WORKER_INSTALLED] = {"installed",
+                          {{"connect", FIELD_TEXT, true, 128},
+                           {"name", FIELD_TEXT, true, 256},
+                           {"fingerprint", FIELD_TEXT, true, 64}}},
+    [WORKER_REFUSED] = {"refused", {{"reason", FIELD_TEXT, true, LIMIT_DETAIL_BYTES}}},
+    [WORKER_SIGN_JWS] = {"sign_jws", {{"input", FIELD_TEXT, true, LIMIT_JWS_BYTES}}},
+    [WORKER_SIGN_CSR] = {"sign_csr", {{"zone", FIELD_TEXT, true, 253}}},
+    [WORKER_SAVE] = {"save",
+                     {{"account_url", FIELD_TEXT, false, LIMIT_URL_BYTES},
+                      {"order", FIELD_TEXT, false, LIMIT_WORKER_ORDER_BYTES}}},
+    [WORKER_CERTIFICATE] = {"certificate", {{"chain", FIELD_TEXT, true, LIMIT_CHAIN_BYTES}}},
+    [WORKER_WINDOW] = {"window",
+                       {{"start_at", FIELD_NUMBER, false, 0},
+                        {"end_at", FIELD_NUMBER, false, 0},
+                        {"retry_after_s", FIELD_NUMBER, true, 0}}},
+    [WORKER_DONE] = {"done", {{"text", FIELD_TEXT, false, LIMIT_DETAIL_BYTES}}},
+    [WORKER_FAILED] = {"failed",
+                       {{"code", FIELD_TEXT, true, 32},
+                        {"text", FIELD_TEXT, true, LIMIT_DETAIL_BYTES},
+                        {"detail", FIELD_TEXT, false, LIMIT_DETAIL_BYTES},
+                        {"retry_after_s", FIELD_NUMBER, false, 0},
+                        {"permanent", FIELD_BOOL, false, 0},
+                        {"keep_order", FIELD_BOOL, false, 0}}},
+};
+_Static_assert(sizeof(rules) / sizeof(rules[0]) == WORKER_MESSAGE_COUNT, "one rule per message");
+
+static bool is_text(const json_t *value, size_t max_bytes)
+{
+    return json_is_string(value) && json_string_length(value) <= max_bytes;
+}
+
+static bool is_texts(const json_t *value, size_t max_bytes)
+{
+    if (!json_is_array(value) || json_array_size(value) > TEXTS_MAX) {
+        return false;
+    }
+    for (size_t i = 0; i < json_array_size(value); i++) {
+        if (!is_text(json_array_get(value, i), max_bytes)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_of_kind(const json_t *value, const struct field *field)
+{
+    switch (field->kind) {
+    case FIELD_TEXT:
+        return is_text(value, field->max_bytes);
+    case FIELD_NUMBER:
+        return json_is_integer(value);
+    case FIELD_BOOL:
+        return json_is_boolean(value);
+    case FIELD_TEXTS:
+        return is_texts(value, field->max_bytes);
+    case FIELD_OBJECT:
+        return json_is_object(value);
+    }
+    return false;
+}
+
+/* Counting what the table knows finds what it does not know. */
+static int check_members(const struct rule *rule, const json_t *body)
+{
+    size_t known = 1; /* "type" */
+    for (size_t i = 0; i < FIELDS_MAX && rule->fields[i].name != NULL; i++) {
+        const struct field *field = &rule->fields[i];
+        const json_t *value = json_object_get(body, field->name);
+        if (value == NULL) {
+            if (field->required) {
+                return ERROR_RANGE;
+            }
+            continue;
+        }
+        if (!is_of_kind(value, field)) {
+            return ERROR_RANGE;
+        }
+        known++;
+    }
+    return json_object_size(body) == known ? 0 : ERROR_RANGE;
+}
+
+static int find_type(const json_t *body, enum worker_message_type *ret_type)
+{
+    const char *text = json_get_text(body, "type");
+    if (text == NULL) {
+        return ERROR_RANGE;
+    }
+    for (int i = 0; i < WORKER_MESSAGE_COUNT; i++) {
+        if (strcmp(rules[i].type, text) == 0) {
+            *ret_type = (enum worker_message_type)i;
+            return 0;
+        }
+    }
+    return ERROR_RANGE;
+}
+
+int worker_message_new(enum worker_message_type type, struct worker_message *ret_message)
+{
+    json_t *body = json_object();
+    if (body == NULL) {
+        return ERROR_MEMORY;
+    }
+    int error = json_set_text(body, "type", rules[type].type);
+    if (error < 0) {
+        json_decref(body);
+        return error;
+    }
+    *ret_message = (struct worker_message){.type = type, .body = body};
+    return 0;
+}
+
+void worker_message_free(struct worker_message *message)
+{
+    json_decref(message->body);
+    message->body = NULL;
+}
+
+int worker_message_write(const struct worker_message *message, struct buffer *frames)
+{
+    int error = check_members(&rules[message->type], message->body);
+    if (error < 0) {
+        return error;
+    }
+    struct buffer text = buffer_init_secret(LIMIT_WORKER_MESSAGE_BYTES);
+    error = json_dump(message->body, &text);
+    if (error == 0) {
+        uint8_t head[FRAME_HEAD_BYTES];
+        struct writer writer = writer_init(head, sizeof(head));
+        writer_u32(&writer, (uint32_t)text.size);
+        buffer_append(frames, head, sizeof(head));
+        error = buffer_append(frames, text.data, text.size);
+    }
+    buffer_free(&text);
+    return error;
+}
+
+int worker_message_take(struct buffer *input, struct worker_message *ret_message)
+{
+    struct bytes bytes = buffer_bytes(input);
+    struct reader reader = reader_init(bytes.data, bytes.size);
+    uint32_t size = reader_u32(&reader);
+    if (reader.failed) {
+        return ERROR_BUSY;
+    }
+    if (size > LIMIT_WORKER_MESSAGE_BYTES) {
+        return ERROR_LIMIT;
+    }
+    if (reader_left(&reader) < size) {
+        return ERROR_BUSY;
+    }
+    struct bytes text = reader_bytes(&reader, size);
+    json_t *body = NULL;
+    enum worker_message_type type = WORKER_TASK;
+    int error = json_parse(text.data, text.size, LIMIT_WORKER_MESSAGE_BYTES, &body);
+    if (error < 0) {
+        return error;
+    }
+    error = find_type(body, &type);
+    if (error == 0) {
+        error = check_members(&rules[type], body);
+    }
+    if (error < 0) {
+        json_decref(body);
+        return error;
+    }
+    buffer_consume(input, FRAME_HEAD_BYTES + (size_t)size);
+    *ret_message = (struct worker_message){.type = type, .body = body};
+    return 0;
+}
+
+const char *worker_message_type_text(enum worker_message_type type)
+{
+    return rules[type].type;
+}
