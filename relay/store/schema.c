@@ -2,16 +2,18 @@
 
 #include <stddef.h>
 
-#define REVISION_TABLE                                                                            \
-    "CREATE TABLE revision (one INTEGER PRIMARY KEY CHECK (one = 1), rev BIGINT NOT NULL);"       \
+#define REVISION_TABLE                                                                   \
+    "CREATE TABLE revision (one INTEGER PRIMARY KEY CHECK (one = 1), rev BIGINT NOT "    \
+    "NULL);"                                                                             \
     "INSERT INTO revision (one, rev) VALUES (1, 0);"
 
 /* front.db, written by front.
- * accounts: one row a device, keyed by its id. `registration` is the newAccount JWS as it came (with its
- *   externalAccountBinding), so that the issuer can verify enrolment from signed bytes.
- * requests: what front asks of the issuer. `number` is the order's 128-bit number in hex; one order has at most one
- *   request of each kind ('order', 'finalize'); 'revoke' and 'relay' requests have numbers of their own.
- * addresses: what a device published for its stable names, with the JWS that says so. */
+ * accounts: one row a device, keyed by its id. `registration` is the newAccount JWS as it
+ * came (with its externalAccountBinding), so that the issuer can verify enrolment from
+ * signed bytes. requests: what front asks of the issuer. `number` is the order's 128-bit
+ * number in hex; one order has at most one request of each kind ('order', 'finalize');
+ * 'revoke' and 'relay' requests have numbers of their own. addresses: what a device
+ * published for its stable names, with the JWS that says so. */
 static const char front_1[] = REVISION_TABLE
     "CREATE TABLE accounts ("
     " zone TEXT NOT NULL, id TEXT NOT NULL, rev BIGINT NOT NULL,"
@@ -21,7 +23,8 @@ static const char front_1[] = REVISION_TABLE
     "CREATE INDEX accounts_rev ON accounts (rev);"
     "CREATE TABLE requests ("
     " zone TEXT NOT NULL, number TEXT NOT NULL, kind TEXT NOT NULL, rev BIGINT NOT NULL,"
-    " id TEXT NOT NULL, jws TEXT NOT NULL, jwk TEXT NOT NULL, received_at BIGINT NOT NULL,"
+    " id TEXT NOT NULL, jws TEXT NOT NULL, jwk TEXT NOT NULL, received_at BIGINT NOT "
+    "NULL,"
     " PRIMARY KEY (zone, number, kind));"
     "CREATE INDEX requests_rev ON requests (rev);"
     "CREATE INDEX requests_received ON requests (received_at);"
@@ -35,42 +38,51 @@ static const char front_1[] = REVISION_TABLE
 const char *const schema_front[] = {front_1, NULL};
 
 /* issuer.db, written by issuer.
- * orders: the issuer's word on each request 'order' and what became of it. state: 'refused' (problem, retry_at),
- *   'ready', 'processing', 'valid' (certificate), 'invalid' (problem).
- * issuances: the ACME client's saved state for an order at the CA; `generation` guards each write (a lease).
- * certificates: every chain issued; `lane` is 'device' or 'relay'. ari_*: the CA's window passed on, 0 when unknown.
- * challenges: the TXT values to show at _acme-challenge.<name>; one row a value.
- * ledger: order numbers already finalized, and SPKI hashes of keys seen, revoked or blocked.
- * revocations: the answer to each 'revoke' request. ca_accounts: account URL per CA directory (accounturi for CAA).
- * budgets: one counter row per spent unit, summed over a window. */
+ * orders: the issuer's word on each request 'order' and what became of it. state:
+ * 'refused' (problem, retry_at), 'ready', 'processing', 'valid' (certificate), 'invalid'
+ * (problem). issuances: the ACME client's saved state for an order at the CA;
+ * `generation` guards each write (a lease). certificates: every chain issued; `lane` is
+ * 'device' or 'relay'. ari_*: the CA's window passed on, 0 when unknown. challenges: the
+ * TXT values to show at _acme-challenge.<name>; one row a value. ledger: order numbers
+ * already finalized, and SPKI hashes of keys seen, revoked or blocked. revocations: the
+ * answer to each 'revoke' request. ca_accounts: account URL per CA directory (accounturi
+ * for CAA). budgets: one counter row per spent unit, summed over a window. */
 static const char issuer_1[] = REVISION_TABLE
     "CREATE TABLE orders ("
     " zone TEXT NOT NULL, number TEXT NOT NULL, rev BIGINT NOT NULL,"
-    " id TEXT NOT NULL, names TEXT NOT NULL, profile TEXT NOT NULL, replaces TEXT NOT NULL,"
+    " id TEXT NOT NULL, names TEXT NOT NULL, profile TEXT NOT NULL, replaces TEXT NOT "
+    "NULL,"
     " state TEXT NOT NULL, created_at BIGINT NOT NULL, expires_at BIGINT NOT NULL,"
     " retry_at BIGINT NOT NULL, problem TEXT NOT NULL, certificate TEXT NOT NULL,"
     " PRIMARY KEY (zone, number));"
     "CREATE INDEX orders_rev ON orders (rev);"
     "CREATE INDEX orders_id ON orders (zone, id, created_at);"
+    "CREATE INDEX orders_ready ON orders (expires_at) WHERE state = 'ready';"
     "CREATE TABLE issuances ("
     " zone TEXT NOT NULL, number TEXT NOT NULL, rev BIGINT NOT NULL,"
     " ca TEXT NOT NULL, lane TEXT NOT NULL, generation BIGINT NOT NULL,"
-    " saved TEXT NOT NULL, csr TEXT NOT NULL, attempts BIGINT NOT NULL, next_at BIGINT NOT NULL,"
+    " saved TEXT NOT NULL, csr TEXT NOT NULL, attempts BIGINT NOT NULL, next_at BIGINT "
+    "NOT NULL,"
     " done INTEGER NOT NULL DEFAULT 0,"
     " PRIMARY KEY (zone, number));"
     "CREATE INDEX issuances_open ON issuances (done, next_at);"
     "CREATE TABLE certificates ("
     " zone TEXT NOT NULL, cert_id TEXT NOT NULL, rev BIGINT NOT NULL,"
     " id TEXT NOT NULL, number TEXT NOT NULL, lane TEXT NOT NULL, ca TEXT NOT NULL,"
-    " serial TEXT NOT NULL, names TEXT NOT NULL, spki_hash TEXT NOT NULL, csr_hash TEXT NOT NULL,"
+    " serial TEXT NOT NULL, names TEXT NOT NULL, spki_hash TEXT NOT NULL, csr_hash TEXT "
+    "NOT NULL,"
     " chain TEXT NOT NULL, alternates TEXT NOT NULL,"
     " not_before_at BIGINT NOT NULL, not_after_at BIGINT NOT NULL,"
-    " ari_start_at BIGINT NOT NULL, ari_end_at BIGINT NOT NULL, ari_checked_at BIGINT NOT NULL,"
+    " ari_start_at BIGINT NOT NULL, ari_end_at BIGINT NOT NULL, ari_checked_at BIGINT "
+    "NOT NULL,"
     " replaced INTEGER NOT NULL DEFAULT 0, revoked_at BIGINT NOT NULL DEFAULT 0,"
     " revoke_reason INTEGER NOT NULL DEFAULT 0,"
     " PRIMARY KEY (zone, cert_id));"
     "CREATE INDEX certificates_rev ON certificates (rev);"
     "CREATE INDEX certificates_id ON certificates (zone, id, not_after_at);"
+    "CREATE INDEX certificates_checked ON certificates (ari_checked_at);"
+    "CREATE INDEX certificates_relay ON certificates (zone, not_before_at)"
+    " WHERE lane = 'relay';"
     "CREATE TABLE challenges ("
     " zone TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, rev BIGINT NOT NULL,"
     " expires_at BIGINT NOT NULL, gone INTEGER NOT NULL DEFAULT 0,"
@@ -95,13 +107,15 @@ static const char issuer_1[] = REVISION_TABLE
     " zone TEXT NOT NULL, ca TEXT NOT NULL, budget TEXT NOT NULL, number TEXT NOT NULL,"
     " rev BIGINT NOT NULL, id TEXT NOT NULL, spent_at BIGINT NOT NULL,"
     " PRIMARY KEY (zone, ca, budget, number));"
-    "CREATE INDEX budgets_spent ON budgets (zone, ca, budget, spent_at);";
+    "CREATE INDEX budgets_spent ON budgets (zone, ca, budget, spent_at);"
+    "CREATE INDEX budgets_number ON budgets (number);";
 
 const char *const schema_issuer[] = {issuer_1, NULL};
 
 /* admin.db, written by the operator's commands.
- * tokens: enrolment tokens (the EAB kid); their MAC keys are derived from the secret file, never stored.
- * blocks: blocked ids. audit: what was done, each row hashed over the one before. */
+ * tokens: enrolment tokens (the EAB kid); their MAC keys are derived from the secret
+ * file, never stored. blocks: blocked ids. audit: what was done, each row hashed over the
+ * one before. */
 static const char admin_1[] = REVISION_TABLE
     "CREATE TABLE tokens ("
     " zone TEXT NOT NULL, kid TEXT NOT NULL, rev BIGINT NOT NULL,"
