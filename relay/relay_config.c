@@ -8,11 +8,13 @@
 
 enum { ZONE_MAX = 200 };
 
-/* LDH labels, lower case, at least two of them: what a zone or host name must look like. */
+/* LDH labels, lower case, at least two of them: what a zone or host name must look like.
+ */
 static const char *check_host(const char *value)
 {
-    static const char wanted[] = "must be a lower-case host name such as lan.example.com, "
-                                 "without a dot at the end";
+    static const char wanted[] =
+        "must be a lower-case host name such as lan.example.com, "
+        "without a dot at the end";
     size_t label = 0;
     size_t labels = 1;
     if (strlen(value) > ZONE_MAX) {
@@ -40,11 +42,13 @@ static const char *check_host(const char *value)
 static const char *check_https(const char *value)
 {
     size_t size = strlen(value);
-    if (!text_starts_with(value, "https://") || size < 9 || size > 400 || value[size - 1] == '/') {
+    if (!text_starts_with(value, "https://") || size < 9 || size > 400 ||
+        value[size - 1] == '/') {
         return "must be an https:// address without a slash at the end";
     }
-    return strpbrk(value, " \t\"<>?#") == NULL ? NULL
-                                              : "must be an address without query or fragment";
+    return strpbrk(value, " \t\"<>?#") == NULL
+               ? NULL
+               : "must be an address without query or fragment";
 }
 
 static const char *check_url(const char *value)
@@ -56,7 +60,8 @@ static const char *check_url(const char *value)
 
 static const char *check_contact(const char *value)
 {
-    return value[0] == '\0' || (text_starts_with(value, "mailto:") && strchr(value, '@') != NULL)
+    return value[0] == '\0' ||
+                   (text_starts_with(value, "mailto:") && strchr(value, '@') != NULL)
                ? NULL
                : "must be a mail address such as mailto:you@example.com";
 }
@@ -67,10 +72,12 @@ static bool is_address(const char *text)
     return lanname_address_parse(text, &address);
 }
 
-/* "192.0.2.1", "192.0.2.1:53", "[::1]:53", ":53": looked at for shape; the socket call is the judge. */
+/* "192.0.2.1", "192.0.2.1:53", "[::1]:53", ":53": looked at for shape; the socket call is
+ * the judge. */
 static const char *check_endpoint(const char *value)
 {
-    static const char wanted[] = "must be address:port, such as 192.0.2.1:53 or [2001:db8::1]:53";
+    static const char wanted[] =
+        "must be address:port, such as 192.0.2.1:53 or [2001:db8::1]:53";
     char host[64];
     const char *port = strrchr(value, ':');
     uint64_t number = 0;
@@ -102,7 +109,8 @@ static const char *check_plain_address(const char *value)
 /* "name=192.0.2.1,2001:db8::1" */
 static const char *check_host_addresses(const char *value)
 {
-    static const char wanted[] = "must be name=address[,address...], such as relay=192.0.2.1";
+    static const char wanted[] =
+        "must be name=address[,address...], such as relay=192.0.2.1";
     char copy[512];
     if (!text_copy(copy, sizeof(copy), value)) {
         return wanted;
@@ -112,7 +120,8 @@ static const char *check_host_addresses(const char *value)
         return wanted;
     }
     *addresses++ = '\0';
-    for (char *address = strsep(&addresses, ","); address != NULL; address = strsep(&addresses, ",")) {
+    for (char *address = strsep(&addresses, ","); address != NULL;
+         address = strsep(&addresses, ",")) {
         if (!is_address(address)) {
             return wanted;
         }
@@ -125,23 +134,37 @@ static const char *check_name_server(const char *value)
     if (strchr(value, '=') != NULL) {
         return check_host_addresses(value);
     }
-    return check_host(value) == NULL ? NULL
-                                     : "must be host names, in the zone with their addresses: "
-                                       "ns1.lan.example.com=192.0.2.1";
+    return check_host(value) == NULL
+               ? NULL
+               : "must be host names, in the zone with their addresses: "
+                 "ns1.lan.example.com=192.0.2.1";
 }
 
 static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};
 static const char *const enrolments[] = {"token", "open", NULL};
 
 #define AT(field) offsetof(struct relay_config, field)
-#define TEXT(s, k, field, ...) {.section = s, .key = k, .type = CONF_TEXT, .offset = AT(field), __VA_ARGS__}
-#define TEXTS(s, k, field, ...)                                                                   \
-    {.section = s, .key = k, .type = CONF_TEXTS, .offset = AT(field), .max_count = 16, __VA_ARGS__}
-#define NUMBER(s, k, field, ...)                                                                  \
-    {.section = s, .key = k, .type = CONF_NUMBER, .offset = AT(field), __VA_ARGS__}
-#define SWITCH(s, k, field, ...) {.section = s, .key = k, .type = CONF_BOOL, .offset = AT(field), __VA_ARGS__}
-#define CHOICE(s, k, field, ...)                                                                  \
-    {.section = s, .key = k, .type = CONF_CHOICE, .offset = AT(field), __VA_ARGS__}
+#define TEXT(s, k, field, ...)                                                           \
+    {                                                                                    \
+        .section = s, .key = k, .type = CONF_TEXT, .offset = AT(field), __VA_ARGS__      \
+    }
+#define TEXTS(s, k, field, ...)                                                          \
+    {                                                                                    \
+        .section = s, .key = k, .type = CONF_TEXTS, .offset = AT(field),                 \
+        .max_count = 16, __VA_ARGS__                                                     \
+    }
+#define NUMBER(s, k, field, ...)                                                         \
+    {                                                                                    \
+        .section = s, .key = k, .type = CONF_NUMBER, .offset = AT(field), __VA_ARGS__    \
+    }
+#define SWITCH(s, k, field, ...)                                                         \
+    {                                                                                    \
+        .section = s, .key = k, .type = CONF_BOOL, .offset = AT(field), __VA_ARGS__      \
+    }
+#define CHOICE(s, k, field, ...)                                                         \
+    {                                                                                    \
+        .section = s, .key = k, .type = CONF_CHOICE, .offset = AT(field), __VA_ARGS__    \
+    }
 
 /* clang-format off */
 static const struct conf_row rows[] = {
@@ -242,20 +265,23 @@ static bool is_in_zone(const char *name, const char *zone)
 }
 
 /* What no single line shows. */
-static int check_whole(const char *path, const struct relay_config *config, struct buffer *report)
+static int check_whole(const char *path, const struct relay_config *config,
+                       struct buffer *report)
 {
     int faults = 0;
     if (!config->ca_terms_agreed) {
         buffer_printf(report,
-                      "%s: [issuer] terms_agreed: must be yes, once you have read the CA's terms of "
+                      "%s: [issuer] terms_agreed: must be yes, once you have read the "
+                      "CA's terms of "
                       "service (a link is in its directory '%s')\n",
                       path, config->ca_directory);
         faults++;
     }
     if (!is_in_zone(config->host, config->zone)) {
-        buffer_printf(report,
-                      "%s: [relay] host = '%s': must be below the zone '%s', whose DNS proves it\n",
-                      path, config->host, config->zone);
+        buffer_printf(
+            report,
+            "%s: [relay] host = '%s': must be below the zone '%s', whose DNS proves it\n",
+            path, config->host, config->zone);
         faults++;
     }
     for (size_t i = 0; i < config->dns_name_servers.count; i++) {
@@ -263,21 +289,25 @@ static int check_whole(const char *path, const struct relay_config *config, stru
         char name[256];
         if (!text_format(name, sizeof(name), "%.*s", (int)strcspn(server, "="), server) ||
             (strchr(server, '=') == NULL) == is_in_zone(name, config->zone)) {
-            buffer_printf(report,
-                          "%s: [dns] name_servers = '%s': a name server in the zone must have its "
-                          "addresses (name=192.0.2.1), one outside must have none\n",
-                          path, server);
+            buffer_printf(
+                report,
+                "%s: [dns] name_servers = '%s': a name server in the zone must have its "
+                "addresses (name=192.0.2.1), one outside must have none\n",
+                path, server);
             faults++;
         }
     }
     if ((config->ca_eab_kid[0] != '\0') != (config->ca_eab_key_file[0] != '\0')) {
-        buffer_printf(report, "%s: [issuer] eab_kid and eab_key_file: give both or neither\n", path);
+        buffer_printf(report,
+                      "%s: [issuer] eab_kid and eab_key_file: give both or neither\n",
+                      path);
         faults++;
     }
     return faults == 0 ? 0 : ERROR_SYNTAX;
 }
 
-int relay_config_read(const char *path, struct relay_config *ret_config, struct buffer *report)
+int relay_config_read(const char *path, struct relay_config *ret_config,
+                      struct buffer *report)
 {
     memset(ret_config, 0, sizeof(*ret_config));
     int result = conf_read(path, rows, ROW_COUNT, ret_config, report);

@@ -1,5 +1,6 @@
-/* relay.conf: one file for all roles of the relay. Read once at start. Keys, defaults and what is allowed stand in
- * relay_config.c's table and, for people, in deploy/relay.conf.example. */
+/* relay.conf: one file for all roles of the relay. Read once at start. Keys, defaults and
+ * what is allowed stand in relay_config.c's table and, for people, in
+ * deploy/relay.conf.example. */
 #ifndef RELAY_RELAY_CONFIG_H
 #define RELAY_RELAY_CONFIG_H
 
@@ -9,17 +10,18 @@ enum relay_enrolment { RELAY_ENROLMENT_TOKEN, RELAY_ENROLMENT_OPEN };
 
 struct relay_config {
     /* [relay] */
-    char *zone;            /* "lan.example.com", lower case, no dot at the end; required */
-    char *store;           /* folder; default /var/lib/latchkey */
-    char *base_url;        /* "https://relay.<zone>" is the default; no slash at the end */
-    char *host;            /* the relay's host name in its certificate; default: the host of base_url */
-    char *secret_file;     /* default <store>/secret */
-    int log;               /* error, warning, info, debug */
+    char *zone;     /* "lan.example.com", lower case, no dot at the end; required */
+    char *store;    /* folder; default /var/lib/latchkey */
+    char *base_url; /* "https://relay.<zone>" is the default; no slash at the end */
+    char *host; /* the relay's host name in its certificate; default: the host of base_url
+                 */
+    char *secret_file; /* default <store>/secret */
+    int log;           /* error, warning, info, debug */
     /* [front] */
-    struct conf_texts front_listen;   /* addresses; default [::]:443 */
-    char *front_ready_file;           /* written "port\n..." once it serves; "" : none */
-    int enrolment;                    /* enum relay_enrolment; default token */
-    uint64_t front_max_connections;   /* default 4096 */
+    struct conf_texts front_listen; /* addresses; default [::]:443 */
+    char *front_ready_file;         /* written "port\n..." once it serves; "" : none */
+    int enrolment;                  /* enum relay_enrolment; default token */
+    uint64_t front_max_connections; /* default 4096 */
     /* [issuer] */
     char *ca_directory;    /* default Let's Encrypt's */
     char *ca_file;         /* PEM to trust for the CA's HTTPS; "" : the system's */
@@ -27,33 +29,41 @@ struct relay_config {
     char *ca_contact;      /* mailto:..., "" : none */
     char *ca_eab_kid;      /* "" : none */
     char *ca_eab_key_file; /* base64url HMAC key */
-    bool ca_new_account;   /* make a new account when the CA has forgotten ours; default no */
-    bool ca_terms_agreed;  /* the operator agrees to the CA's terms; required to be yes */
-    char *ca_profile;      /* profile for the relay's own certificate and devices that name none; "" : the CA's default */
-    bool budgets;          /* hold to the CA's rate limits; default yes */
+    bool ca_new_account;  /* make a new account when the CA has forgotten ours; default no
+                           */
+    bool ca_terms_agreed; /* the operator agrees to the CA's terms; required to be yes */
+    char *ca_profile;     /* profile for the relay's own certificate and devices that name
+                             none; "" : the CA's default */
+    bool budgets;         /* hold to the CA's rate limits; default yes */
     uint64_t budget_certificates_week; /* default 50 */
     uint64_t budget_orders_3h;         /* default 300 */
     uint64_t budget_exact_set_week;    /* default 5 */
-    uint64_t device_keys_week;         /* new keys per name in 7 days outside renewal; default 3 */
-    uint64_t max_in_flight;            /* issuances at once; default 500 */
+    uint64_t
+        device_keys_week;   /* new keys per name in 7 days outside renewal; default 3 */
+    uint64_t max_in_flight; /* issuances at once; default 500 */
     struct conf_texts issuer_resolvers; /* "addr:port"; none: the system's */
-    struct conf_texts name_server_checks; /* addresses to ask for TXT; default: the addresses of dns_name_servers, else dns_listen */
+    struct conf_texts
+        name_server_checks; /* addresses to ask for TXT; default: the addresses of
+                               dns_name_servers, else dns_listen */
     char *issuer_ready_file;
     /* [dns] */
-    struct conf_texts dns_listen;      /* default 0.0.0.0:53 [::]:53 */
-    struct conf_texts dns_name_servers; /* "ns1.lan.example.com=192.0.2.1,2001:db8::1" or an out-of-zone name alone; required */
-    struct conf_texts dns_hosts;        /* "relay=192.0.2.1,2001:db8::1" : A/AAAA of <host>.Z */
-    struct conf_texts dns_apex;         /* addresses of the zone itself; none by default */
-    char *dns_records_file;             /* zone-file text of further records (TXT, MX ...); "" : none */
-    char *dns_contact;                  /* SOA RNAME as mail address; default hostmaster@<zone> */
-    bool dns_shared;                    /* answer 100.64/10; default no */
-    bool dns_loopback;                  /* answer loopback; a lab only; default no */
+    struct conf_texts dns_listen;       /* default 0.0.0.0:53 [::]:53 */
+    struct conf_texts dns_name_servers; /* "ns1.lan.example.com=192.0.2.1,2001:db8::1" or
+                                           an out-of-zone name alone; required */
+    struct conf_texts dns_hosts; /* "relay=192.0.2.1,2001:db8::1" : A/AAAA of <host>.Z */
+    struct conf_texts dns_apex;  /* addresses of the zone itself; none by default */
+    char *
+        dns_records_file; /* zone-file text of further records (TXT, MX ...); "" : none */
+    char *dns_contact;    /* SOA RNAME as mail address; default hostmaster@<zone> */
+    bool dns_shared;      /* answer 100.64/10; default no */
+    bool dns_loopback;    /* answer loopback; a lab only; default no */
     char *dns_ready_file;
 };
 
-/* Reads and checks PATH, fills in what follows from other keys. On failure REPORT has one line per fault. Free with
- * relay_config_free in any case. */
-int relay_config_read(const char *path, struct relay_config *ret_config, struct buffer *report) MUST_CHECK;
+/* Reads and checks PATH, fills in what follows from other keys. On failure REPORT has one
+ * line per fault. Free with relay_config_free in any case. */
+int relay_config_read(const char *path, struct relay_config *ret_config,
+                      struct buffer *report) MUST_CHECK;
 void relay_config_free(struct relay_config *config);
 
 #endif

@@ -1,5 +1,6 @@
-/* The supervisor does nothing but start, wait and start again: it holds no store, no socket and no key, so there is little in it that could fail.
- * Signals are taken synchronously with sigtimedwait, which is also its only clock. */
+/* The supervisor does nothing but start, wait and start again: it holds no store, no
+ * socket and no key, so there is little in it that could fail. Signals are taken
+ * synchronously with sigtimedwait, which is also its only clock. */
 #include "relay/supervisor.h"
 
 #include "base/core/clock.h"
@@ -33,15 +34,16 @@ struct supervisor {
 
 enum { ROLE_COUNT = 3 };
 
-static void start_role(struct supervisor *supervisor, struct role *role, const sigset_t *old_mask)
+static void start_role(struct supervisor *supervisor, struct role *role,
+                       const sigset_t *old_mask)
 {
     pid_t pid = fork();
     if (pid == 0) {
         /* A role must not outlive its supervisor, even one that was killed. */
         prctl(PR_SET_PDEATHSIG, SIGTERM);
         sigprocmask(SIG_SETMASK, old_mask, NULL);
-        execl(supervisor->program, supervisor->program, "--config", supervisor->config_path,
-              role->name, (char *)NULL);
+        execl(supervisor->program, supervisor->program, "--config",
+              supervisor->config_path, role->name, (char *)NULL);
         _exit(127);
     }
     role->started_mono_ms = clock_mono_ms();
@@ -67,7 +69,8 @@ static void note_end(struct supervisor *supervisor, pid_t pid, int status)
             continue;
         }
         bool healthy = now_ms - role->started_mono_ms >= HEALTHY_MS;
-        role->pause_ms = healthy || role->pause_ms == 0 ? PAUSE_MIN_MS : role->pause_ms * 2;
+        role->pause_ms =
+            healthy || role->pause_ms == 0 ? PAUSE_MIN_MS : role->pause_ms * 2;
         if (role->pause_ms > PAUSE_MAX_MS) {
             role->pause_ms = PAUSE_MAX_MS;
         }
@@ -101,7 +104,8 @@ static void signal_all(const struct supervisor *supervisor, int signal)
 static void reap(struct supervisor *supervisor)
 {
     int status = 0;
-    for (pid_t pid = waitpid(-1, &status, WNOHANG); pid > 0; pid = waitpid(-1, &status, WNOHANG)) {
+    for (pid_t pid = waitpid(-1, &status, WNOHANG); pid > 0;
+         pid = waitpid(-1, &status, WNOHANG)) {
         note_end(supervisor, pid, status);
     }
 }
@@ -125,7 +129,8 @@ static int64_t start_due(struct supervisor *supervisor, const sigset_t *old_mask
 
 static int wait_signal(const sigset_t *set, int64_t wait_ms)
 {
-    struct timespec wait = {.tv_sec = wait_ms / 1000, .tv_nsec = (wait_ms % 1000) * 1000000};
+    struct timespec wait = {.tv_sec = wait_ms / 1000,
+                            .tv_nsec = (wait_ms % 1000) * 1000000};
     return sigtimedwait(set, NULL, &wait);
 }
 

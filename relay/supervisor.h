@@ -2,8 +2,9 @@
 #ifndef RELAY_SUPERVISOR_H
 #define RELAY_SUPERVISOR_H
 
-/* Starts PROGRAM once per role with CONFIG_PATH, starts a role that ended again (after a pause that doubles up to a
- * minute), and on SIGTERM or SIGINT ends them all. Blocks until then; a process exit status. */
+/* Starts PROGRAM once per role with CONFIG_PATH, starts a role that ended again (after a
+ * pause that doubles up to a minute), and on SIGTERM or SIGINT ends them all. Blocks
+ * until then; a process exit status. */
 int supervisor_run(const char *program, const char *config_path);
 
 #endif

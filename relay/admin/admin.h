@@ -1,5 +1,6 @@
-/* The operator's commands: token, list, show, block, unblock. They write admin.db alone and read the other roles' files. Each
- * prints to standard output, says on standard error what went wrong and how to mend it, and returns a process exit status. */
+/* The operator's commands: token, list, show, block, unblock. They write admin.db alone
+ * and read the other roles' files. Each prints to standard output, says on standard error
+ * what went wrong and how to mend it, and returns a process exit status. */
 #ifndef RELAY_ADMIN_ADMIN_H
 #define RELAY_ADMIN_ADMIN_H
 

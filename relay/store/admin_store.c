@@ -1,5 +1,6 @@
-/* Each change and its line in the audit are one transaction: nothing is done that the audit does not say. The audit is a
- * chain: a row's hash covers the row before it, so that a line taken out or altered later shows. */
+/* Each change and its line in the audit are one transaction: nothing is done that the
+ * audit does not say. The audit is a chain: a row's hash covers the row before it, so
+ * that a line taken out or altered later shows. */
 #include "relay/store/admin_store.h"
 
 #include "base/core/text.h"
@@ -18,7 +19,9 @@ static int read_last(const struct database_row *row, void *arg)
 {
     struct audit_last *last = arg;
     last->number = database_i64(row, 0);
-    return text_copy(last->hash, sizeof(last->hash), database_text(row, 1)) ? 0 : ERROR_SYNTAX;
+    return text_copy(last->hash, sizeof(last->hash), database_text(row, 1))
+               ? 0
+               : ERROR_SYNTAX;
 }
 
 struct audit_line {
@@ -42,8 +45,10 @@ static int append_audit(struct database *database, const char *zone, int64_t rev
     if (result != 0) {
         goto out;
     }
-    /* Texts end with their NUL in the hashed bytes, so that no two different lines hash alike. */
-    buffer_printf(&input, "%s\n%" PRId64 "\n%" PRId64 "\n", last.hash, last.number + 1, now_at);
+    /* Texts end with their NUL in the hashed bytes, so that no two different lines hash
+     * alike. */
+    buffer_printf(&input, "%s\n%" PRId64 "\n%" PRId64 "\n", last.hash, last.number + 1,
+                  now_at);
     buffer_append(&input, line->who, strlen(line->who) + 1);
     buffer_append(&input, line->action, strlen(line->action) + 1);
     result = buffer_append(&input, line->detail, strlen(line->detail) + 1);
@@ -52,11 +57,12 @@ static int append_audit(struct database *database, const char *zone, int64_t rev
     }
     if (result == 0) {
         text_hex(hash, sizeof(hash), text);
-        result = database_run(database,
-                              "INSERT INTO audit (zone, number, rev, at, who, action, detail, hash)"
-                              " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                              "tiiitttt", zone, last.number + 1, rev, now_at, line->who,
-                              line->action, line->detail, text);
+        result = database_run(
+            database,
+            "INSERT INTO audit (zone, number, rev, at, who, action, detail, hash)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "tiiitttt", zone, last.number + 1, rev, now_at, line->who, line->action,
+            line->detail, text);
     }
 out:
     buffer_free(&input);
@@ -92,11 +98,12 @@ int admin_store_put_token(struct database *database, const char *zone,
     if (result != 0) {
         return result;
     }
-    result = database_run(database,
-                          "INSERT INTO tokens (zone, kid, rev, label, created_at, expires_at,"
-                          " max_devices) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                          "ttitiii", zone, token->kid, rev, token->label, token->created_at,
-                          token->expires_at, token->max_devices);
+    result =
+        database_run(database,
+                     "INSERT INTO tokens (zone, kid, rev, label, created_at, expires_at,"
+                     " max_devices) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                     "ttitiii", zone, token->kid, rev, token->label, token->created_at,
+                     token->expires_at, token->max_devices);
     return finish(database, zone, rev, result, &line);
 }
 
@@ -109,9 +116,10 @@ int admin_store_end_token(struct database *database, const char *zone, const cha
     if (result != 0) {
         return result;
     }
-    result = database_run(database,
-                          "UPDATE tokens SET gone = 1, rev = ? WHERE zone = ? AND kid = ? AND gone = 0",
-                          "itt", rev, zone, kid);
+    result = database_run(
+        database,
+        "UPDATE tokens SET gone = 1, rev = ? WHERE zone = ? AND kid = ? AND gone = 0",
+        "itt", rev, zone, kid);
     if (result == 0 && database_changes(database) == 0) {
         result = ERROR_NOT_FOUND;
     }
@@ -140,27 +148,29 @@ static int visit_token(const struct database_row *row, void *arg)
     return visit->fn(&token, visit->arg);
 }
 
-#define TOKEN_COLUMNS "SELECT kid, label, created_at, expires_at, max_devices, gone, rev FROM tokens"
+#define TOKEN_COLUMNS                                                                    \
+    "SELECT kid, label, created_at, expires_at, max_devices, gone, rev FROM tokens"
 
 int admin_store_get_token(struct database *database, const char *zone, const char *kid,
                           admin_store_token_fn *fn, void *arg)
 {
     struct token_visit visit = {fn, arg, 0};
-    int result = database_query(database, TOKEN_COLUMNS " WHERE zone = ? AND kid = ?", visit_token,
-                                &visit, "tt", zone, kid);
+    int result = database_query(database, TOKEN_COLUMNS " WHERE zone = ? AND kid = ?",
+                                visit_token, &visit, "tt", zone, kid);
     return result == 0 && visit.count == 0 ? ERROR_NOT_FOUND : result;
 }
 
-int admin_store_tokens(struct database *database, const char *zone, admin_store_token_fn *fn,
-                       void *arg)
+int admin_store_tokens(struct database *database, const char *zone,
+                       admin_store_token_fn *fn, void *arg)
 {
     struct token_visit visit = {fn, arg, 0};
-    return database_query(database, TOKEN_COLUMNS " WHERE zone = ? ORDER BY created_at, kid",
+    return database_query(database,
+                          TOKEN_COLUMNS " WHERE zone = ? ORDER BY created_at, kid",
                           visit_token, &visit, "t", zone);
 }
 
-int admin_store_block(struct database *database, const char *zone, const char *id, const char *reason,
-                      const char *who)
+int admin_store_block(struct database *database, const char *zone, const char *id,
+                      const char *reason, const char *who)
 {
     int64_t rev = 0;
     char detail[512];
@@ -172,16 +182,18 @@ int admin_store_block(struct database *database, const char *zone, const char *i
     if (result != 0) {
         return result;
     }
-    result = database_run(database,
-                          "INSERT INTO blocks (zone, id, rev, reason, blocked_at, gone)"
-                          " VALUES (?, ?, ?, ?, ?, 0)"
-                          " ON CONFLICT (zone, id) DO UPDATE SET rev = excluded.rev,"
-                          " reason = excluded.reason, blocked_at = excluded.blocked_at, gone = 0",
-                          "ttiti", zone, id, rev, reason, clock_wall_at());
+    result = database_run(
+        database,
+        "INSERT INTO blocks (zone, id, rev, reason, blocked_at, gone)"
+        " VALUES (?, ?, ?, ?, ?, 0)"
+        " ON CONFLICT (zone, id) DO UPDATE SET rev = excluded.rev,"
+        " reason = excluded.reason, blocked_at = excluded.blocked_at, gone = 0",
+        "ttiti", zone, id, rev, reason, clock_wall_at());
     return finish(database, zone, rev, result, &line);
 }
 
-int admin_store_unblock(struct database *database, const char *zone, const char *id, const char *who)
+int admin_store_unblock(struct database *database, const char *zone, const char *id,
+                        const char *who)
 {
     int64_t rev = 0;
     struct audit_line line = {who, "unblock", id};
@@ -189,9 +201,10 @@ int admin_store_unblock(struct database *database, const char *zone, const char 
     if (result != 0) {
         return result;
     }
-    result = database_run(database,
-                          "UPDATE blocks SET gone = 1, rev = ? WHERE zone = ? AND id = ? AND gone = 0",
-                          "itt", rev, zone, id);
+    result = database_run(
+        database,
+        "UPDATE blocks SET gone = 1, rev = ? WHERE zone = ? AND id = ? AND gone = 0",
+        "itt", rev, zone, id);
     if (result == 0 && database_changes(database) == 0) {
         result = ERROR_NOT_FOUND;
     }
@@ -209,9 +222,9 @@ int admin_store_is_blocked(struct database *database, const char *zone, const ch
                            bool *ret_blocked)
 {
     bool blocked = false;
-    int result = database_query(database,
-                                "SELECT 1 FROM blocks WHERE zone = ? AND id = ? AND gone = 0",
-                                see_block, &blocked, "tt", zone, id);
+    int result = database_query(
+        database, "SELECT 1 FROM blocks WHERE zone = ? AND id = ? AND gone = 0",
+        see_block, &blocked, "tt", zone, id);
     if (result == 0) {
         *ret_blocked = blocked;
     }
@@ -236,8 +249,8 @@ static int visit_block(const struct database_row *row, void *arg)
     return visit->fn(&block, visit->arg);
 }
 
-int admin_store_blocks_since(struct database *database, const char *zone, int64_t after_rev,
-                             admin_store_block_fn *fn, void *arg)
+int admin_store_blocks_since(struct database *database, const char *zone,
+                             int64_t after_rev, admin_store_block_fn *fn, void *arg)
 {
     struct block_visit visit = {fn, arg};
     return database_query(database,

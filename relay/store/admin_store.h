@@ -1,5 +1,6 @@
-/* admin.db: enrolment tokens, blocks, audit. Written by the operator's commands; front, issuer and dns read it. All block on the
- * disk. The writers open their own transaction. */
+/* admin.db: enrolment tokens, blocks, audit. Written by the operator's commands; front,
+ * issuer and dns read it. All block on the disk. The writers open their own transaction.
+ */
 #ifndef RELAY_STORE_ADMIN_STORE_H
 #define RELAY_STORE_ADMIN_STORE_H
 
@@ -9,8 +10,8 @@ struct admin_store_token {
     const char *kid;
     const char *label;
     int64_t created_at;
-    int64_t expires_at;   /* 0: never */
-    int64_t max_devices;  /* 0: no maximum */
+    int64_t expires_at;  /* 0: never */
+    int64_t max_devices; /* 0: no maximum */
     bool gone;
     int64_t rev;
 };
@@ -28,17 +29,18 @@ typedef int admin_store_token_fn(const struct admin_store_token *token, void *ar
 typedef int admin_store_block_fn(const struct admin_store_block *block, void *arg);
 
 int admin_store_put_token(struct database *database, const char *zone,
-                          const struct admin_store_token *token, const char *who) MUST_CHECK;
+                          const struct admin_store_token *token,
+                          const char *who) MUST_CHECK;
 /* ERROR_NOT_FOUND when there is no such live token. */
 int admin_store_end_token(struct database *database, const char *zone, const char *kid,
                           const char *who) MUST_CHECK;
 /* One token, ended or not: FN is called once, or ERROR_NOT_FOUND. */
 int admin_store_get_token(struct database *database, const char *zone, const char *kid,
                           admin_store_token_fn *fn, void *arg) MUST_CHECK;
-int admin_store_tokens(struct database *database, const char *zone, admin_store_token_fn *fn,
-                       void *arg) MUST_CHECK;
-int admin_store_block(struct database *database, const char *zone, const char *id, const char *reason,
-                      const char *who) MUST_CHECK;
+int admin_store_tokens(struct database *database, const char *zone,
+                       admin_store_token_fn *fn, void *arg) MUST_CHECK;
+int admin_store_block(struct database *database, const char *zone, const char *id,
+                      const char *reason, const char *who) MUST_CHECK;
 /* ERROR_NOT_FOUND when ID is not blocked. */
 int admin_store_unblock(struct database *database, const char *zone, const char *id,
                         const char *who) MUST_CHECK;
@@ -46,7 +48,8 @@ int admin_store_unblock(struct database *database, const char *zone, const char 
 int admin_store_is_blocked(struct database *database, const char *zone, const char *id,
                            bool *ret_blocked) MUST_CHECK;
 /* Blocks with rev > AFTER_REV, tombstones too, in order of rev. */
-int admin_store_blocks_since(struct database *database, const char *zone, int64_t after_rev,
-                             admin_store_block_fn *fn, void *arg) MUST_CHECK;
+int admin_store_blocks_since(struct database *database, const char *zone,
+                             int64_t after_rev, admin_store_block_fn *fn,
+                             void *arg) MUST_CHECK;
 
 #endif

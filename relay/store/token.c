@@ -1,5 +1,5 @@
-/* One secret file gives every MAC key of the relay. Each use has a label of its own and the zone in its input, so that a
- * key for one purpose says nothing about another. */
+/* One secret file gives every MAC key of the relay. Each use has a label of its own and
+ * the zone in its input, so that a key for one purpose says nothing about another. */
 #include "relay/store/token.h"
 
 #include "base/core/file.h"
@@ -37,7 +37,8 @@ static int secret_load(const char *path, uint8_t ret_secret[static TOKEN_SECRET_
         goto out;
     }
     size_t length = text.size;
-    while (length > 0 && (text.data[length - 1] == '\n' || text.data[length - 1] == '\r')) {
+    while (length > 0 &&
+           (text.data[length - 1] == '\n' || text.data[length - 1] == '\r')) {
         length--;
     }
     result = text_hex_decode(buffer_text(&text), length, secret, sizeof(secret), &size);
@@ -53,7 +54,8 @@ out:
     return result;
 }
 
-int token_secret_read(const char *path, bool make, uint8_t ret_secret[static TOKEN_SECRET_SIZE])
+int token_secret_read(const char *path, bool make,
+                      uint8_t ret_secret[static TOKEN_SECRET_SIZE])
 {
     int result = secret_load(path, ret_secret);
     if (result != ERROR_NOT_FOUND || !make) {
@@ -64,8 +66,9 @@ int token_secret_read(const char *path, bool make, uint8_t ret_secret[static TOK
     return result == ERROR_EXISTS ? secret_load(path, ret_secret) : result;
 }
 
-static int derive(const uint8_t secret[static TOKEN_SECRET_SIZE], const char *label, const char *zone,
-                  const char *kid, uint8_t ret_key[static TOKEN_KEY_SIZE])
+static int derive(const uint8_t secret[static TOKEN_SECRET_SIZE], const char *label,
+                  const char *zone, const char *kid,
+                  uint8_t ret_key[static TOKEN_KEY_SIZE])
 {
     struct buffer input = buffer_init(1024);
     uint8_t mac[DIGEST_MAX_SIZE];
@@ -74,8 +77,8 @@ static int derive(const uint8_t secret[static TOKEN_SECRET_SIZE], const char *la
     buffer_append(&input, zone, strlen(zone) + 1);
     int result = buffer_append(&input, kid, strlen(kid));
     if (result == 0) {
-        result = digest_hmac(DIGEST_SHA256, secret, TOKEN_SECRET_SIZE, input.data, input.size, mac,
-                             &mac_size);
+        result = digest_hmac(DIGEST_SHA256, secret, TOKEN_SECRET_SIZE, input.data,
+                             input.size, mac, &mac_size);
     }
     if (result == 0) {
         memcpy(ret_key, mac, TOKEN_KEY_SIZE);
@@ -85,8 +88,8 @@ static int derive(const uint8_t secret[static TOKEN_SECRET_SIZE], const char *la
     return result;
 }
 
-int token_key(const uint8_t secret[static TOKEN_SECRET_SIZE], const char *zone, const char *kid,
-              uint8_t ret_key[static TOKEN_KEY_SIZE])
+int token_key(const uint8_t secret[static TOKEN_SECRET_SIZE], const char *zone,
+              const char *kid, uint8_t ret_key[static TOKEN_KEY_SIZE])
 {
     return derive(secret, "latchkey-eab-1", zone, kid, ret_key);
 }

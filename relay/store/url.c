@@ -48,26 +48,29 @@ bool url_order(const char *base, const char *id, const char *number,
     return text_format(ret_url, LIMIT_URL_BYTES, "%s/acme/order/%s/%s", base, id, number);
 }
 
-bool url_authorization(const char *base, const char *id, const char *number, unsigned index,
-                       char ret_url[static LIMIT_URL_BYTES])
+bool url_authorization(const char *base, const char *id, const char *number,
+                       unsigned index, char ret_url[static LIMIT_URL_BYTES])
 {
-    return text_format(ret_url, LIMIT_URL_BYTES, "%s/acme/authz/%s/%s/%u", base, id, number, index);
+    return text_format(ret_url, LIMIT_URL_BYTES, "%s/acme/authz/%s/%s/%u", base, id,
+                       number, index);
 }
 
 bool url_finalize(const char *base, const char *id, const char *number,
                   char ret_url[static LIMIT_URL_BYTES])
 {
-    return text_format(ret_url, LIMIT_URL_BYTES, "%s/acme/finalize/%s/%s", base, id, number);
+    return text_format(ret_url, LIMIT_URL_BYTES, "%s/acme/finalize/%s/%s", base, id,
+                       number);
 }
 
-bool url_certificate(const char *base, const char *id, const char *cert_id, unsigned alternate,
-                     char ret_url[static LIMIT_URL_BYTES])
+bool url_certificate(const char *base, const char *id, const char *cert_id,
+                     unsigned alternate, char ret_url[static LIMIT_URL_BYTES])
 {
     if (alternate == 0) {
-        return text_format(ret_url, LIMIT_URL_BYTES, "%s/acme/cert/%s/%s", base, id, cert_id);
+        return text_format(ret_url, LIMIT_URL_BYTES, "%s/acme/cert/%s/%s", base, id,
+                           cert_id);
     }
-    return text_format(ret_url, LIMIT_URL_BYTES, "%s/acme/cert/%s/%s/%u", base, id, cert_id,
-                       alternate);
+    return text_format(ret_url, LIMIT_URL_BYTES, "%s/acme/cert/%s/%s/%u", base, id,
+                       cert_id, alternate);
 }
 
 bool url_addresses(const char *base, char ret_url[static LIMIT_URL_BYTES])
