@@ -1,0 +1,108 @@
+/* front.db: what front knows of devices and asks of the issuer. Written by front, read by
+ * issuer and dns. Every function blocks on the disk.
+ *
+ * The writers take REV from database_begin: the caller opens one transaction for many
+ * writes and commits them together (group commit). They return 0, ERROR_EXISTS, or the
+ * database's error. Texts that a callback gets are borrowed for the call; a negative
+ * result of a callback ends the query and is its result. */
+#ifndef RELAY_STORE_FRONT_STORE_H
+#define RELAY_STORE_FRONT_STORE_H
+
+#include "relay/store/database.h"
+
+/* A device's account. status: "valid", "deactivated". */
+struct front_store_account {
+    const char *id;
+    const char *jwk;          /* the identity key's public JWK, JSON text */
+    const char *registration; /* the newAccount JWS as it came, JSON text: holds the
+                                 externalAccountBinding */
+    const char *token;        /* kid of the enrolment token; "" with open enrolment */
+    const char *contact;      /* JSON array of URLs, kept as given */
+    const char *status;
+    int64_t created_at;
+    int64_t rev;
+};
+
+/* What front asks of the issuer. */
+struct front_store_request {
+    const char
+        *number; /* 32 hex characters: the order's, or its own for 'revoke' and 'relay' */
+    const char *kind; /* "order", "finalize", "revoke", "relay" */
+    const char
+        *id; /* the account's id; "" for 'relay' and for 'revoke' by certificate key */
+    const char
+        *jws; /* the signed bytes as they came (JSON text); 'relay': the CSR, base64url */
+    const char *jwk; /* the key that signed, JSON text; "" for 'relay' */
+    int64_t received_at;
+    int64_t rev;
+};
+
+/* What a device published for its stable names. */
+struct front_store_addresses {
+    const char *id;
+    int64_t counter;       /* of the device's last publication; only rises */
+    const char *addresses; /* text forms with single blanks between; "" when none */
+    const char *jws;       /* the publication as it came */
+    int64_t published_at;
+    bool gone; /* cleared: silent for too long */
+    int64_t rev;
+};
+
+typedef int front_store_account_fn(const struct front_store_account *account, void *arg);
+typedef int front_store_request_fn(const struct front_store_request *request, void *arg);
+typedef int front_store_addresses_fn(const struct front_store_addresses *addresses,
+                                     void *arg);
+
+/* Writers (front only). */
+
+/* ERROR_EXISTS when the id has an account. */
+int front_store_add_account(struct database *database, const char *zone, int64_t rev,
+                            const struct front_store_account *account) MUST_CHECK;
+/* Changes contact and status; ERROR_NOT_FOUND without an account. */
+int front_store_update_account(struct database *database, const char *zone, int64_t rev,
+                               const char *id, const char *contact,
+                               const char *status) MUST_CHECK;
+/* ERROR_EXISTS when this number has a request of this kind. */
+int front_store_add_request(struct database *database, const char *zone, int64_t rev,
+                            const struct front_store_request *request) MUST_CHECK;
+/* Removes requests of KIND older than RECEIVED_BEFORE_AT, at most MAX of them; *RET_COUNT
+ * says how many went. */
+int front_store_remove_requests(struct database *database, const char *zone,
+                                const char *kind, int64_t received_before_at, int64_t max,
+                                int64_t *ret_count) MUST_CHECK;
+/* ERROR_CONFLICT when the stored counter is not lower than ADDRESSES->counter. */
+int front_store_put_addresses(struct database *database, const char *zone, int64_t rev,
+                              const struct front_store_addresses *addresses) MUST_CHECK;
+/* Empties publications older than PUBLISHED_BEFORE_AT (tombstones that keep their
+ * counter). */
+int front_store_clear_addresses(struct database *database, const char *zone, int64_t rev,
+                                int64_t published_before_at,
+                                int64_t *ret_count) MUST_CHECK;
+
+/* Readers. */
+
+/* Each calls FN once, or returns ERROR_NOT_FOUND. */
+int front_store_get_account(struct database *database, const char *zone, const char *id,
+                            front_store_account_fn *fn, void *arg) MUST_CHECK;
+int front_store_get_request(struct database *database, const char *zone,
+                            const char *number, const char *kind,
+                            front_store_request_fn *fn, void *arg) MUST_CHECK;
+int front_store_get_addresses(struct database *database, const char *zone, const char *id,
+                              front_store_addresses_fn *fn, void *arg) MUST_CHECK;
+/* All with rev > AFTER_REV in order of rev, tombstones too. About MAX rows: rows of one
+ * revision are never split, so that the rev of the last row seen is the right AFTER_REV
+ * of the next call. */
+int front_store_accounts_since(struct database *database, const char *zone,
+                               int64_t after_rev, int64_t max, front_store_account_fn *fn,
+                               void *arg) MUST_CHECK;
+int front_store_requests_since(struct database *database, const char *zone,
+                               int64_t after_rev, int64_t max, front_store_request_fn *fn,
+                               void *arg) MUST_CHECK;
+int front_store_addresses_since(struct database *database, const char *zone,
+                                int64_t after_rev, int64_t max,
+                                front_store_addresses_fn *fn, void *arg) MUST_CHECK;
+/* Accounts that enrolled with this token. */
+int front_store_count_token(struct database *database, const char *zone,
+                            const char *token, int64_t *ret_count) MUST_CHECK;
+
+#endif
