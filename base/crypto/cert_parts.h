@@ -1,0 +1,13 @@
+/* What the making of certificates needs of a chain's inside. Not for other folders. */
+#ifndef BASE_CRYPTO_CERT_PARTS_H
+#define BASE_CRYPTO_CERT_PARTS_H
+
+#include "base/crypto/cert.h"
+
+#include <openssl/x509.h>
+
+/* A chain of COUNT certificates, leaf first; each gets one more reference. The links are verified:
+ * ERROR_SIGNATURE, or ERROR_SYNTAX for a leaf that we can't use. */
+int cert_from_x509s(X509 *const *x509s, size_t count, struct cert **ret_cert) MUST_CHECK;
+
+#endif

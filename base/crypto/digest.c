@@ -1,0 +1,58 @@
+#include "base/crypto/digest.h"
+
+#include "base/crypto/openssl.h"
+
+#include <limits.h>
+#include <openssl/crypto.h>
+#include <openssl/hmac.h>
+
+int digest_sha256(const void *data, size_t size,
+                  uint8_t ret_hash[static DIGEST_SHA256_SIZE])
+{
+    if (EVP_Digest(data, size, ret_hash, NULL, EVP_sha256(), NULL) != 1) {
+        return openssl_error(ERROR_CRYPTO);
+    }
+    return 0;
+}
+
+static const EVP_MD *hash_md(enum digest_hash hash)
+{
+    switch (hash) {
+    case DIGEST_SHA256:
+        return EVP_sha256();
+    case DIGEST_SHA384:
+        return EVP_sha384();
+    case DIGEST_SHA512:
+        return EVP_sha512();
+    }
+    return NULL;
+}
+
+int digest_hmac(enum digest_hash hash, const void *key, size_t key_size, const void *data,
+                size_t size, uint8_t ret_mac[static DIGEST_MAX_SIZE], size_t *ret_size)
+{
+    const EVP_MD *md = hash_md(hash);
+    unsigned mac_size = 0;
+    if (key_size > INT_MAX || md == NULL) {
+        return ERROR_RANGE;
+    }
+    /* To OpenSSL a NULL key means "the key of the last call". */
+    const void *key_data = key_size > 0 ? key : "";
+    if (HMAC(md, key_data, (int)key_size, data, size, ret_mac, &mac_size) == NULL) {
+        return openssl_error(ERROR_CRYPTO);
+    }
+    *ret_size = mac_size;
+    return 0;
+}
+
+bool digest_equal(const void *a, const void *b, size_t size)
+{
+    return size == 0 || CRYPTO_memcmp(a, b, size) == 0;
+}
+
+void digest_wipe(void *data, size_t size)
+{
+    if (size > 0) {
+        OPENSSL_cleanse(data, size);
+    }
+}
