@@ -291,13 +291,13 @@ class Testbed:
             "front": {"listen": f"{self.address}:{self.front_port}", "enrolment": "open",
                       "certificate_file": self._path("front.pem"),
                       "key_file": self._path("front.key"), "ready_file": self._path("front.ready")},
-            "issuer": {"ca_directory": self.pebble_directory, "ca_file": self.ca.ca_file,
-                       "ca_name": "pebble.test", "ca_terms_agreed": "yes",
-                       "ca_new_account": "yes" if self.new_account else "no", "budgets": "no",
-                       "device_keys_week": "1000", "name_server_checks": dns,
+            "issuer": {"directory": self.pebble_directory, "ca_file": self.ca.ca_file,
+                       "ca_name": "pebble.test", "terms_agreed": "yes",
+                       "new_account": "yes" if self.new_account else "no", "budgets": "no",
+                       "device_keys_per_week": "1000", "check_name_servers": dns,
                        "ready_file": self._path("issuer.ready")},
             "dns": {"listen": dns, "name_servers": f"ns.{self.zone}={self.address}",
-                    "hosts": f"relay={self.address}", "loopback": "yes",
+                    "hosts": f"relay={self.address}", "answer_loopback": "yes",
                     "ready_file": self._path("dns.ready")},
         }
         for section, keys in self.settings.items():
@@ -386,7 +386,7 @@ class Testbed:
         ready = self._path(f"{role}.ready")
         if os.path.exists(ready):
             os.remove(ready)
-        command = [os.path.join(self.bin, "latchkey-relay"), role, "--config", self.config_file]
+        command = [os.path.join(self.bin, "latchkey-relay"), "--config", self.config_file, role]
         process = self._start(role, command)
         if ready_s:
             self.wait_role(role, ready_s)
