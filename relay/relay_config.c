@@ -176,6 +176,8 @@ static const struct conf_row rows[] = {
     CHOICE("relay", "log", log, .fallback = "info", .choices = log_levels),
     TEXTS("front", "listen", front_listen, .fallback = ":443", .check = check_endpoint),
     TEXT("front", "ready_file", front_ready_file, .fallback = ""),
+    TEXT("front", "certificate_file", front_certificate_file, .fallback = ""),
+    TEXT("front", "key_file", front_key_file, .fallback = ""),
     CHOICE("front", "enrolment", enrolment, .fallback = "token", .choices = enrolments),
     NUMBER("front", "max_connections", front_max_connections, .fallback = "4096", .min = 16, .max = 1000000),
     TEXT("issuer", "directory", ca_directory, .check = check_url,
@@ -300,6 +302,13 @@ static int check_whole(const char *path, const struct relay_config *config,
     if ((config->ca_eab_kid[0] != '\0') != (config->ca_eab_key_file[0] != '\0')) {
         buffer_printf(report,
                       "%s: [issuer] eab_kid and eab_key_file: give both or neither\n",
+                      path);
+        faults++;
+    }
+    if ((config->front_certificate_file[0] != '\0') !=
+        (config->front_key_file[0] != '\0')) {
+        buffer_printf(report,
+                      "%s: [front] certificate_file and key_file: give both or neither\n",
                       path);
         faults++;
     }

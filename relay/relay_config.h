@@ -20,6 +20,9 @@ struct relay_config {
     /* [front] */
     struct conf_texts front_listen; /* addresses; default [::]:443 */
     char *front_ready_file;         /* written "port\n..." once it serves; "" : none */
+    char *front_certificate_file;   /* PEM chain served where the relay's own certificate
+                                       does not   fit; "" : front signs one itself */
+    char *front_key_file;           /* its key */
     int enrolment;                  /* enum relay_enrolment; default token */
     uint64_t front_max_connections; /* default 4096 */
     /* [issuer] */
