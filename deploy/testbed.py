@@ -406,6 +406,11 @@ class Testbed:
         return https_get(self.address, self.front_port, "/acme/directory", self.ca.ca_file,
                          name="localhost")[0] == 200
 
+    def _own_certificate_serves(self):
+        """The front shows, for its own name, a certificate that the CA has issued."""
+        return https_get(self.address, self.front_port, "/acme/directory", self.roots_file,
+                         name=f"relay.{self.zone}")[0] == 200
+
     def prepare(self):
         """Makes the certificates and configurations."""
         for name in ("pebble", "openssl") + (("unbound",) if self.unbound_port else ()):
@@ -430,6 +435,7 @@ class Testbed:
             self.start_role("issuer", ready_s=None)
             self.wait_role("front")
             self.wait_role("issuer")
+            wait_for(self._own_certificate_serves, "the relay's own certificate", 30)
         except BaseException:
             self.stop()
             raise

@@ -273,6 +273,12 @@ def leaf(pem):
     return x509.load_pem_x509_certificate(pem.encode())
 
 
+def names(pem):
+    """The DNS names of the leaf."""
+    extension = leaf(pem).extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    return extension.value.get_values_for_type(x509.DNSName)
+
+
 def csr(names, key, signer=None, extensions=(), common_name=None, general_names=()):
     """A CSR as DER. SIGNER signs instead of KEY (so that the signature is wrong)."""
     subject = [x509.NameAttribute(NameOID.COMMON_NAME, common_name)] if common_name else []
