@@ -47,7 +47,8 @@ def test_200_devices_while_nonces_are_refused(make_lab):
     for name, chain in chains[:5]:
         conftest.verify_chain(lab, chain, f"10-0-0-1.{name}")
     for name, chain in chains:
-        assert f"*.{name}" in acme_client.names(chain)    assert conftest.ca_orders(lab) - before == DEVICES, "a refused nonce cost an order"
+        assert f"*.{name}" in acme_client.names(chain)
+    assert conftest.ca_orders(lab) - before == DEVICES, "a refused nonce cost an order"
 
 
 def challenges(lab):
