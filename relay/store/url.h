@@ -34,10 +34,10 @@ bool url_authorization(
 bool url_finalize(
     const char *base, const char *id, const char *number,
     char ret_url[static LIMIT_URL_BYTES]); /* /acme/finalize/<id>/<number> */
-bool url_certificate(const char *base, const char *id, const char *cert_id,
-                     unsigned alternate,
-                     char ret_url[static LIMIT_URL_BYTES]); /* /acme/cert/<id>/<certID>[/<n>],
-                                                               n > 0 an alternate */
+bool url_certificate(
+    const char *base, const char *id, const char *cert_id, unsigned alternate,
+    char ret_url[static LIMIT_URL_BYTES]); /* /acme/cert/<id>/<certID>[/<n>],
+                                              n > 0 an alternate */
 bool url_addresses(const char *base,
                    char ret_url[static LIMIT_URL_BYTES]); /* /acme/addresses */
 bool url_probe(const char *base, char ret_url[static LIMIT_URL_BYTES]); /* /acme/probe */

@@ -22,7 +22,8 @@ struct fixture {
 static int open_store(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof(*fixture));
-    strcat(fixture->folder, "/tmp/latchkey-admin-XXXXXX");
+    memcpy(fixture->folder, "/tmp/latchkey-admin-XXXXXX",
+           sizeof("/tmp/latchkey-admin-XXXXXX"));
     assert_non_null(mkdtemp(fixture->folder));
     assert_int_equal(database_open(fixture->folder, "admin.db", DATABASE_WRITER,
                                    schema_admin, &fixture->writer),

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -21,8 +22,7 @@ static int make_folder(void **state)
     if (mkdtemp(folder) == NULL) {
         return -1;
     }
-    strncpy(path, folder, sizeof(path) - 1);
-    strncat(path, "/secret", sizeof(path) - strlen(path) - 1);
+    snprintf(path, sizeof(path), "%s/secret", folder);
     return 0;
 }
 
