@@ -11,6 +11,7 @@
 struct http_server;
 struct http_exchange; /* one request and its response */
 
+/* All must be given: 0 is ERROR_RANGE. */
 struct http_server_options {
     struct tls_server *tls; /* borrowed; NULL: plain HTTP */
     unsigned max_connections;
@@ -24,7 +25,8 @@ struct http_server_options {
 
 /* Called once per whole request. The handler owns EXCHANGE until it responds; it may do so later. */
 typedef void http_server_fn(struct http_exchange *exchange, void *arg);
-/* Called when the peer went away before the response was given: the exchange is dead after it returns. */
+/* Called when the peer went away (or the server is freed) before the response was given: the exchange is
+ * dead after it returns. Without one, an exchange whose peer went away lives on until it is responded to. */
 typedef void http_gone_fn(struct http_exchange *exchange, void *arg);
 
 int http_server_new(struct loop *loop, const struct http_server_options *options, http_server_fn *fn,
@@ -32,10 +34,11 @@ int http_server_new(struct loop *loop, const struct http_server_options *options
 /* Listens on one more address; several are fine. *RET_PORT (may be NULL) is the port bound. */
 int http_server_listen(struct http_server *server, const struct address *address,
                        uint16_t *ret_port) MUST_CHECK;
-/* Takes over a listening descriptor. */
+/* Takes over a listening descriptor (on success): it becomes non-blocking and CLOEXEC. */
 int http_server_listen_fd(struct http_server *server, int fd) MUST_CHECK;
 unsigned http_server_connection_count(const struct http_server *server);
-/* Closes the listeners and every connection. */
+/* Closes the listeners and every connection; pending exchanges end with their gone callback. Not from
+ * within a handler. */
 void http_server_free(struct http_server *server);
 
 /* The request; texts are borrowed until the response. */
@@ -49,6 +52,8 @@ struct bytes http_exchange_body(const struct http_exchange *exchange);
 void http_exchange_peer(const struct http_exchange *exchange, struct address *ret_peer);
 /* The dNSName of SNI, or "". */
 const char *http_exchange_server_name(const struct http_exchange *exchange);
+/* Whether the peer was shown the certificate of TLS_TRUSTED. */
+bool http_exchange_is_trusted(const struct http_exchange *exchange);
 
 void http_exchange_on_gone(struct http_exchange *exchange, http_gone_fn *fn, void *arg);
 /* Adds a header to the response to come; CR, LF or NUL in VALUE make the response a 500. */

@@ -1,0 +1,613 @@
+/* HTTP/1.1 over TLS for hostile peers.
+ *
+ *   HANDSHAKE -> IDLE -> REQUEST -> HANDLING -> RESPONDING -> IDLE (keep-alive)
+ *                          |                       |
+ *                          +-- refused ----------->+--------> LINGER -> CLOSED
+ *   any state -- deadline, error, end --------------------------------> CLOSED
+ *
+ * Each state has one deadline, set once by set_state() and never moved by bytes that
+ * trickle in: a peer that sends one byte per second runs into it like one that sends
+ * none. While a handler holds the exchange there is none, as its owner promised to
+ * respond.
+ *
+ * `advance` runs a connection until it has to wait. It is not entered again from within:
+ * a handler that responds at once only moves the state, and the loop in `advance` goes
+ * on; so a thousand pipelined requests do not nest. A connection is freed in one place,
+ * at the end of its outermost `advance`.
+ *
+ * LINGER: a refusal (413, say) that is followed by close(2) while the peer still sends
+ * would be destroyed by the RST; so what still comes is read and dropped for a while (RFC
+ * 9112 9.6).
+ *
+ * An idle connection holds its SSL (buffers released), two libevent events and this
+ * struct; parser and buffers exist only while a request does. */
+#include "base/net/http_server.h"
+
+#include "base/core/limits.h"
+#include "base/net/http_exchange.h"
+#include "base/net/stream.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    BACKLOG = 1024,
+    RECORD_BYTES = 16 << 10, /* a whole TLS record, see stream_read */
+    READS_AT_ONCE = 8,       /* then other connections have their turn */
+    ACCEPTS_AT_ONCE = 64,
+    ACCEPT_PAUSE_MS = 200, /* when descriptors or memory ran out */
+    LINGER_MAX_S = 5,
+};
+
+enum state {
+    STATE_HANDSHAKE,
+    STATE_IDLE,
+    STATE_REQUEST,
+    STATE_HANDLING,
+    STATE_RESPONDING,
+    STATE_LINGER,
+    STATE_CLOSED,
+};
+
+struct connection {
+    struct http_server *server;
+    struct connection *next;
+    struct connection *previous;
+    enum state state;
+    struct stream *stream;
+    struct loop_watch *watch;
+    struct loop_timer *deadline;
+    struct address peer;
+    struct http_exchange
+        *exchange; /* from the first byte of a request to the last of its response */
+    struct buffer input; /* read, but not yet taken by a parser */
+    bool has_continue;   /* "100 Continue" is to be sent */
+    size_t sent_bytes;   /* of what is being sent */
+    size_t lingered_bytes;
+    unsigned reads; /* in this advance */
+    bool is_advancing;
+};
+
+struct listener {
+    struct http_server *server;
+    struct listener *next;
+    int fd;
+    struct loop_watch *watch;
+};
+
+struct http_server {
+    struct loop *loop;
+    struct http_server_options options;
+    http_server_fn *fn;
+    void *arg;
+    struct listener *listeners;
+    struct connection *connections;
+    unsigned connection_count;
+    struct loop_timer *resume; /* accepting again after a pause */
+    uint8_t record[RECORD_BYTES];
+};
+
+enum step {
+    STEP_AGAIN,
+    STEP_WAIT_READ,
+    STEP_WAIT_WRITE,
+    STEP_WAIT_OWNER, /* for the handler's response */
+};
+
+static int64_t deadline_ms(const struct connection *connection, enum state state)
+{
+    const struct http_server_options *options = &connection->server->options;
+    unsigned linger_s =
+        options->response_s < LINGER_MAX_S ? options->response_s : LINGER_MAX_S;
+    switch (state) {
+    case STATE_HANDSHAKE:
+        return options->handshake_s * INT64_C(1000);
+    case STATE_IDLE:
+        return options->idle_s * INT64_C(1000);
+    case STATE_REQUEST:
+        return options->request_s * INT64_C(1000);
+    case STATE_RESPONDING:
+        return options->response_s * INT64_C(1000);
+    case STATE_LINGER:
+        return linger_s * INT64_C(1000);
+    case STATE_HANDLING:
+    case STATE_CLOSED:
+        return -1;
+    }
+    return -1;
+}
+
+static void set_state(struct connection *connection, enum state state)
+{
+    int64_t delay_ms = deadline_ms(connection, state);
+    connection->state = state;
+    if (delay_ms >= 0) {
+        loop_timer_set(connection->deadline, delay_ms);
+    } else {
+        loop_timer_cancel(connection->deadline);
+    }
+}
+
+static enum step close_soon(struct connection *connection)
+{
+    /* A handler may hold the exchange only in HANDLING; its owner hears of the end here.
+     */
+    if (connection->state == STATE_HANDLING && connection->exchange != NULL) {
+        struct http_exchange *exchange = connection->exchange;
+        connection->exchange = NULL;
+        set_state(connection, STATE_CLOSED);
+        http_exchange_abandon(exchange);
+        return STEP_AGAIN;
+    }
+    set_state(connection, STATE_CLOSED);
+    return STEP_AGAIN;
+}
+
+/* What to wait for after a stream call that could not go on; END and FAILED end the
+ * connection. */
+static enum step wait_for(struct connection *connection, enum stream_result result)
+{
+    switch (result) {
+    case STREAM_OK:
+        return STEP_AGAIN;
+    case STREAM_WANT_READ:
+        return STEP_WAIT_READ;
+    case STREAM_WANT_WRITE:
+        return STEP_WAIT_WRITE;
+    case STREAM_END:
+    case STREAM_FAILED:
+        return close_soon(connection);
+    }
+    return close_soon(connection);
+}
+
+static enum step step_handshake(struct connection *connection)
+{
+    enum stream_result result = stream_handshake(connection->stream);
+    if (result == STREAM_OK) {
+        set_state(connection, STATE_IDLE);
+    }
+    return wait_for(connection, result);
+}
+
+static void start_response(struct connection *connection)
+{
+    connection->sent_bytes = 0;
+    set_state(connection, STATE_RESPONDING);
+}
+
+/* The exchange's owner has responded: the exchange is the connection's again. */
+static void advance(struct connection *connection);
+static void on_responded(struct http_exchange *exchange, void *arg)
+{
+    struct connection *connection = arg;
+    connection->exchange = exchange;
+    start_response(connection);
+    if (!connection->is_advancing) {
+        advance(connection);
+    }
+}
+
+static void hand_over(struct connection *connection)
+{
+    struct http_exchange *exchange = connection->exchange;
+    set_state(connection, STATE_HANDLING);
+    exchange->responded = on_responded;
+    exchange->responded_arg = connection;
+    connection->server->fn(exchange, connection->server->arg);
+}
+
+static enum step take_request_bytes(struct connection *connection, const void *data,
+                                    size_t size, size_t *ret_used)
+{
+    *ret_used = 0;
+    if (connection->exchange == NULL) {
+        int error = http_exchange_new(&connection->server->options, connection->stream,
+                                      &connection->peer, &connection->exchange);
+        if (error != ERROR_NONE) {
+            return close_soon(connection);
+        }
+        set_state(connection, STATE_REQUEST);
+    }
+    struct http_parser *parser = connection->exchange->parser;
+    switch (http_parser_feed(parser, data, size, ret_used)) {
+    case HTTP_PARSER_MORE:
+        if (http_parser_take_continue(parser)) {
+            connection->has_continue = true;
+            connection->sent_bytes = 0;
+        }
+        return STEP_AGAIN;
+    case HTTP_PARSER_DONE:
+        return STEP_WAIT_OWNER;
+    case HTTP_PARSER_BAD:
+        http_exchange_refuse(connection->exchange);
+        start_response(connection);
+        return STEP_AGAIN;
+    }
+    return STEP_AGAIN;
+}
+
+/* Sends the rest of DATA; STREAM_OK when all of it is out. */
+static enum stream_result send_rest(struct connection *connection, const void *data,
+                                    size_t size)
+{
+    const uint8_t *bytes = data;
+    while (connection->sent_bytes < size) {
+        size_t put = 0;
+        enum stream_result result =
+            stream_write(connection->stream, bytes + connection->sent_bytes,
+                         size - connection->sent_bytes, &put);
+        if (result != STREAM_OK) {
+            return result;
+        }
+        connection->sent_bytes += put;
+    }
+    return STREAM_OK;
+}
+
+static enum stream_result read_some(struct connection *connection, size_t *ret_size)
+{
+    struct http_server *server = connection->server;
+    if (connection->reads == READS_AT_ONCE) {
+        return STREAM_WANT_READ; /* still readable: the loop comes back after the others
+                                  */
+    }
+    connection->reads++;
+    return stream_read(connection->stream, server->record, sizeof(server->record),
+                       ret_size);
+}
+
+static enum step step_request(struct connection *connection)
+{
+    static const char proceed[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    size_t used = 0;
+    size_t size = 0;
+    enum step step;
+    if (connection->has_continue) {
+        enum stream_result result = send_rest(connection, proceed, sizeof(proceed) - 1);
+        connection->has_continue = result != STREAM_OK;
+        return wait_for(connection, result);
+    }
+    if (connection->input.size > 0) {
+        step = take_request_bytes(connection, connection->input.data,
+                                  connection->input.size, &used);
+        buffer_consume(&connection->input, used);
+        if (connection->input.size == 0) {
+            buffer_free(&connection->input);
+        }
+    } else {
+        enum stream_result result = read_some(connection, &size);
+        if (result != STREAM_OK) {
+            return wait_for(connection, result);
+        }
+        const uint8_t *record = connection->server->record;
+        step = take_request_bytes(connection, record, size, &used);
+        /* Pipelined: kept for after this request's response. */
+        if (used < size && connection->state == STATE_REQUEST &&
+            buffer_append(&connection->input, record + used, size - used) != ERROR_NONE) {
+            return close_soon(connection);
+        }
+    }
+    if (step == STEP_WAIT_OWNER) {
+        hand_over(connection);
+        return STEP_AGAIN;
+    }
+    return step;
+}
+
+/* While the handler works: notice that the peer leaves, and take a little of what it
+ * sends. */
+static enum step step_handling(struct connection *connection)
+{
+    size_t size = 0;
+    if (connection->input.size >= LIMIT_HTTP_READ_AHEAD_BYTES) {
+        return STEP_WAIT_OWNER;
+    }
+    enum stream_result result = read_some(connection, &size);
+    if (result == STREAM_OK &&
+        buffer_append(&connection->input, connection->server->record, size) !=
+            ERROR_NONE) {
+        return close_soon(connection);
+    }
+    return wait_for(connection, result);
+}
+
+static enum step step_responding(struct connection *connection)
+{
+    struct http_exchange *exchange = connection->exchange;
+    if (exchange->output.error != ERROR_NONE) {
+        return close_soon(connection);
+    }
+    enum stream_result result =
+        send_rest(connection, exchange->output.data, exchange->output.size);
+    if (result != STREAM_OK) {
+        return wait_for(connection, result);
+    }
+    bool must_close = exchange->must_close;
+    connection->exchange = NULL;
+    http_exchange_free(exchange);
+    if (must_close) {
+        stream_finish(connection->stream);
+        set_state(connection, STATE_LINGER);
+    } else {
+        set_state(connection, STATE_IDLE);
+    }
+    return STEP_AGAIN;
+}
+
+static enum step step_linger(struct connection *connection)
+{
+    size_t size = 0;
+    enum stream_result result = read_some(connection, &size);
+    if (result == STREAM_OK) {
+        connection->lingered_bytes += size;
+        if (connection->lingered_bytes > LIMIT_HTTP_LINGER_BYTES) {
+            return close_soon(connection);
+        }
+    }
+    return wait_for(connection, result);
+}
+
+static enum step step_once(struct connection *connection)
+{
+    switch (connection->state) {
+    case STATE_HANDSHAKE:
+        return step_handshake(connection);
+    case STATE_IDLE:
+    case STATE_REQUEST:
+        return step_request(connection);
+    case STATE_HANDLING:
+        return step_handling(connection);
+    case STATE_RESPONDING:
+        return step_responding(connection);
+    case STATE_LINGER:
+        return step_linger(connection);
+    case STATE_CLOSED:
+        break;
+    }
+    return STEP_AGAIN;
+}
+
+static void connection_free(struct connection *connection)
+{
+    struct http_server *server = connection->server;
+    if (connection->previous != NULL) {
+        connection->previous->next = connection->next;
+    } else if (server->connections == connection) {
+        server->connections = connection->next;
+    }
+    if (connection->next != NULL) {
+        connection->next->previous = connection->previous;
+    }
+    server->connection_count--;
+    loop_watch_free(connection->watch);
+    loop_timer_free(connection->deadline);
+    http_exchange_free(connection->exchange);
+    buffer_free(&connection->input);
+    if (connection->stream != NULL) {
+        stream_finish(connection->stream);
+        stream_free(connection->stream);
+    }
+    free(connection);
+}
+
+static void advance(struct connection *connection)
+{
+    enum step step = STEP_AGAIN;
+    connection->is_advancing = true;
+    connection->reads = 0;
+    while (step == STEP_AGAIN && connection->state != STATE_CLOSED) {
+        step = step_once(connection);
+    }
+    if (connection->state != STATE_CLOSED) {
+        unsigned events = step == STEP_WAIT_READ    ? LOOP_READ
+                          : step == STEP_WAIT_WRITE ? LOOP_WRITE
+                                                    : 0;
+        if (loop_watch_set(connection->watch, events) != ERROR_NONE) {
+            close_soon(connection);
+        }
+    }
+    connection->is_advancing = false;
+    if (connection->state == STATE_CLOSED) {
+        connection_free(connection);
+    }
+}
+
+static void on_ready(int fd, unsigned events, void *arg)
+{
+    (void)fd;
+    (void)events;
+    advance(arg);
+}
+
+static void on_deadline(void *arg)
+{
+    struct connection *connection = arg;
+    close_soon(connection);
+    advance(connection);
+}
+
+/* Takes FD in any case. */
+static void connection_start(struct http_server *server, int fd,
+                             const struct address *peer)
+{
+    struct connection *connection = calloc(1, sizeof(*connection));
+    if (connection == NULL) {
+        close(fd);
+        return;
+    }
+    connection->server = server;
+    connection->peer = *peer;
+    connection->input = buffer_init(LIMIT_HTTP_READ_AHEAD_BYTES + RECORD_BYTES);
+    server->connection_count++;
+    if (stream_new(fd, server->options.tls, &connection->stream) != ERROR_NONE) {
+        close(fd);
+        connection_free(connection);
+        return;
+    }
+    if (loop_timer_new(server->loop, on_deadline, connection, &connection->deadline) !=
+            ERROR_NONE ||
+        loop_watch_new(server->loop, fd, LOOP_READ, on_ready, connection,
+                       &connection->watch) != ERROR_NONE) {
+        connection_free(connection);
+        return;
+    }
+    connection->next = server->connections;
+    if (connection->next != NULL) {
+        connection->next->previous = connection;
+    }
+    server->connections = connection;
+    set_state(connection, STATE_HANDSHAKE);
+    advance(connection);
+}
+
+static void set_accepting(struct http_server *server, bool is_on)
+{
+    for (struct listener *at = server->listeners; at != NULL; at = at->next) {
+        if (loop_watch_set(at->watch, is_on ? LOOP_READ : 0) != ERROR_NONE) {
+            loop_timer_set(server->resume, ACCEPT_PAUSE_MS);
+        }
+    }
+}
+
+static void on_resume(void *arg)
+{
+    set_accepting(arg, true);
+}
+
+static void on_accept(int fd, unsigned events, void *arg)
+{
+    struct listener *listener = arg;
+    struct http_server *server = listener->server;
+    (void)events;
+    for (unsigned i = 0; i < ACCEPTS_AT_ONCE; i++) {
+        struct address peer = {.size = sizeof(peer.storage)};
+        int on = 1;
+        int accepted = accept4(fd, (struct sockaddr *)&peer.storage, &peer.size,
+                               SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (accepted < 0 && (errno == EINTR || errno == ECONNABORTED)) {
+            continue;
+        }
+        if (accepted < 0) {
+            if (errno != EAGAIN) {
+                /* EMFILE and the like: the listener stays readable, so leave it alone for
+                 * a while. */
+                set_accepting(server, false);
+                loop_timer_set(server->resume, ACCEPT_PAUSE_MS);
+            }
+            return;
+        }
+        if (server->connection_count >= server->options.max_connections) {
+            close(accepted);
+            continue;
+        }
+        /* Inherited from our own listeners; a listener that was taken over may lack it.
+         */
+        setsockopt(accepted, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+        connection_start(server, accepted, &peer);
+    }
+}
+
+int http_server_new(struct loop *loop, const struct http_server_options *options,
+                    http_server_fn *fn, void *arg, struct http_server **ret_server)
+{
+    if (options->max_connections == 0 || options->handshake_s == 0 ||
+        options->request_s == 0 || options->idle_s == 0 || options->response_s == 0 ||
+        options->max_header_bytes == 0 || options->max_body_bytes == 0) {
+        return ERROR_RANGE;
+    }
+    struct http_server *server = calloc(1, sizeof(*server));
+    if (server == NULL) {
+        return ERROR_MEMORY;
+    }
+    server->loop = loop;
+    server->options = *options;
+    server->fn = fn;
+    server->arg = arg;
+    int error = loop_timer_new(loop, on_resume, server, &server->resume);
+    if (error != ERROR_NONE) {
+        http_server_free(server);
+        return error;
+    }
+    *ret_server = server;
+    return ERROR_NONE;
+}
+
+int http_server_listen_fd(struct http_server *server, int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 ||
+        fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) {
+        return ERROR_IO;
+    }
+    struct listener *listener = calloc(1, sizeof(*listener));
+    if (listener == NULL) {
+        return ERROR_MEMORY;
+    }
+    listener->server = server;
+    listener->fd = fd;
+    int error = loop_watch_new(server->loop, fd, LOOP_READ, on_accept, listener,
+                               &listener->watch);
+    if (error != ERROR_NONE) {
+        free(listener);
+        return error;
+    }
+    listener->next = server->listeners;
+    server->listeners = listener;
+    return ERROR_NONE;
+}
+
+int http_server_listen(struct http_server *server, const struct address *address,
+                       uint16_t *ret_port)
+{
+    int fd = -1;
+    int error = address_listen(address, BACKLOG, &fd);
+    if (error != ERROR_NONE) {
+        return error;
+    }
+    struct address bound = {.size = sizeof(bound.storage)};
+    if (getsockname(fd, (struct sockaddr *)&bound.storage, &bound.size) != 0) {
+        error = ERROR_IO;
+    } else {
+        error = http_server_listen_fd(server, fd);
+    }
+    if (error != ERROR_NONE) {
+        close(fd);
+        return error;
+    }
+    if (ret_port != NULL) {
+        *ret_port = address_port(&bound);
+    }
+    return ERROR_NONE;
+}
+
+unsigned http_server_connection_count(const struct http_server *server)
+{
+    return server->connection_count;
+}
+
+void http_server_free(struct http_server *server)
+{
+    if (server == NULL) {
+        return;
+    }
+    while (server->listeners != NULL) {
+        struct listener *listener = server->listeners;
+        server->listeners = listener->next;
+        loop_watch_free(listener->watch);
+        close(listener->fd);
+        free(listener);
+    }
+    while (server->connections != NULL) {
+        struct connection *connection = server->connections;
+        close_soon(connection);
+        connection_free(connection);
+    }
+    loop_timer_free(server->resume);
+    free(server);
+}
