@@ -130,6 +130,13 @@ def write_atomically(path, text, mode=0o644):
     os.rename(temporary, path)
 
 
+def read_environment(path):
+    """The assignments of a lab.env as a dict."""
+    with open(path) as file:
+        pairs = (line.split("=", 1) for line in file.read().splitlines() if "=" in line)
+        return {name: "".join(shlex.split(value)) for name, value in pairs}
+
+
 def wait_for(condition, what, seconds=20.0, step_s=0.03):
     """Asks CONDITION until it returns something true, and returns that. OSError counts as "not yet"."""
     until, last = time.monotonic() + seconds, None
@@ -173,7 +180,7 @@ class Authority:
         request, extensions = (os.path.join(self.folder, f"{stem}.{end}") for end in ("csr", "ext"))
         alternatives = [f"DNS:{name}" for name in names] + [f"IP:{address}" for address in addresses]
         with open(extensions, "w") as file:
-            file.write(f"subjectAltName={','.join(alternatives)}\nbasicConstraints=CA:FALSE\n"
+            file.write(f"subjectAltName=critical,{','.join(alternatives)}\nbasicConstraints=CA:FALSE\n"
                        "extendedKeyUsage=serverAuth\nkeyUsage=digitalSignature\n")
         self._openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
                       "-keyout", key, "-out", request, "-subj", "/")
@@ -481,3 +488,52 @@ class Testbed:
 
     def __exit__(self, *_):
         self.stop()
+
+
+class Agent:
+    """A device: latchkey's agent with a configuration and a state folder of its own.
+
+    prefix: a command that runs the programs elsewhere, such as in a network namespace. settings: keys
+    of [device] over the defaults here.
+    """
+
+    def __init__(self, folder, bin, directory, ca_file, listen, prefix=(), settings=None):
+        self.folder, self.bin, self.prefix = os.path.abspath(folder), bin, list(prefix)
+        self.config_file = os.path.join(self.folder, "device.conf")
+        self.state_folder = os.path.join(self.folder, "state")
+        os.makedirs(self.folder, exist_ok=True)
+        values = {"relay": directory, "state_folder": self.state_folder, "listen": listen,
+                  "ca_file": ca_file, "log": "debug", **(settings or {})}
+        write_atomically(self.config_file, "[device]\n" + "".join(
+            f"{key} = {value}\n" for key, value in values.items()))
+        self.process = Process("agent", self.command("run"), os.path.join(self.folder, "agent.log"))
+
+    def command(self, *arguments):
+        return self.prefix + [os.path.join(self.bin, "latchkey"), "--config", self.config_file,
+                              *arguments]
+
+    def start(self):
+        self.process.start()
+        return self
+
+    def stop(self):
+        return self.process.stop()
+
+    def status(self):
+        """`latchkey status --json`; None while the agent does not answer."""
+        done = subprocess.run(self.command("status", "--json"), stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        if done.returncode != 0:
+            return None
+        try:
+            return json.loads(done.stdout)
+        except ValueError:
+            return None
+
+    def wait_trusted(self, seconds=60):
+        """Waits until it serves a certificate that browsers trust; returns its status."""
+        def trusted():
+            self.process.check()
+            status = self.status()
+            return status if status and status.get("serving") == "trusted" else None
+        return wait_for(trusted, "a trusted certificate", seconds, 0.05)
