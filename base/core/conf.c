@@ -371,7 +371,7 @@ static void check_section(struct parse *parse, const char *line, const char *end
 static void check_line(struct parse *parse, const char *line, size_t size)
 {
     const char *end = line + size;
-    if (size == 0 || *line == ';' || *line == '#') {
+    if (size == 0) {
         return;
     }
     if (*line == '[') {
@@ -403,7 +403,10 @@ static char *next_line(char *ret_line, int capacity, void *context)
         line++;
         size--;
     }
-    if (size > LINE_MAX_BYTES || size + 2 > (size_t)capacity) {
+    bool is_comment = size > 0 && (*line == ';' || *line == '#');
+    if (is_comment) {
+        size = 0;
+    } else if (size > LINE_MAX_BYTES || size + 2 > (size_t)capacity) {
         char what[80];
         text_format(what, sizeof(what), "the line is longer than %d bytes",
                     LINE_MAX_BYTES);
