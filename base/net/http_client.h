@@ -10,13 +10,14 @@
 struct http_client;
 struct http_transfer;
 
+/* Copied, but for the resolver. */
 struct http_client_options {
     struct resolver *resolver; /* borrowed */
     const char *ca_file;       /* PEM bundle; NULL: the system's */
     const char *user_agent;
     unsigned max_connections;  /* in all; requests beyond wait */
-    unsigned connect_ms;
-    unsigned total_ms;
+    unsigned connect_ms;       /* TCP and TLS */
+    unsigned total_ms;         /* send to callback, with look-up and waiting for a connection */
 };
 
 struct http_request {
@@ -35,7 +36,7 @@ struct http_header {
 
 struct http_response {
     int error;              /* ERROR_NONE when there is a status; ERROR_TIMEOUT, ERROR_NOT_FOUND (name), ERROR_LIMIT (body), ERROR_SIGNATURE (TLS), ERROR_IO */
-    const char *error_text; /* for people; "" when none */
+    const char *error_text; /* for people, printable; "" when none */
     int status;
     struct bytes body;
     const struct http_header *headers;
@@ -45,12 +46,16 @@ struct http_response {
 /* Called once, never from within http_client_send; RESPONSE is borrowed for the call. */
 typedef void http_client_fn(const struct http_response *response, void *arg);
 
+/* ERROR_IO when ca_file can't be read; ERROR_RANGE for a limit of 0. */
 int http_client_new(struct loop *loop, const struct http_client_options *options,
                     struct http_client **ret_client) MUST_CHECK;
-void http_client_free(struct http_client *client); /* pending transfers are forgotten */
+/* Pending transfers are forgotten. Not from within a callback. */
+void http_client_free(struct http_client *client);
+/* ERROR_SYNTAX for a URL or header that is malformed, ERROR_UNSUPPORTED for one that is not https and for
+ * other methods. *RET_TRANSFER is good until the callback returns. */
 int http_client_send(struct http_client *client, const struct http_request *request, http_client_fn *fn,
                      void *arg, struct http_transfer **ret_transfer) MUST_CHECK;
-/* Forgets a transfer; its callback is not called any more. */
+/* Forgets a transfer; its callback is not called any more. No effect from within that callback. */
 void http_client_cancel(struct http_transfer *transfer);
 /* The INDEXth header of this name (any case), or NULL. */
 const char *http_response_header(const struct http_response *response, const char *name, size_t index);

@@ -1,0 +1,896 @@
+/* libcurl's multi interface, driven by our loop.
+ *
+ *   send -> RESOLVING -> RUNNING -> (callback)
+ *               |            |
+ *               +---> ENDED -+       what could not start, delivered by a timer of 0 ms
+ *
+ * Debian's libcurl looks names up in a thread per look-up; ours are made by the resolver
+ * before libcurl sees the transfer, and handed over by CURLOPT_RESOLVE. An answer is kept
+ * for some seconds and shared by the transfers that wait for it: hundreds of issuances
+ * talk to one CA. It is dropped when a connection fails, so that a move of the host is
+ * followed.
+ *
+ * libcurl's callbacks only collect; callers are called when curl_multi_socket_action()
+ * has returned, as nothing of curl_multi_* may be called from within a callback of it.
+ * One timer per transfer is the whole deadline: libcurl's own does not count while a
+ * transfer waits for a connection. */
+#include "base/net/http_client.h"
+
+#include "base/core/clock.h"
+#include "base/core/limits.h"
+#include "base/core/text.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    HOST_KEEP_MS = 30000,
+    HOSTS_MAX = 32,
+    HEADERS_MAX_BYTES = 64 << 10,
+    HOST_TEXT_MAX_BYTES = 2048,
+};
+
+struct host {
+    struct http_client *client;
+    struct host *next;
+    char *name;
+    struct resolve_query *query; /* NULL: answered */
+    char *addresses;             /* comma-separated, as CURLOPT_RESOLVE takes them */
+    int64_t until_mono_ms;
+    unsigned waiting_count;
+};
+
+struct socket_watch {
+    struct http_client *client;
+    struct socket_watch *next;
+    struct socket_watch *previous;
+    struct loop_watch *watch;
+};
+
+struct http_client {
+    struct loop *loop;
+    struct resolver *resolver;
+    char *ca_file;
+    char *user_agent;
+    unsigned connect_ms;
+    unsigned total_ms;
+    bool has_library;
+    CURLM *multi;
+    struct loop_timer *timer; /* libcurl's */
+    struct socket_watch *sockets;
+    struct host *hosts;
+    size_t host_count;
+    struct http_transfer *transfers;
+};
+
+enum state { STATE_RESOLVING, STATE_RUNNING, STATE_ENDED };
+
+struct http_transfer {
+    struct http_client *client;
+    struct http_transfer *next;
+    struct http_transfer *previous;
+    enum state state;
+    CURL *easy;
+    bool is_added; /* to the multi handle */
+    struct curl_slist *headers;
+    struct curl_slist *addresses;
+    struct host *host; /* while RESOLVING; NULL for a literal */
+    char *host_name;
+    char *port;
+    struct loop_timer *deadline;
+    http_client_fn *fn;
+    void *arg;
+    bool is_delivering;
+    size_t max_body_bytes;
+    struct buffer body;
+    struct buffer fields; /* name NUL value NUL ... */
+    size_t field_count;
+    struct http_header table[LIMIT_HTTP_FIELDS];
+    int error; /* once ENDED, or set by a callback that stopped libcurl */
+    char detail[CURL_ERROR_SIZE];
+};
+
+static void set_state(struct http_transfer *transfer, enum state state)
+{
+    transfer->state = state;
+}
+
+/* Hosts. */
+
+static void host_free(struct host *host)
+{
+    resolve_cancel(host->query);
+    free(host->name);
+    free(host->addresses);
+    free(host);
+}
+
+/* Drops what is old, answered and not waited for; when there are too many, also what is
+ * not old. */
+static void sweep_hosts(struct http_client *client)
+{
+    int64_t now = clock_mono_ms();
+    for (struct host **place = &client->hosts; *place != NULL;) {
+        struct host *host = *place;
+        bool is_unused = host->query == NULL && host->waiting_count == 0;
+        if (is_unused &&
+            (now >= host->until_mono_ms || client->host_count >= HOSTS_MAX)) {
+            *place = host->next;
+            client->host_count--;
+            host_free(host);
+        } else {
+            place = &host->next;
+        }
+    }
+}
+
+static struct host *find_host(const struct http_client *client, const char *name)
+{
+    for (struct host *host = client->hosts; host != NULL; host = host->next) {
+        if (text_equal_nocase(host->name, name)) {
+            return host;
+        }
+    }
+    return NULL;
+}
+
+static int join_addresses(const struct resolve_answer *answer, char **ret_text)
+{
+    struct buffer text = buffer_init(HOST_TEXT_MAX_BYTES);
+    for (size_t i = 0; i < answer->address_count; i++) {
+        char ip[ADDRESS_TEXT_CAPACITY];
+        bool is_v6 = answer->addresses[i].storage.ss_family == AF_INET6;
+        address_host_text(&answer->addresses[i], ip);
+        buffer_printf(&text, "%s%s%s%s", i > 0 ? "," : "", is_v6 ? "[" : "", ip,
+                      is_v6 ? "]" : "");
+    }
+    *ret_text = buffer_take(&text);
+    buffer_free(&text);
+    return *ret_text == NULL ? ERROR_MEMORY : ERROR_NONE;
+}
+
+/* Transfers. */
+
+static void transfer_free(struct http_transfer *transfer)
+{
+    struct http_client *client = transfer->client;
+    if (transfer->previous != NULL) {
+        transfer->previous->next = transfer->next;
+    } else if (client->transfers == transfer) {
+        client->transfers = transfer->next;
+    }
+    if (transfer->next != NULL) {
+        transfer->next->previous = transfer->previous;
+    }
+    if (transfer->host != NULL) {
+        transfer->host->waiting_count--;
+    }
+    if (transfer->is_added) {
+        curl_multi_remove_handle(client->multi, transfer->easy);
+    }
+    curl_easy_cleanup(transfer->easy);
+    curl_slist_free_all(transfer->headers);
+    curl_slist_free_all(transfer->addresses);
+    curl_free(transfer->host_name);
+    curl_free(transfer->port);
+    loop_timer_free(transfer->deadline);
+    buffer_free(&transfer->body);
+    buffer_free(&transfer->fields);
+    free(transfer);
+}
+
+static void deliver(struct http_transfer *transfer, int status)
+{
+    char text[CURL_ERROR_SIZE];
+    struct http_response response = {.error = transfer->error, .error_text = ""};
+    if (transfer->error == ERROR_NONE) {
+        const char *at = buffer_text(&transfer->fields);
+        for (size_t i = 0; i < transfer->field_count; i++) {
+            transfer->table[i].name = at;
+            at += strlen(at) + 1;
+            transfer->table[i].value = at;
+            at += strlen(at) + 1;
+        }
+        response.status = status;
+        response.body = buffer_bytes(&transfer->body);
+        response.headers = transfer->table;
+        response.header_count = transfer->field_count;
+    } else {
+        const char *detail =
+            transfer->detail[0] != '\0' ? transfer->detail : error_text(transfer->error);
+        text_printable(text, sizeof(text), detail, strlen(detail));
+        response.error_text = text;
+    }
+    transfer->is_delivering = true;
+    transfer->fn(&response, transfer->arg);
+    transfer_free(transfer);
+}
+
+/* Ends a transfer from where its callback may not be called. */
+static void end_later(struct http_transfer *transfer, int error, const char *detail)
+{
+    if (transfer->host != NULL) {
+        transfer->host->waiting_count--;
+        transfer->host = NULL;
+    }
+    transfer->error = error;
+    text_format(transfer->detail, sizeof(transfer->detail), "%s", detail);
+    set_state(transfer, STATE_ENDED);
+    loop_timer_set(transfer->deadline, 0);
+}
+
+static void on_deadline(void *arg)
+{
+    struct http_transfer *transfer = arg;
+    if (transfer->state != STATE_ENDED) {
+        transfer->error = ERROR_TIMEOUT;
+        text_format(transfer->detail, sizeof(transfer->detail),
+                    "no response within %u ms%s", transfer->client->total_ms,
+                    transfer->state == STATE_RESOLVING ? " (the name is still looked up)"
+                                                       : "");
+    }
+    deliver(transfer, 0);
+}
+
+/* The addresses are known (ADDRESSES NULL: the URL has a literal): libcurl takes over. */
+static void start(struct http_transfer *transfer, const char *addresses)
+{
+    if (transfer->host != NULL) {
+        transfer->host->waiting_count--;
+        transfer->host = NULL;
+    }
+    if (addresses != NULL) {
+        struct buffer entry = buffer_init(HOST_TEXT_MAX_BYTES * 2);
+        /* '+': libcurl keeps it no longer than its cache does. */
+        buffer_printf(&entry, "+%s:%s:%s", transfer->host_name, transfer->port,
+                      addresses);
+        if (entry.error == ERROR_NONE) {
+            transfer->addresses = curl_slist_append(NULL, buffer_text(&entry));
+        }
+        buffer_free(&entry);
+        if (transfer->addresses == NULL ||
+            curl_easy_setopt(transfer->easy, CURLOPT_RESOLVE, transfer->addresses) !=
+                CURLE_OK) {
+            end_later(transfer, ERROR_MEMORY, "");
+            return;
+        }
+    }
+    if (curl_multi_add_handle(transfer->client->multi, transfer->easy) != CURLM_OK) {
+        end_later(transfer, ERROR_MEMORY, "");
+        return;
+    }
+    transfer->is_added = true;
+    set_state(transfer, STATE_RUNNING);
+}
+
+static void on_resolved(const struct resolve_answer *answer, void *arg)
+{
+    struct host *host = arg;
+    struct http_client *client = host->client;
+    char detail[CURL_ERROR_SIZE];
+    int error = answer->error;
+    host->query = NULL;
+    host->until_mono_ms = clock_mono_ms() + HOST_KEEP_MS;
+    if (error == ERROR_NONE) {
+        error = join_addresses(answer, &host->addresses);
+    }
+    if (error != ERROR_NONE) {
+        host->until_mono_ms = 0;
+    }
+    /* Neither start() nor end_later() calls anybody back, so the list stands still. */
+    for (struct http_transfer *at = client->transfers; at != NULL; at = at->next) {
+        if (at->state != STATE_RESOLVING || at->host != host) {
+            continue;
+        }
+        if (error == ERROR_NONE) {
+            start(at, host->addresses);
+        } else {
+            text_format(detail, sizeof(detail),
+                        "the name '%.200s' can't be looked up: %s", host->name,
+                        error_text(error));
+            end_later(at, error, detail);
+        }
+    }
+}
+
+static int host_new(struct http_client *client, const char *name, struct host **ret_host)
+{
+    sweep_hosts(client);
+    struct host *host = calloc(1, sizeof(*host));
+    if (host == NULL) {
+        return ERROR_MEMORY;
+    }
+    host->client = client;
+    host->name = strdup(name);
+    int error = ERROR_MEMORY;
+    if (host->name != NULL) {
+        error =
+            resolve_addresses(client->resolver, name, on_resolved, host, &host->query);
+    }
+    if (error != ERROR_NONE) {
+        free(host->name);
+        free(host);
+        return error;
+    }
+    host->next = client->hosts;
+    client->hosts = host;
+    client->host_count++;
+    *ret_host = host;
+    return ERROR_NONE;
+}
+
+/* Starts TRANSFER, or lets it wait for its host's addresses. */
+static int look_up(struct http_transfer *transfer)
+{
+    struct http_client *client = transfer->client;
+    struct address literal;
+    if (transfer->host_name[0] == '[' ||
+        address_parse(transfer->host_name, 443, &literal) == ERROR_NONE) {
+        start(transfer, NULL);
+        return ERROR_NONE;
+    }
+    struct host *host = find_host(client, transfer->host_name);
+    if (host != NULL && host->query == NULL && clock_mono_ms() >= host->until_mono_ms) {
+        host = NULL; /* swept by host_new, unless waited for: then a second entry is found
+                        first */
+    }
+    if (host == NULL) {
+        int error = host_new(client, transfer->host_name, &host);
+        if (error != ERROR_NONE) {
+            return error;
+        }
+    }
+    transfer->host = host;
+    host->waiting_count++;
+    if (host->query == NULL) {
+        start(transfer, host->addresses);
+    }
+    return ERROR_NONE;
+}
+
+/* What libcurl calls. */
+
+static size_t on_body(char *data, size_t unit, size_t count, void *arg)
+{
+    struct http_transfer *transfer = arg;
+    size_t size = unit * count;
+    if (buffer_append(&transfer->body, data, size) == ERROR_NONE) {
+        return size;
+    }
+    transfer->error = transfer->body.error;
+    text_format(transfer->detail, sizeof(transfer->detail),
+                "the response is larger than %zu bytes", transfer->max_body_bytes);
+    return 0;
+}
+
+static size_t refuse_header(struct http_transfer *transfer, int error)
+{
+    transfer->error = error;
+    text_format(transfer->detail, sizeof(transfer->detail),
+                "the response has too many or too large headers");
+    return 0;
+}
+
+/* One header line. A status line starts anew: what came before was a 1xx response. */
+static size_t on_header(char *data, size_t unit, size_t count, void *arg)
+{
+    struct http_transfer *transfer = arg;
+    size_t size = unit * count;
+    size_t left = size;
+    while (left > 0 && (data[left - 1] == '\r' || data[left - 1] == '\n' ||
+                        data[left - 1] == ' ' || data[left - 1] == '\t')) {
+        left--;
+    }
+    if (left >= 5 && memcmp(data, "HTTP/", 5) == 0) {
+        buffer_reset(&transfer->fields);
+        transfer->field_count = 0;
+        return size;
+    }
+    const char *colon = memchr(data, ':', left);
+    if (colon == NULL || colon == data || memchr(data, '\0', left) != NULL) {
+        return size;
+    }
+    if (transfer->field_count == LIMIT_HTTP_FIELDS) {
+        return refuse_header(transfer, ERROR_LIMIT);
+    }
+    size_t name_size = (size_t)(colon - data);
+    const char *value = colon + 1;
+    size_t value_size = left - name_size - 1;
+    while (value_size > 0 && (*value == ' ' || *value == '\t')) {
+        value++;
+        value_size--;
+    }
+    for (size_t i = 0; i < name_size; i++) {
+        char c = data[i];
+        buffer_append_u8(&transfer->fields,
+                         (uint8_t)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c));
+    }
+    buffer_append_u8(&transfer->fields, '\0');
+    buffer_append(&transfer->fields, value, value_size);
+    int error = buffer_append_u8(&transfer->fields, '\0');
+    if (error != ERROR_NONE) {
+        return refuse_header(transfer, error);
+    }
+    transfer->field_count++;
+    return size;
+}
+
+static int error_of(CURLcode code)
+{
+    static const struct {
+        CURLcode code;
+        int error;
+    } table[] = {
+        {CURLE_OPERATION_TIMEDOUT, ERROR_TIMEOUT},
+        {CURLE_COULDNT_RESOLVE_HOST, ERROR_NOT_FOUND},
+        {CURLE_OUT_OF_MEMORY, ERROR_MEMORY},
+        {CURLE_PEER_FAILED_VERIFICATION, ERROR_SIGNATURE},
+        {CURLE_SSL_ISSUER_ERROR, ERROR_SIGNATURE},
+        {CURLE_SSL_CACERT_BADFILE, ERROR_SIGNATURE},
+        {CURLE_FILESIZE_EXCEEDED, ERROR_LIMIT},
+        {CURLE_UNSUPPORTED_PROTOCOL, ERROR_UNSUPPORTED},
+        {CURLE_URL_MALFORMAT, ERROR_SYNTAX},
+    };
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        if (table[i].code == code) {
+            return table[i].error;
+        }
+    }
+    return code == CURLE_OK ? ERROR_NONE : ERROR_IO;
+}
+
+static void end(struct http_transfer *transfer, CURLcode code)
+{
+    long status = 0;
+    if (transfer->error == ERROR_NONE) {
+        transfer->error = error_of(code);
+        if (transfer->error != ERROR_NONE && transfer->detail[0] == '\0') {
+            text_format(transfer->detail, sizeof(transfer->detail), "%s",
+                        curl_easy_strerror(code));
+        }
+    }
+    if (code == CURLE_COULDNT_CONNECT || code == CURLE_OPERATION_TIMEDOUT) {
+        struct host *host = find_host(transfer->client, transfer->host_name);
+        if (host != NULL && host->query == NULL) {
+            host->until_mono_ms = 0;
+        }
+    }
+    curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+    deliver(transfer, (int)status);
+}
+
+static void take_ended(struct http_client *client)
+{
+    int left = 0;
+    for (;;) {
+        const CURLMsg *message = curl_multi_info_read(client->multi, &left);
+        if (message == NULL) {
+            return;
+        }
+        char *owner = NULL;
+        if (message->msg == CURLMSG_DONE &&
+            curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &owner) ==
+                CURLE_OK) {
+            end((struct http_transfer *)(void *)owner, message->data.result);
+        }
+    }
+}
+
+static void on_socket(int fd, unsigned events, void *arg)
+{
+    struct http_client *client = ((struct socket_watch *)arg)->client;
+    int flags = ((events & LOOP_READ) != 0 ? CURL_CSELECT_IN : 0) |
+                ((events & LOOP_WRITE) != 0 ? CURL_CSELECT_OUT : 0);
+    int running = 0;
+    curl_multi_socket_action(client->multi, fd, flags, &running);
+    take_ended(client);
+}
+
+static void on_timer(void *arg)
+{
+    struct http_client *client = arg;
+    int running = 0;
+    curl_multi_socket_action(client->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    take_ended(client);
+}
+
+static int on_timer_wanted(CURLM *multi, long delay_ms, void *arg)
+{
+    struct http_client *client = arg;
+    (void)multi;
+    if (delay_ms < 0) {
+        loop_timer_cancel(client->timer);
+    } else {
+        loop_timer_set(client->timer, delay_ms);
+    }
+    return 0;
+}
+
+static void socket_watch_free(struct socket_watch *entry)
+{
+    if (entry->previous != NULL) {
+        entry->previous->next = entry->next;
+    } else {
+        entry->client->sockets = entry->next;
+    }
+    if (entry->next != NULL) {
+        entry->next->previous = entry->previous;
+    }
+    loop_watch_free(entry->watch);
+    free(entry);
+}
+
+static struct socket_watch *socket_watch_new(struct http_client *client, int fd,
+                                             unsigned events)
+{
+    struct socket_watch *entry = calloc(1, sizeof(*entry));
+    if (entry == NULL) {
+        return NULL;
+    }
+    entry->client = client;
+    if (loop_watch_new(client->loop, fd, events, on_socket, entry, &entry->watch) !=
+        ERROR_NONE) {
+        free(entry);
+        return NULL;
+    }
+    entry->next = client->sockets;
+    if (entry->next != NULL) {
+        entry->next->previous = entry;
+    }
+    client->sockets = entry;
+    curl_multi_assign(client->multi, fd, entry);
+    return entry;
+}
+
+/* A socket that could not be watched for want of memory runs into its transfer's
+ * deadline: a -1 from here would make libcurl give up all transfers for ever. */
+static int on_socket_wanted(CURL *easy, curl_socket_t fd, int what, void *arg,
+                            void *socket_arg)
+{
+    struct http_client *client = arg;
+    struct socket_watch *entry = socket_arg;
+    unsigned events =
+        (what == CURL_POLL_IN || what == CURL_POLL_INOUT ? LOOP_READ : 0U) |
+        (what == CURL_POLL_OUT || what == CURL_POLL_INOUT ? LOOP_WRITE : 0U);
+    (void)easy;
+    if (what == CURL_POLL_REMOVE) {
+        if (entry != NULL) {
+            curl_multi_assign(client->multi, fd, NULL);
+            socket_watch_free(entry);
+        }
+    } else if (entry == NULL) {
+        (void)socket_watch_new(client, fd, events);
+    } else if (loop_watch_set(entry->watch, events) != ERROR_NONE) {
+        curl_multi_assign(client->multi, fd, NULL);
+        socket_watch_free(entry);
+    }
+    return 0;
+}
+
+/* Setting up. */
+
+static bool set_text(CURL *easy, CURLoption option, const char *text)
+{
+    return curl_easy_setopt(easy, option, text) == CURLE_OK;
+}
+
+static bool set_number(CURL *easy, CURLoption option, long number)
+{
+    return curl_easy_setopt(easy, option, number) == CURLE_OK;
+}
+
+/* What is the same for each transfer: https, verified, straight to the host, no surprises
+ * from the environment, ~/.netrc, redirects, cookies or compression. */
+static int set_policy(struct http_transfer *transfer)
+{
+    const struct http_client *client = transfer->client;
+    CURL *easy = transfer->easy;
+    bool is_good =
+        set_text(easy, CURLOPT_PROTOCOLS_STR, "https") &&
+        set_text(easy, CURLOPT_PROXY, "") &&
+        set_text(easy, CURLOPT_USERAGENT, client->user_agent) &&
+        set_number(easy, CURLOPT_FOLLOWLOCATION, 0) &&
+        set_number(easy, CURLOPT_NOSIGNAL, 1) &&
+        set_number(easy, CURLOPT_SSL_VERIFYPEER, 1) &&
+        set_number(easy, CURLOPT_SSL_VERIFYHOST, 2) &&
+        set_number(easy, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2) &&
+        set_number(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS) &&
+        set_number(easy, CURLOPT_PIPEWAIT, 1) &&
+        set_number(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)client->connect_ms) &&
+        curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE,
+                         (curl_off_t)transfer->max_body_bytes) == CURLE_OK &&
+        curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->detail) == CURLE_OK &&
+        curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer) == CURLE_OK &&
+        curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
+        curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer) == CURLE_OK &&
+        curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header) == CURLE_OK &&
+        curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer) == CURLE_OK;
+    /* Without a folder of certificates libcurl keeps the parsed bundle from one
+     * connection to the next; parsing the system's costs some 20 ms. */
+    is_good = is_good && set_text(easy, CURLOPT_CAPATH, NULL);
+    if (client->ca_file != NULL) {
+        is_good = is_good && set_text(easy, CURLOPT_CAINFO, client->ca_file);
+    }
+    return is_good ? ERROR_NONE : ERROR_MEMORY;
+}
+
+static int add_header(struct http_transfer *transfer, const char *name, const char *value)
+{
+    struct buffer line = buffer_init(1024);
+    if (strpbrk(value, "\r\n") != NULL) {
+        return ERROR_SYNTAX;
+    }
+    /* "Name:" with nothing after it keeps libcurl from adding its own. */
+    int error = buffer_printf(&line, "%s:%s%s", name, value[0] != '\0' ? " " : "", value);
+    if (error == ERROR_NONE) {
+        struct curl_slist *list =
+            curl_slist_append(transfer->headers, buffer_text(&line));
+        error = list == NULL ? ERROR_MEMORY : ERROR_NONE;
+        transfer->headers = list != NULL ? list : transfer->headers;
+    }
+    buffer_free(&line);
+    return error;
+}
+
+static int set_method(struct http_transfer *transfer, const struct http_request *request)
+{
+    CURL *easy = transfer->easy;
+    if (strcmp(request->method, "GET") == 0) {
+        return set_number(easy, CURLOPT_HTTPGET, 1) ? ERROR_NONE : ERROR_MEMORY;
+    }
+    if (strcmp(request->method, "HEAD") == 0) {
+        return set_number(easy, CURLOPT_NOBODY, 1) ? ERROR_NONE : ERROR_MEMORY;
+    }
+    if (strcmp(request->method, "POST") != 0) {
+        return ERROR_UNSUPPORTED;
+    }
+    const void *body = request->body.size > 0 ? (const void *)request->body.data : "";
+    bool is_good = set_number(easy, CURLOPT_POST, 1) &&
+                   curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                                    (curl_off_t)request->body.size) == CURLE_OK &&
+                   curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, body) == CURLE_OK;
+    return is_good ? ERROR_NONE : ERROR_MEMORY;
+}
+
+static int set_request(struct http_transfer *transfer, const struct http_request *request)
+{
+    int error = set_method(transfer, request);
+    if (error == ERROR_NONE) {
+        error = add_header(transfer, "Expect", "");
+    }
+    if (error == ERROR_NONE) {
+        const char *type = request->content_type;
+        error = add_header(transfer, "Content-Type", type != NULL ? type : "");
+    }
+    if (error == ERROR_NONE && request->accept != NULL) {
+        error = add_header(transfer, "Accept", request->accept);
+    }
+    if (error == ERROR_NONE && (curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER,
+                                                 transfer->headers) != CURLE_OK ||
+                                !set_text(transfer->easy, CURLOPT_URL, request->url))) {
+        error = ERROR_MEMORY;
+    }
+    return error;
+}
+
+static int url_error(CURLUcode code)
+{
+    return code == CURLUE_OK              ? ERROR_NONE
+           : code == CURLUE_OUT_OF_MEMORY ? ERROR_MEMORY
+                                          : ERROR_SYNTAX;
+}
+
+/* Takes host and port out of URL; nothing but https, no user, no password. */
+static int parse_url(struct http_transfer *transfer, const char *text)
+{
+    char *scheme = NULL;
+    CURLU *url = curl_url();
+    if (url == NULL) {
+        return ERROR_MEMORY;
+    }
+    int error =
+        strlen(text) > LIMIT_URL_BYTES
+            ? ERROR_LIMIT
+            : url_error(curl_url_set(url, CURLUPART_URL, text,
+                                     CURLU_NON_SUPPORT_SCHEME | CURLU_DISALLOW_USER));
+    if (error == ERROR_NONE) {
+        error = url_error(curl_url_get(url, CURLUPART_SCHEME, &scheme, 0));
+    }
+    if (error == ERROR_NONE && !text_equal_nocase(scheme, "https")) {
+        error = ERROR_UNSUPPORTED;
+    }
+    if (error == ERROR_NONE) {
+        error = url_error(curl_url_get(url, CURLUPART_HOST, &transfer->host_name, 0));
+    }
+    if (error == ERROR_NONE) {
+        error = url_error(
+            curl_url_get(url, CURLUPART_PORT, &transfer->port, CURLU_DEFAULT_PORT));
+    }
+    curl_free(scheme);
+    curl_url_cleanup(url);
+    return error;
+}
+
+static int transfer_new(struct http_client *client, const struct http_request *request,
+                        struct http_transfer **ret_transfer)
+{
+    struct http_transfer *transfer = calloc(1, sizeof(*transfer));
+    if (transfer == NULL) {
+        return ERROR_MEMORY;
+    }
+    transfer->client = client;
+    transfer->max_body_bytes = request->max_response_bytes;
+    transfer->body = buffer_init(request->max_response_bytes);
+    transfer->fields = buffer_init(HEADERS_MAX_BYTES);
+    int error = loop_timer_new(client->loop, on_deadline, transfer, &transfer->deadline);
+    if (error == ERROR_NONE) {
+        error = parse_url(transfer, request->url);
+    }
+    if (error == ERROR_NONE) {
+        transfer->easy = curl_easy_init();
+        error = transfer->easy == NULL ? ERROR_MEMORY : set_policy(transfer);
+    }
+    if (error == ERROR_NONE) {
+        error = set_request(transfer, request);
+    }
+    if (error != ERROR_NONE) {
+        transfer_free(transfer);
+        return error;
+    }
+    *ret_transfer = transfer;
+    return ERROR_NONE;
+}
+
+int http_client_send(struct http_client *client, const struct http_request *request,
+                     http_client_fn *fn, void *arg, struct http_transfer **ret_transfer)
+{
+    struct http_transfer *transfer = NULL;
+    int error = transfer_new(client, request, &transfer);
+    if (error != ERROR_NONE) {
+        return error;
+    }
+    transfer->fn = fn;
+    transfer->arg = arg;
+    transfer->next = client->transfers;
+    if (transfer->next != NULL) {
+        transfer->next->previous = transfer;
+    }
+    client->transfers = transfer;
+    loop_timer_set(transfer->deadline, client->total_ms);
+    error = look_up(transfer);
+    if (error != ERROR_NONE) {
+        transfer_free(transfer);
+        return error;
+    }
+    *ret_transfer = transfer;
+    return ERROR_NONE;
+}
+
+void http_client_cancel(struct http_transfer *transfer)
+{
+    if (transfer != NULL && !transfer->is_delivering) {
+        transfer_free(transfer);
+    }
+}
+
+static int open_multi(struct http_client *client, unsigned max_connections)
+{
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+        return ERROR_MEMORY;
+    }
+    client->has_library = true;
+    client->multi = curl_multi_init();
+    if (client->multi == NULL) {
+        return ERROR_MEMORY;
+    }
+    long max = (long)max_connections;
+    bool is_good =
+        curl_multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, on_socket_wanted) ==
+            CURLM_OK &&
+        curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client) == CURLM_OK &&
+        curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, on_timer_wanted) ==
+            CURLM_OK &&
+        curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client) == CURLM_OK &&
+        curl_multi_setopt(client->multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX) ==
+            CURLM_OK &&
+        curl_multi_setopt(client->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, max) ==
+            CURLM_OK &&
+        curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, max) == CURLM_OK;
+    return is_good ? ERROR_NONE : ERROR_MEMORY;
+}
+
+static int copy_options(struct http_client *client,
+                        const struct http_client_options *options)
+{
+    const char *agent = options->user_agent != NULL ? options->user_agent : "latchkey";
+    client->resolver = options->resolver;
+    client->connect_ms = options->connect_ms;
+    client->total_ms = options->total_ms;
+    client->user_agent = strdup(agent);
+    if (client->user_agent == NULL) {
+        return ERROR_MEMORY;
+    }
+    if (options->ca_file == NULL) {
+        return ERROR_NONE;
+    }
+    if (access(options->ca_file, R_OK) != 0) {
+        return ERROR_IO;
+    }
+    client->ca_file = strdup(options->ca_file);
+    return client->ca_file == NULL ? ERROR_MEMORY : ERROR_NONE;
+}
+
+int http_client_new(struct loop *loop, const struct http_client_options *options,
+                    struct http_client **ret_client)
+{
+    if (options->max_connections == 0 || options->connect_ms == 0 ||
+        options->total_ms == 0) {
+        return ERROR_RANGE;
+    }
+    struct http_client *client = calloc(1, sizeof(*client));
+    if (client == NULL) {
+        return ERROR_MEMORY;
+    }
+    client->loop = loop;
+    int error = copy_options(client, options);
+    if (error == ERROR_NONE) {
+        error = loop_timer_new(loop, on_timer, client, &client->timer);
+    }
+    if (error == ERROR_NONE) {
+        error = open_multi(client, options->max_connections);
+    }
+    if (error != ERROR_NONE) {
+        int saved = errno;
+        http_client_free(client);
+        errno = saved;
+        return error;
+    }
+    *ret_client = client;
+    return ERROR_NONE;
+}
+
+void http_client_free(struct http_client *client)
+{
+    if (client == NULL) {
+        return;
+    }
+    while (client->transfers != NULL) {
+        transfer_free(client->transfers);
+    }
+    while (client->hosts != NULL) {
+        struct host *host = client->hosts;
+        client->hosts = host->next;
+        host_free(host);
+    }
+    if (client->multi != NULL) {
+        curl_multi_cleanup(client->multi);
+    }
+    while (client->sockets != NULL) {
+        socket_watch_free(client->sockets);
+    }
+    if (client->has_library) {
+        curl_global_cleanup();
+    }
+    loop_timer_free(client->timer);
+    free(client->ca_file);
+    free(client->user_agent);
+    free(client);
+}
+
+const char *http_response_header(const struct http_response *response, const char *name,
+                                 size_t index)
+{
+    for (size_t i = 0; i < response->header_count; i++) {
+        if (text_equal_nocase(response->headers[i].name, name)) {
+            if (index == 0) {
+                return response->headers[i].value;
+            }
+            index--;
+        }
+    }
+    return NULL;
+}
