@@ -193,6 +193,32 @@ static void read_wishes(const json_t *payload, struct verify_order *order)
     }
 }
 
+/* Hashes what was signed (RFC 7515 5.1: protected "." payload), not the JSON around it
+ * nor the signature: both can be written in other ways without the key. */
+static int hash_signed(const char *jws, char ret_text[static VERIFY_HASH_MAX])
+{
+    struct buffer input = buffer_init(LIMIT_JWS_BYTES);
+    json_t *value = NULL;
+    const char *header = NULL;
+    const char *payload = NULL;
+    int error = json_parse(jws, strlen(jws), LIMIT_JWS_BYTES, &value);
+
+    if (error == 0) {
+        header = json_get_text(value, "protected");
+        payload = json_get_text(value, "payload");
+        error = header == NULL || payload == NULL ? ERROR_SYNTAX : 0;
+    }
+    if (error == 0) {
+        error = buffer_printf(&input, "%s.%s", header, payload);
+    }
+    if (error == 0) {
+        error = hash_hex(input.data, input.size, ret_text);
+    }
+    json_decref(value);
+    buffer_free(&input);
+    return error;
+}
+
 int verify_order(const struct verify_context *context, const struct verify_row *row,
                  struct verify_order *ret_order, struct acme_problem *problem)
 {
@@ -214,7 +240,7 @@ int verify_order(const struct verify_context *context, const struct verify_row *
     }
     if (error == 0) {
         read_wishes(payload, &order);
-        error = hash_hex(row->jws, strlen(row->jws), order.hash);
+        error = hash_signed(row->jws, order.hash);
         if (error != 0) {
             error = internal(problem, error);
         }

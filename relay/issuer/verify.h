@@ -35,7 +35,7 @@ struct verify_order {
     char names[VERIFY_NAMES_MAX]; /* sorted, one blank between */
     char profile[VERIFY_PROFILE_MAX];
     char replaces[CERT_ID_MAX];
-    char hash[VERIFY_HASH_MAX]; /* of the signed bytes: one signature is one order */
+    char hash[VERIFY_HASH_MAX]; /* of what was signed: it is one order only */
 };
 
 int verify_order(const struct verify_context *context, const struct verify_row *row,

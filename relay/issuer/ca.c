@@ -1,0 +1,628 @@
+/* Driving acme_client, and what all issuances share.
+ *
+ * The breaker. One connection that fails is no outage: machines retry by themselves
+ * within seconds. When nothing has succeeded for TROUBLE_S since the first failure, new
+ * work stops for 1 minute, then 10, and then every 10 minutes one issuance tries;
+ * everything goes on at the first success. A rate limit with its Retry-After stops new
+ * work at once and exactly so long. An account that the CA does not know, or an action it
+ * asks of the operator, stops new work until the account is found again; orders are
+ * refused meanwhile with the reason.
+ *
+ * The CAA record for a new account is written in the same transaction as its URL, and the
+ * account is used only after that: no order can be placed that CAA would not allow. */
+#include "relay/issuer/ca.h"
+
+#include "base/core/clock.h"
+#include "base/core/file.h"
+#include "base/core/log.h"
+#include "base/core/text.h"
+#include "base/crypto/random.h"
+#include "relay/store/issuer_store.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    CONNECTIONS_MAX = 32,
+    CONNECT_MS = 10000,
+    TOTAL_MS = 45000, /* a CA may take 30 s to finalize; hanging up would lose its work */
+    TROUBLE_S = 30,
+    PAUSE_FIRST_S = 60,
+    PAUSE_LATER_S = 600,
+    ANNOUNCED_S = 30, /* a pause that devices need not hear of */
+    ACCOUNT_RETRY_S = 3600,
+    KEY_FILE_BYTES = 16 << 10,
+};
+
+struct ca {
+    struct loop *loop;
+    const struct relay_config *config;
+    struct commit *commit;
+    struct resolver *resolver;
+    struct http_client *http;
+    struct key *key;
+    struct acme_client *client;
+    struct ca_exchange exchange;
+    struct commit_waiter saved;
+    struct loop_timer *timer;
+    struct loop_timer *wake_timer;
+    struct ca_waiter *first;
+    struct ca_waiter **end;
+    int64_t account_created_at;
+    int64_t paused_until_at;
+    int64_t trouble_since_at; /* first failure since the last success; 0: none */
+    unsigned pauses;
+    struct acme_error failure; /* of the client; type NONE while it is well */
+    bool announced;            /* "account ..." was logged */
+};
+
+static void drive(struct ca *ca);
+
+/* ---- the queue of SHARED machines ---- */
+
+void ca_wait(struct ca *ca, struct ca_waiter *waiter)
+{
+    if (!waiter->waiting) {
+        waiter->waiting = true;
+        waiter->next = NULL;
+        *ca->end = waiter;
+        ca->end = &waiter->next;
+    }
+    loop_timer_set(ca->wake_timer, 0);
+}
+
+void ca_forget(struct ca *ca, struct ca_waiter *waiter)
+{
+    if (!waiter->waiting) {
+        return;
+    }
+    for (struct ca_waiter **link = &ca->first; *link != NULL; link = &(*link)->next) {
+        if (*link == waiter) {
+            *link = waiter->next;
+            if (ca->end == &waiter->next) {
+                ca->end = link;
+            }
+            break;
+        }
+    }
+    waiter->waiting = false;
+    waiter->next = NULL;
+}
+
+/* Wakes as many as can go on. Those who queue again meanwhile stand at the end and are
+ * not woken twice, as the count was taken before. */
+static void wake(struct ca *ca)
+{
+    size_t count = acme_client_ready_count(ca->client);
+    struct ca_waiter *last = NULL;
+
+    for (struct ca_waiter *waiter = ca->first; waiter != NULL; waiter = waiter->next) {
+        last = waiter;
+    }
+    while (count > 0 && ca->first != NULL) {
+        struct ca_waiter *waiter = ca->first;
+        bool was_last = waiter == last;
+
+        ca_forget(ca, waiter);
+        waiter->fn(waiter->arg);
+        count--;
+        if (was_last) {
+            break;
+        }
+    }
+}
+
+static void on_wake(void *arg)
+{
+    struct ca *ca = arg;
+
+    drive(ca);
+    wake(ca);
+}
+
+/* ---- requests ---- */
+
+static const char *find_header(const void *header_arg, const char *name, size_t index)
+{
+    return http_response_header(header_arg, name, index);
+}
+
+static void on_response(const struct http_response *response, void *arg)
+{
+    struct ca_exchange *exchange = arg;
+    struct ca *ca = exchange->ca;
+    struct acme_response converted = {
+        .error = response->error,
+        .error_text = response->error_text,
+        .status = response->status,
+        .body = response->body,
+        .header = find_header,
+        .header_arg = response,
+    };
+
+    exchange->transfer = NULL;
+    exchange->fn(&converted, exchange->arg);
+    /* Each response may have brought a nonce that somebody waits for. */
+    if (ca->first != NULL) {
+        loop_timer_set(ca->wake_timer, 0);
+    }
+}
+
+int ca_send(struct ca *ca, struct ca_exchange *exchange,
+            const struct acme_request *request, ca_response_fn *fn, void *arg)
+{
+    struct http_request http = {
+        .method = request->method,
+        .url = request->url,
+        .content_type = request->content_type,
+        .accept = request->accept,
+        .body = request->body,
+        .max_response_bytes = request->max_response_bytes,
+    };
+
+    exchange->ca = ca;
+    exchange->fn = fn;
+    exchange->arg = arg;
+    return http_client_send(ca->http, &http, on_response, exchange, &exchange->transfer);
+}
+
+void ca_cancel(struct ca_exchange *exchange)
+{
+    if (exchange->transfer != NULL) {
+        http_client_cancel(exchange->transfer);
+        exchange->transfer = NULL;
+    }
+}
+
+/* ---- the breaker ---- */
+
+void ca_report_good(struct ca *ca)
+{
+    if (ca->pauses > 0) {
+        log_info("the CA works again");
+    }
+    ca->trouble_since_at = 0;
+    ca->pauses = 0;
+    ca->paused_until_at = 0;
+}
+
+static void pause_until(struct ca *ca, int64_t until_at, const char *why)
+{
+    char text[TEXT_TIME_CAPACITY];
+
+    if (until_at <= ca->paused_until_at) {
+        return;
+    }
+    ca->paused_until_at = until_at;
+    text_time(until_at, text);
+    log_warning("the CA: %s; nothing new before %s", why, text);
+}
+
+void ca_report(struct ca *ca, const struct acme_error *error)
+{
+    int64_t now_at = clock_wall_at();
+    int64_t pause_s = ca->pauses == 0 ? PAUSE_FIRST_S : PAUSE_LATER_S;
+
+    if (error->scope == ACME_SCOPE_NAME || error->scope == ACME_SCOPE_OPERATOR) {
+        return;
+    }
+    if (error->type == ACME_ERROR_RATE_LIMIT) {
+        pause_until(ca, error->retry_at, error->text);
+        return;
+    }
+    if (error->problem.status == 503 && error->retry_at > now_at + 1) {
+        pause_until(ca, error->retry_at, error->text);
+        return;
+    }
+    if (ca->trouble_since_at == 0) {
+        ca->trouble_since_at = now_at;
+    }
+    if (now_at - ca->trouble_since_at >= TROUBLE_S && ca->paused_until_at <= now_at) {
+        ca->pauses++;
+        pause_s += (int64_t)random_below((uint64_t)pause_s * 2 / 5) - pause_s / 5;
+        pause_until(ca, now_at + pause_s, error->text);
+    }
+}
+
+int64_t ca_paused_until(const struct ca *ca)
+{
+    return ca->paused_until_at > clock_wall_at() ? ca->paused_until_at : 0;
+}
+
+bool ca_refuses(const struct ca *ca, int64_t now_at, struct acme_problem *ret_problem,
+                int64_t *ret_retry_at)
+{
+    const struct acme_error *failure = &ca->failure;
+
+    if (failure->type != ACME_ERROR_NONE && failure->scope == ACME_SCOPE_OPERATOR) {
+        acme_problem_set(
+            ret_problem, ACME_PROBLEM_SERVER_INTERNAL,
+            "The relay's account at the CA can't be used; its operator must act: %s",
+            failure->text);
+        *ret_retry_at = now_at + ACCOUNT_RETRY_S;
+        return true;
+    }
+    if (ca->paused_until_at > now_at + ANNOUNCED_S) {
+        acme_problem_set(ret_problem, ACME_PROBLEM_RATE_LIMITED,
+                         "The CA takes no requests at the moment");
+        *ret_retry_at = ca->paused_until_at;
+        return true;
+    }
+    return false;
+}
+
+/* ---- the account ---- */
+
+/* What an operator must know when the CA has forgotten the account and none may be made.
+ */
+static void note_failure(struct ca *ca, const struct acme_error *error)
+{
+    char text[TEXT_TIME_CAPACITY] = "never by itself";
+
+    ca->failure = *error;
+    if (error->type == ACME_ERROR_ACCOUNT && ca->account_created_at != 0 &&
+        !ca->config->ca_new_account) {
+        ca->failure.scope = ACME_SCOPE_OPERATOR;
+        (void)text_format(
+            ca->failure.text, sizeof(ca->failure.text),
+            "the CA does not know the relay's account any more; set "
+            "'new_account = yes' in [issuer] of relay.conf to make a new one");
+    }
+    if (error->retry_at != 0) {
+        text_time(error->retry_at, text);
+    }
+    if (ca->failure.scope == ACME_SCOPE_OPERATOR) {
+        log_error("the account at the CA: %s; trying again: %s", ca->failure.text, text);
+    } else {
+        log_warning("the account at the CA: %s; trying again: %s", error->text, text);
+    }
+    ca_report(ca, error);
+}
+
+static void on_client_response(const struct acme_response *response, void *arg)
+{
+    struct ca *ca = arg;
+    struct acme_now now = {clock_wall_at(), clock_mono_ms()};
+
+    acme_client_response(ca->client, response, now);
+    drive(ca);
+}
+
+static void on_saved(void *arg)
+{
+    struct ca *ca = arg;
+
+    acme_client_saved(ca->client);
+    loop_timer_set(ca->wake_timer, 0);
+}
+
+/* The account's URL and the CAA that allows it alone to issue (RFC 8657). */
+static void save_account(struct ca *ca)
+{
+    const char *url = acme_client_account_url(ca->client);
+    struct buffer caa = buffer_init(LIMIT_URL_BYTES * 2);
+    struct issuer_store_ca_account account = {
+        .ca = ca->config->ca_directory,
+        .url = url,
+        .created_at = clock_wall_at(),
+    };
+    int64_t rev = 0;
+    int error = 0;
+
+    if (ca->saved.waiting) {
+        return;
+    }
+    error = buffer_printf(&caa, "%s; validationmethods=dns-01; accounturi=%s",
+                          ca->config->ca_name, url);
+    account.caa = buffer_text(&caa);
+    if (error == 0) {
+        error = commit_begin(ca->commit, &rev);
+    }
+    if (error == 0) {
+        error = issuer_store_put_ca_account(commit_database(ca->commit), ca->config->zone,
+                                            rev, &account);
+    }
+    buffer_free(&caa);
+    if (error != 0) {
+        (void)commit_fail(ca->commit, error, "CA account");
+        return;
+    }
+    ca->account_created_at = account.created_at;
+    commit_wait(ca->commit, &ca->saved);
+}
+
+static void note_ready(struct ca *ca)
+{
+    if (!ca->announced || ca->failure.type != ACME_ERROR_NONE) {
+        log_info("the account at the CA is '%s'", acme_client_account_url(ca->client));
+    }
+    ca->announced = true;
+    ca->failure.type = ACME_ERROR_NONE;
+}
+
+/* False when the machine has nothing more to do now. */
+static bool take_step(struct ca *ca, struct acme_now now)
+{
+    struct acme_step step = {0};
+
+    acme_client_next(ca->client, now, &step);
+    switch (step.want) {
+    case ACME_WANT_REQUEST: {
+        int error = ca_send(ca, &ca->exchange, step.request, on_client_response, ca);
+        struct acme_response failed = {.error = error, .error_text = error_text(error)};
+
+        if (error == 0) {
+            return false;
+        }
+        acme_client_response(ca->client, &failed, now);
+        return true;
+    }
+    case ACME_WANT_SAVE:
+        save_account(ca);
+        return false;
+    case ACME_WANT_WAIT:
+        loop_timer_set(ca->timer, step.wait_ms);
+        return false;
+    case ACME_WANT_FAILED: {
+        int64_t wait_s = step.error->retry_at - now.at;
+
+        if (ca->failure.type == ACME_ERROR_NONE ||
+            ca->failure.retry_at != step.error->retry_at) {
+            note_failure(ca, step.error);
+            loop_timer_set(ca->wake_timer, 0);
+        }
+        if (step.error->retry_at == 0) {
+            wait_s = ACCOUNT_RETRY_S;
+        }
+        loop_timer_set(ca->timer, (wait_s < 1 ? 1 : wait_s) * 1000);
+        return false;
+    }
+    case ACME_WANT_IDLE:
+    case ACME_WANT_DONE:
+        note_ready(ca);
+        return false;
+    case ACME_WANT_RESPONSE:
+    case ACME_WANT_SHARED:
+    case ACME_WANT_PUBLISH:
+    case ACME_WANT_UNPUBLISH:
+        return false;
+    }
+    return false;
+}
+
+static void drive(struct ca *ca)
+{
+    struct acme_now now = {clock_wall_at(), clock_mono_ms()};
+
+    while (take_step(ca, now)) {
+    }
+}
+
+static void on_timer(void *arg)
+{
+    struct ca *ca = arg;
+
+    if (ca->failure.type != ACME_ERROR_NONE && ca->failure.retry_at == 0) {
+        acme_client_retry(ca->client);
+    }
+    drive(ca);
+    wake(ca);
+}
+
+/* ---- start and end ---- */
+
+static int read_account_key(struct ca *ca)
+{
+    struct buffer path = buffer_init(LIMIT_URL_BYTES * 4);
+    struct buffer pem = buffer_init_secret(KEY_FILE_BYTES);
+    int error = buffer_printf(&path, "%s/ca-account.key", ca->config->store);
+
+    if (error == 0) {
+        error = file_read(buffer_text(&path), &pem);
+    }
+    if (error == 0) {
+        error = key_from_pem(pem.data, pem.size, &ca->key);
+        if (error != 0) {
+            log_error("'%s' is no key for the CA account: %s", buffer_text(&path),
+                      error_text(error));
+        }
+        goto out;
+    }
+    if (error == ERROR_NOT_FOUND) {
+        error = key_generate(KEY_P256, &ca->key);
+        if (error == 0) {
+            error = key_to_pem(ca->key, &pem);
+        }
+        if (error == 0) {
+            error = file_write_new(buffer_text(&path), pem.data, pem.size, 0600);
+        }
+    }
+    if (error != 0) {
+        log_error("the CA account's key '%s': %s%s%s", buffer_text(&path),
+                  error_text(error), error == ERROR_IO ? ": " : "",
+                  error == ERROR_IO ? strerror(errno) : "");
+    }
+out:
+    buffer_free(&pem);
+    buffer_free(&path);
+    return error;
+}
+
+/* The external account binding's key file: one line of base64url. */
+static int read_binding(const struct relay_config *config, struct buffer *key)
+{
+    struct buffer text = buffer_init_secret(EAB_MAC_KEY_MAX * 2);
+    uint8_t decoded[EAB_MAC_KEY_MAX];
+    size_t size = 0;
+    int error = file_read(config->ca_eab_key_file, &text);
+
+    if (error == 0) {
+        const char *start = buffer_text(&text);
+
+        error = text_base64url_decode(start, strcspn(start, "\r\n"), decoded,
+                                      sizeof(decoded), &size);
+    }
+    if (error == 0) {
+        error = buffer_append(key, decoded, size);
+    }
+    digest_wipe(decoded, sizeof(decoded));
+    buffer_free(&text);
+    if (error != 0) {
+        log_error("the CA's binding key '%s' must be one line of base64url: %s",
+                  config->ca_eab_key_file, error_text(error));
+    }
+    return error;
+}
+
+struct known_account {
+    const char *ca;
+    char url[LIMIT_URL_BYTES];
+    int64_t created_at;
+};
+
+static int take_known(const struct issuer_store_ca_account *account, void *arg)
+{
+    struct known_account *known = arg;
+
+    if (strcmp(account->ca, known->ca) == 0 && account->url[0] != '\0') {
+        known->created_at = account->created_at;
+        return text_copy(known->url, sizeof(known->url), account->url) ? 0 : ERROR_LIMIT;
+    }
+    return 0;
+}
+
+static int make_client(struct ca *ca, struct database *database)
+{
+    const struct relay_config *config = ca->config;
+    const char *contacts[] = {config->ca_contact};
+    struct known_account known = {.ca = config->ca_directory};
+    struct buffer mac_key = buffer_init_secret(EAB_MAC_KEY_MAX);
+    struct eab_credentials eab = {.kid = config->ca_eab_kid, .hash = DIGEST_SHA256};
+    struct acme_client_options options = {
+        .directory_url = config->ca_directory,
+        .signer = {.key = ca->key},
+        .contacts = contacts,
+        .contact_count = config->ca_contact[0] != '\0' ? 1 : 0,
+    };
+    int error = issuer_store_ca_accounts(database, config->zone, take_known, &known);
+
+    if (error == 0 && config->ca_eab_kid[0] != '\0') {
+        error = read_binding(config, &mac_key);
+        eab.mac_key = buffer_bytes(&mac_key);
+        options.eab = &eab;
+    }
+    if (error == 0) {
+        options.account_url = known.url[0] != '\0' ? known.url : NULL;
+        /* The first account needs no leave: there is nothing that it could replace. */
+        options.may_create_account = known.url[0] == '\0' || config->ca_new_account;
+        ca->account_created_at = known.created_at;
+        error = acme_client_new(&options, &ca->client);
+        if (error != 0) {
+            log_error("the CA's directory '%s' can't be used: %s", config->ca_directory,
+                      error_text(error));
+        }
+    }
+    buffer_free(&mac_key);
+    return error;
+}
+
+static int make_http(struct ca *ca)
+{
+    const struct relay_config *config = ca->config;
+    struct http_client_options options = {
+        .ca_file = config->ca_file[0] != '\0' ? config->ca_file : NULL,
+        .user_agent = "latchkey-relay/" LATCHKEY_VERSION,
+        .max_connections = CONNECTIONS_MAX,
+        .connect_ms = CONNECT_MS,
+        .total_ms = TOTAL_MS,
+    };
+    int error = resolver_new(ca->loop, (const char *const *)config->issuer_resolvers.at,
+                             config->issuer_resolvers.count, &ca->resolver);
+
+    if (error == 0) {
+        options.resolver = ca->resolver;
+        error = http_client_new(ca->loop, &options, &ca->http);
+    }
+    if (error != 0) {
+        log_error("the HTTP client can't be made (CA file '%s'): %s", config->ca_file,
+                  error_text(error));
+    }
+    return error;
+}
+
+int ca_new(struct loop *loop, const struct relay_config *config,
+           struct database *database, struct commit *commit, struct ca **ret_ca)
+{
+    struct ca *ca = calloc(1, sizeof(*ca));
+    int error = 0;
+
+    if (ca == NULL) {
+        return ERROR_MEMORY;
+    }
+    ca->loop = loop;
+    ca->config = config;
+    ca->commit = commit;
+    ca->end = &ca->first;
+    ca->saved = (struct commit_waiter){.fn = on_saved, .arg = ca};
+    error = loop_timer_new(loop, on_timer, ca, &ca->timer);
+    if (error == 0) {
+        error = loop_timer_new(loop, on_wake, ca, &ca->wake_timer);
+    }
+    if (error == 0) {
+        error = read_account_key(ca);
+    }
+    if (error == 0) {
+        error = make_http(ca);
+    }
+    if (error == 0) {
+        error = make_client(ca, database);
+    }
+    if (error != 0) {
+        ca_free(ca);
+        return error;
+    }
+    *ret_ca = ca;
+    return 0;
+}
+
+void ca_free(struct ca *ca)
+{
+    if (ca == NULL) {
+        return;
+    }
+    commit_cancel(ca->commit, &ca->saved);
+    ca_cancel(&ca->exchange);
+    if (ca->client != NULL) {
+        acme_client_free(ca->client);
+    }
+    if (ca->http != NULL) {
+        http_client_free(ca->http);
+    }
+    if (ca->resolver != NULL) {
+        resolver_free(ca->resolver);
+    }
+    if (ca->timer != NULL) {
+        loop_timer_free(ca->timer);
+    }
+    if (ca->wake_timer != NULL) {
+        loop_timer_free(ca->wake_timer);
+    }
+    key_free(ca->key);
+    free(ca);
+}
+
+void ca_start(struct ca *ca)
+{
+    drive(ca);
+}
+
+struct acme_client *ca_client(struct ca *ca)
+{
+    return ca->client;
+}
+
+int64_t ca_account_created_at(const struct ca *ca)
+{
+    return ca->account_created_at;
+}

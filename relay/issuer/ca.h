@@ -1,0 +1,63 @@
+/* The relay's account at the CA: its key, the HTTP client, the queue of those who wait
+ * for the account or a nonce, and the breaker that stops everybody when the CA is in
+ * trouble. */
+#ifndef RELAY_ISSUER_CA_H
+#define RELAY_ISSUER_CA_H
+
+#include "acme/acme.h"
+#include "base/net/http_client.h"
+#include "relay/issuer/commit.h"
+#include "relay/relay_config.h"
+
+struct ca;
+
+/* LOOP, CONFIG, DATABASE (to read the account) and COMMIT are borrowed. Reads the
+ * account's key from the store's folder, or makes it. Faults of files are logged. */
+int ca_new(struct loop *loop, const struct relay_config *config,
+           struct database *database, struct commit *commit,
+           struct ca **ret_ca) MUST_CHECK;
+void ca_free(struct ca *ca);
+/* Begins to look for the account. */
+void ca_start(struct ca *ca);
+
+/* For acme_order_new and acme_call_new_*. */
+struct acme_client *ca_client(struct ca *ca);
+/* When the account was made here; certificates from before are another account's. */
+int64_t ca_account_created_at(const struct ca *ca);
+
+/* One request under way; part of the owner's struct. */
+typedef void ca_response_fn(const struct acme_response *response, void *arg);
+struct ca_exchange {
+    struct ca *ca;
+    struct http_transfer *transfer; /* NULL: none under way */
+    ca_response_fn *fn;
+    void *arg;
+};
+
+/* Sends; FN is called once and never from here. A failure to send is the owner's to
+ * report. */
+int ca_send(struct ca *ca, struct ca_exchange *exchange,
+            const struct acme_request *request, ca_response_fn *fn, void *arg) MUST_CHECK;
+void ca_cancel(struct ca_exchange *exchange);
+
+/* ACME_WANT_SHARED: FN is called, never from here, when the machine should be asked
+ * again. */
+struct ca_waiter {
+    void (*fn)(void *arg);
+    void *arg;
+    struct ca_waiter *next;
+    bool waiting;
+};
+void ca_wait(struct ca *ca, struct ca_waiter *waiter);
+void ca_forget(struct ca *ca, struct ca_waiter *waiter);
+
+/* What a machine of this CA came to: opens or closes the breaker. */
+void ca_report(struct ca *ca, const struct acme_error *error);
+void ca_report_good(struct ca *ca);
+/* Not before this time may anything new begin; 0: now. */
+int64_t ca_paused_until(const struct ca *ca);
+/* Whether orders must be refused for now: the problem to tell, and when to ask again. */
+bool ca_refuses(const struct ca *ca, int64_t now_at, struct acme_problem *ret_problem,
+                int64_t *ret_retry_at);
+
+#endif
