@@ -8,8 +8,8 @@
  * Signatures are those of JWS: ECDSA as r || s, each left-padded to the size of the
  * curve. OpenSSL speaks DER; the conversion is here and nowhere else.
  *
- * A private key that is read from a file is tried out once: a flipped bit in an RSA-CRT
- * parameter would otherwise publish a factor of the modulus with the first signature. */
+ * A private key that is read from a file is tried out once, so that a damaged file is
+ * found at the start of a program and not in the middle of an issuance. */
 #include "base/crypto/key.h"
 
 #include "base/core/json.h"
@@ -319,7 +319,8 @@ int key_from_spki(const void *der, size_t size, struct key **ret_key)
     ERR_clear_error();
     int error = key_take_evp(pkey, false, &key);
     if (error != 0) {
-        return error;
+        /* The point at infinity has no coordinates to write. */
+        return error == ERROR_CRYPTO ? ERROR_SYNTAX : error;
     }
     if (key->spki_size != size || memcmp(key->spki, der, size) != 0) {
         key_free(key);
