@@ -5,10 +5,7 @@
  *               +---> ENDED -+       what could not start, delivered by a timer of 0 ms
  *
  * Debian's libcurl looks names up in a thread per look-up; ours are made by the resolver
- * before libcurl sees the transfer, and handed over by CURLOPT_RESOLVE. An answer is kept
- * for some seconds and shared by the transfers that wait for it: hundreds of issuances
- * talk to one CA. It is dropped when a connection fails, so that a move of the host is
- * followed.
+ * before libcurl sees the transfer, and handed over by CURLOPT_RESOLVE.
  *
  * libcurl's callbacks only collect; callers are called when curl_multi_socket_action()
  * has returned, as nothing of curl_multi_* may be called from within a callback of it.
@@ -16,32 +13,19 @@
  * transfer waits for a connection. */
 #include "base/net/http_client.h"
 
-#include "base/core/clock.h"
 #include "base/core/limits.h"
 #include "base/core/text.h"
+#include "base/net/host_cache.h"
 
 #include <curl/curl.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 enum {
-    HOST_KEEP_MS = 30000,
-    HOSTS_MAX = 32,
     HEADERS_MAX_BYTES = 64 << 10,
-    HOST_TEXT_MAX_BYTES = 2048,
-};
-
-struct host {
-    struct http_client *client;
-    struct host *next;
-    char *name;
-    struct resolve_query *query; /* NULL: answered */
-    char *addresses;             /* comma-separated, as CURLOPT_RESOLVE takes them */
-    int64_t until_mono_ms;
-    unsigned waiting_count;
+    RESOLVE_ENTRY_MAX_BYTES = 4096,
 };
 
 struct socket_watch {
@@ -62,8 +46,7 @@ struct http_client {
     CURLM *multi;
     struct loop_timer *timer; /* libcurl's */
     struct socket_watch *sockets;
-    struct host *hosts;
-    size_t host_count;
+    struct host_cache *hosts;
     struct http_transfer *transfers;
 };
 
@@ -78,7 +61,6 @@ struct http_transfer {
     bool is_added; /* to the multi handle */
     struct curl_slist *headers;
     struct curl_slist *addresses;
-    struct host *host; /* while RESOLVING; NULL for a literal */
     char *host_name;
     char *port;
     struct loop_timer *deadline;
@@ -99,60 +81,6 @@ static void set_state(struct http_transfer *transfer, enum state state)
     transfer->state = state;
 }
 
-/* Hosts. */
-
-static void host_free(struct host *host)
-{
-    resolve_cancel(host->query);
-    free(host->name);
-    free(host->addresses);
-    free(host);
-}
-
-/* Drops what is old, answered and not waited for; when there are too many, also what is
- * not old. */
-static void sweep_hosts(struct http_client *client)
-{
-    int64_t now = clock_mono_ms();
-    for (struct host **place = &client->hosts; *place != NULL;) {
-        struct host *host = *place;
-        bool is_unused = host->query == NULL && host->waiting_count == 0;
-        if (is_unused &&
-            (now >= host->until_mono_ms || client->host_count >= HOSTS_MAX)) {
-            *place = host->next;
-            client->host_count--;
-            host_free(host);
-        } else {
-            place = &host->next;
-        }
-    }
-}
-
-static struct host *find_host(const struct http_client *client, const char *name)
-{
-    for (struct host *host = client->hosts; host != NULL; host = host->next) {
-        if (text_equal_nocase(host->name, name)) {
-            return host;
-        }
-    }
-    return NULL;
-}
-
-static int join_addresses(const struct resolve_answer *answer, char **ret_text)
-{
-    struct buffer text = buffer_init(HOST_TEXT_MAX_BYTES);
-    for (size_t i = 0; i < answer->address_count; i++) {
-        char ip[ADDRESS_TEXT_CAPACITY];
-        bool is_v6 = answer->addresses[i].storage.ss_family == AF_INET6;
-        address_host_text(&answer->addresses[i], ip);
-        buffer_printf(&text, "%s%s%s%s", i > 0 ? "," : "", is_v6 ? "[" : "", ip,
-                      is_v6 ? "]" : "");
-    }
-    *ret_text = buffer_take(&text);
-    buffer_free(&text);
-    return *ret_text == NULL ? ERROR_MEMORY : ERROR_NONE;
-}
-
 /* Transfers. */
 
 static void transfer_free(struct http_transfer *transfer)
@@ -165,9 +93,6 @@ static void transfer_free(struct http_transfer *transfer)
     }
     if (transfer->next != NULL) {
         transfer->next->previous = transfer->previous;
-    }
-    if (transfer->host != NULL) {
-        transfer->host->waiting_count--;
     }
     if (transfer->is_added) {
         curl_multi_remove_handle(client->multi, transfer->easy);
@@ -213,10 +138,6 @@ static void deliver(struct http_transfer *transfer, int status)
 /* Ends a transfer from where its callback may not be called. */
 static void end_later(struct http_transfer *transfer, int error, const char *detail)
 {
-    if (transfer->host != NULL) {
-        transfer->host->waiting_count--;
-        transfer->host = NULL;
-    }
     transfer->error = error;
     text_format(transfer->detail, sizeof(transfer->detail), "%s", detail);
     set_state(transfer, STATE_ENDED);
@@ -239,12 +160,8 @@ static void on_deadline(void *arg)
 /* The addresses are known (ADDRESSES NULL: the URL has a literal): libcurl takes over. */
 static void start(struct http_transfer *transfer, const char *addresses)
 {
-    if (transfer->host != NULL) {
-        transfer->host->waiting_count--;
-        transfer->host = NULL;
-    }
     if (addresses != NULL) {
-        struct buffer entry = buffer_init(HOST_TEXT_MAX_BYTES * 2);
+        struct buffer entry = buffer_init(RESOLVE_ENTRY_MAX_BYTES);
         /* '+': libcurl keeps it no longer than its cache does. */
         buffer_printf(&entry, "+%s:%s:%s", transfer->host_name, transfer->port,
                       addresses);
@@ -267,60 +184,24 @@ static void start(struct http_transfer *transfer, const char *addresses)
     set_state(transfer, STATE_RUNNING);
 }
 
-static void on_resolved(const struct resolve_answer *answer, void *arg)
+/* Neither start() nor end_later() calls anybody back, so the list of transfers stands
+ * still. */
+static void on_host(const char *name, int error, const char *addresses, void *arg)
 {
-    struct host *host = arg;
-    struct http_client *client = host->client;
+    struct http_client *client = arg;
     char detail[CURL_ERROR_SIZE];
-    int error = answer->error;
-    host->query = NULL;
-    host->until_mono_ms = clock_mono_ms() + HOST_KEEP_MS;
-    if (error == ERROR_NONE) {
-        error = join_addresses(answer, &host->addresses);
-    }
-    if (error != ERROR_NONE) {
-        host->until_mono_ms = 0;
-    }
-    /* Neither start() nor end_later() calls anybody back, so the list stands still. */
+    text_format(detail, sizeof(detail), "the name '%.200s' can't be looked up: %s", name,
+                error_text(error));
     for (struct http_transfer *at = client->transfers; at != NULL; at = at->next) {
-        if (at->state != STATE_RESOLVING || at->host != host) {
+        if (at->state != STATE_RESOLVING || !text_equal_nocase(at->host_name, name)) {
             continue;
         }
         if (error == ERROR_NONE) {
-            start(at, host->addresses);
+            start(at, addresses);
         } else {
-            text_format(detail, sizeof(detail),
-                        "the name '%.200s' can't be looked up: %s", host->name,
-                        error_text(error));
             end_later(at, error, detail);
         }
     }
-}
-
-static int host_new(struct http_client *client, const char *name, struct host **ret_host)
-{
-    sweep_hosts(client);
-    struct host *host = calloc(1, sizeof(*host));
-    if (host == NULL) {
-        return ERROR_MEMORY;
-    }
-    host->client = client;
-    host->name = strdup(name);
-    int error = ERROR_MEMORY;
-    if (host->name != NULL) {
-        error =
-            resolve_addresses(client->resolver, name, on_resolved, host, &host->query);
-    }
-    if (error != ERROR_NONE) {
-        free(host->name);
-        free(host);
-        return error;
-    }
-    host->next = client->hosts;
-    client->hosts = host;
-    client->host_count++;
-    *ret_host = host;
-    return ERROR_NONE;
 }
 
 /* Starts TRANSFER, or lets it wait for its host's addresses. */
@@ -333,22 +214,11 @@ static int look_up(struct http_transfer *transfer)
         start(transfer, NULL);
         return ERROR_NONE;
     }
-    struct host *host = find_host(client, transfer->host_name);
-    if (host != NULL && host->query == NULL && clock_mono_ms() >= host->until_mono_ms) {
-        host = NULL; /* swept by host_new, unless waited for: then a second entry is found
-                        first */
+    const char *addresses = host_cache_find(client->hosts, transfer->host_name);
+    if (addresses == NULL) {
+        return host_cache_look_up(client->hosts, transfer->host_name);
     }
-    if (host == NULL) {
-        int error = host_new(client, transfer->host_name, &host);
-        if (error != ERROR_NONE) {
-            return error;
-        }
-    }
-    transfer->host = host;
-    host->waiting_count++;
-    if (host->query == NULL) {
-        start(transfer, host->addresses);
-    }
+    start(transfer, addresses);
     return ERROR_NONE;
 }
 
@@ -454,10 +324,7 @@ static void end(struct http_transfer *transfer, CURLcode code)
         }
     }
     if (code == CURLE_COULDNT_CONNECT || code == CURLE_OPERATION_TIMEDOUT) {
-        struct host *host = find_host(transfer->client, transfer->host_name);
-        if (host != NULL && host->query == NULL) {
-            host->until_mono_ms = 0;
-        }
+        host_cache_forget(transfer->client->hosts, transfer->host_name);
     }
     curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
     deliver(transfer, (int)status);
@@ -841,6 +708,9 @@ int http_client_new(struct loop *loop, const struct http_client_options *options
         error = loop_timer_new(loop, on_timer, client, &client->timer);
     }
     if (error == ERROR_NONE) {
+        error = host_cache_new(client->resolver, on_host, client, &client->hosts);
+    }
+    if (error == ERROR_NONE) {
         error = open_multi(client, options->max_connections);
     }
     if (error != ERROR_NONE) {
@@ -861,11 +731,7 @@ void http_client_free(struct http_client *client)
     while (client->transfers != NULL) {
         transfer_free(client->transfers);
     }
-    while (client->hosts != NULL) {
-        struct host *host = client->hosts;
-        client->hosts = host->next;
-        host_free(host);
-    }
+    host_cache_free(client->hosts);
     if (client->multi != NULL) {
         curl_multi_cleanup(client->multi);
     }

@@ -1,5 +1,6 @@
-/* The one HTTP client: libcurl's multi interface on our loop. Names are looked up by our resolver and given to libcurl
- * (CURLOPT_RESOLVE); no redirects are followed; bodies are bounded; TLS 1.2 at least, verified. */
+/* The one HTTP client: libcurl's multi interface on our loop. Names are looked up by our
+ * resolver and given to libcurl (CURLOPT_RESOLVE); no redirects are followed; bodies are
+ * bounded; TLS 1.2 at least, verified. */
 #ifndef BASE_NET_HTTP_CLIENT_H
 #define BASE_NET_HTTP_CLIENT_H
 
@@ -15,9 +16,9 @@ struct http_client_options {
     struct resolver *resolver; /* borrowed */
     const char *ca_file;       /* PEM bundle; NULL: the system's */
     const char *user_agent;
-    unsigned max_connections;  /* in all; requests beyond wait */
-    unsigned connect_ms;       /* TCP and TLS */
-    unsigned total_ms;         /* send to callback, with look-up and waiting for a connection */
+    unsigned max_connections; /* in all; requests beyond wait */
+    unsigned connect_ms;      /* TCP and TLS */
+    unsigned total_ms; /* send to callback, with look-up and waiting for a connection */
 };
 
 struct http_request {
@@ -35,7 +36,8 @@ struct http_header {
 };
 
 struct http_response {
-    int error;              /* ERROR_NONE when there is a status; ERROR_TIMEOUT, ERROR_NOT_FOUND (name), ERROR_LIMIT (body), ERROR_SIGNATURE (TLS), ERROR_IO */
+    int error; /* ERROR_NONE when there is a status; ERROR_TIMEOUT, ERROR_NOT_FOUND
+                  (name), ERROR_LIMIT (body), ERROR_SIGNATURE (TLS), ERROR_IO */
     const char *error_text; /* for people, printable; "" when none */
     int status;
     struct bytes body;
@@ -51,13 +53,16 @@ int http_client_new(struct loop *loop, const struct http_client_options *options
                     struct http_client **ret_client) MUST_CHECK;
 /* Pending transfers are forgotten. Not from within a callback. */
 void http_client_free(struct http_client *client);
-/* ERROR_SYNTAX for a URL or header that is malformed, ERROR_UNSUPPORTED for one that is not https and for
- * other methods. *RET_TRANSFER is good until the callback returns. */
-int http_client_send(struct http_client *client, const struct http_request *request, http_client_fn *fn,
-                     void *arg, struct http_transfer **ret_transfer) MUST_CHECK;
-/* Forgets a transfer; its callback is not called any more. No effect from within that callback. */
+/* ERROR_SYNTAX for a URL or header that is malformed, ERROR_UNSUPPORTED for one that is
+ * not https and for other methods. *RET_TRANSFER is good until the callback returns. */
+int http_client_send(struct http_client *client, const struct http_request *request,
+                     http_client_fn *fn, void *arg,
+                     struct http_transfer **ret_transfer) MUST_CHECK;
+/* Forgets a transfer; its callback is not called any more. No effect from within that
+ * callback. */
 void http_client_cancel(struct http_transfer *transfer);
 /* The INDEXth header of this name (any case), or NULL. */
-const char *http_response_header(const struct http_response *response, const char *name, size_t index);
+const char *http_response_header(const struct http_response *response, const char *name,
+                                 size_t index);
 
 #endif

@@ -1,4 +1,5 @@
-/* For http_server.c only: what an exchange is made of. Its public face is in http_server.h. */
+/* For http_server.c only: what an exchange is made of. Its public face is in
+ * http_server.h. */
 #ifndef BASE_NET_HTTP_EXCHANGE_H
 #define BASE_NET_HTTP_EXCHANGE_H
 
@@ -18,14 +19,19 @@ struct http_exchange {
     /* How the exchange gives itself back: the server's function and its connection. */
     void (*responded)(struct http_exchange *exchange, void *arg);
     void *responded_arg;
-    bool must_close;       /* the connection ends after this response */
-    struct buffer output;  /* the response, rendered; its `error` set when memory ran out */
+    bool must_close; /* the connection ends after this response */
+    struct buffer
+        output; /* the response, rendered; its `error` set when memory ran out */
 };
 
+/* An empty one for the next request on STREAM (borrowed). */
 int http_exchange_new(const struct http_server_options *options, struct stream *stream,
-                      const struct address *peer, struct http_exchange **ret_exchange) MUST_CHECK;
-void http_exchange_free(struct http_exchange *exchange); /* accepts NULL */
-/* The peer is gone: calls the gone callback and frees, or leaves EXCHANGE to its owner's response. */
+                      const struct address *peer,
+                      struct http_exchange **ret_exchange) MUST_CHECK;
+/* Accepts NULL. */
+void http_exchange_free(struct http_exchange *exchange);
+/* The peer is gone: calls the gone callback and frees, or leaves EXCHANGE to its owner's
+ * response. */
 void http_exchange_abandon(struct http_exchange *exchange);
 /* Renders the answer to a request that the parser refused. */
 void http_exchange_refuse(struct http_exchange *exchange);

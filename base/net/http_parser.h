@@ -1,5 +1,5 @@
-/* One HTTP/1.1 request from bytes (RFC 9112), strictly, without I/O. Feed it what arrives; it takes the
- * bytes of one request and no more. */
+/* One HTTP/1.1 request from bytes (RFC 9112), strictly, without I/O. Feed it what
+ * arrives; it takes the bytes of one request and no more. */
 #ifndef BASE_NET_HTTP_PARSER_H
 #define BASE_NET_HTTP_PARSER_H
 
@@ -10,11 +10,13 @@ struct http_parser;
 enum http_parser_result {
     HTTP_PARSER_MORE, /* the request is not whole yet; all bytes were taken */
     HTTP_PARSER_DONE, /* the request is whole */
-    HTTP_PARSER_BAD,  /* refused: http_parser_status() is the answer, the connection must end */
+    HTTP_PARSER_BAD,  /* refused: http_parser_status() is the answer, the connection must
+                         end */
 };
 
-/* Headers beyond MAX_HEADER_BYTES are refused with 431 (414 within the request line), bodies beyond
- * MAX_BODY_BYTES with 413. Memory grows with what arrives, not with what is announced. */
+/* Headers beyond MAX_HEADER_BYTES are refused with 431 (414 within the request line),
+ * bodies beyond MAX_BODY_BYTES with 413. Memory grows with what arrives, not with what is
+ * announced. */
 int http_parser_new(size_t max_header_bytes, size_t max_body_bytes,
                     struct http_parser **ret_parser) MUST_CHECK;
 void http_parser_free(struct http_parser *parser); /* accepts NULL */

@@ -1,5 +1,6 @@
-/* The one HTTPS server: HTTP/1.1 over TLS (or plain, for tests and reverse proxies) on libevent, with what evhttp
- * lacks: deadlines for the handshake, the whole request and idleness, a connection cap, TCP_NODELAY. */
+/* The one HTTPS server: HTTP/1.1 over TLS (or plain, for tests and reverse proxies) on
+ * libevent, with what evhttp lacks: deadlines for the handshake, the whole request and
+ * idleness, a connection cap, TCP_NODELAY. */
 #ifndef BASE_NET_HTTP_SERVER_H
 #define BASE_NET_HTTP_SERVER_H
 
@@ -15,38 +16,44 @@ struct http_exchange; /* one request and its response */
 struct http_server_options {
     struct tls_server *tls; /* borrowed; NULL: plain HTTP */
     unsigned max_connections;
-    unsigned handshake_s;      /* accept to handshake done */
-    unsigned request_s;        /* first byte of a request to its last (headers and body) */
-    unsigned idle_s;           /* between requests */
-    unsigned response_s;       /* for the peer to take the response once it is given */
+    unsigned handshake_s; /* accept to handshake done */
+    unsigned request_s;   /* first byte of a request to its last (headers and body) */
+    unsigned idle_s;      /* between requests */
+    unsigned response_s;  /* for the peer to take the response once it is given */
     size_t max_header_bytes;
-    size_t max_body_bytes;     /* a larger body is answered 413 by the server itself */
+    size_t max_body_bytes; /* a larger body is answered 413 by the server itself */
 };
 
-/* Called once per whole request. The handler owns EXCHANGE until it responds; it may do so later. */
+/* Called once per whole request. The handler owns EXCHANGE until it responds; it may do
+ * so later. */
 typedef void http_server_fn(struct http_exchange *exchange, void *arg);
-/* Called when the peer went away (or the server is freed) before the response was given: the exchange is
- * dead after it returns. Without one, an exchange whose peer went away lives on until it is responded to. */
+/* Called when the peer went away (or the server is freed) before the response was given:
+ * the exchange is dead after it returns. Without one, an exchange whose peer went away
+ * lives on until it is responded to. */
 typedef void http_gone_fn(struct http_exchange *exchange, void *arg);
 
-int http_server_new(struct loop *loop, const struct http_server_options *options, http_server_fn *fn,
-                    void *arg, struct http_server **ret_server) MUST_CHECK;
-/* Listens on one more address; several are fine. *RET_PORT (may be NULL) is the port bound. */
+/* Listens nowhere yet. FN is called with ARG for each request. */
+int http_server_new(struct loop *loop, const struct http_server_options *options,
+                    http_server_fn *fn, void *arg,
+                    struct http_server **ret_server) MUST_CHECK;
+/* Listens on one more address; several are fine. *RET_PORT (may be NULL) is the port
+ * bound. */
 int http_server_listen(struct http_server *server, const struct address *address,
                        uint16_t *ret_port) MUST_CHECK;
 /* Takes over a listening descriptor (on success): it becomes non-blocking and CLOEXEC. */
 int http_server_listen_fd(struct http_server *server, int fd) MUST_CHECK;
 unsigned http_server_connection_count(const struct http_server *server);
-/* Closes the listeners and every connection; pending exchanges end with their gone callback. Not from
- * within a handler. */
+/* Closes the listeners and every connection; pending exchanges end with their gone
+ * callback. Not from within a handler. */
 void http_server_free(struct http_server *server);
 
 /* The request; texts are borrowed until the response. */
 const char *http_exchange_method(const struct http_exchange *exchange);
-const char *http_exchange_path(const struct http_exchange *exchange);  /* as sent, without the query */
+const char *
+http_exchange_path(const struct http_exchange *exchange); /* as sent, without the query */
 const char *http_exchange_query(const struct http_exchange *exchange); /* "" when none */
-/* NULL when absent. A header that is given twice makes the server answer 400 for Host, Content-Type,
- * Content-Length and Transfer-Encoding; else the first counts. */
+/* NULL when absent. A header that is given twice makes the server answer 400 for Host,
+ * Content-Type, Content-Length and Transfer-Encoding; else the first counts. */
 const char *http_exchange_header(const struct http_exchange *exchange, const char *name);
 struct bytes http_exchange_body(const struct http_exchange *exchange);
 void http_exchange_peer(const struct http_exchange *exchange, struct address *ret_peer);
@@ -55,11 +62,15 @@ const char *http_exchange_server_name(const struct http_exchange *exchange);
 /* Whether the peer was shown the certificate of TLS_TRUSTED. */
 bool http_exchange_is_trusted(const struct http_exchange *exchange);
 
+/* FN is called with ARG if the peer goes away before the response. */
 void http_exchange_on_gone(struct http_exchange *exchange, http_gone_fn *fn, void *arg);
-/* Adds a header to the response to come; CR, LF or NUL in VALUE make the response a 500. */
-void http_exchange_add_header(struct http_exchange *exchange, const char *name, const char *value);
-/* Sends the response (Content-Length always set) and gives EXCHANGE back to the server. For HEAD the body is not sent. */
-void http_exchange_respond(struct http_exchange *exchange, int status, const char *content_type,
-                           const void *body, size_t size);
+/* Adds a header to the response to come; CR, LF or NUL in VALUE make the response a 500.
+ */
+void http_exchange_add_header(struct http_exchange *exchange, const char *name,
+                              const char *value);
+/* Sends the response (Content-Length always set) and gives EXCHANGE back to the server.
+ * For HEAD the body is not sent. */
+void http_exchange_respond(struct http_exchange *exchange, int status,
+                           const char *content_type, const void *body, size_t size);
 
 #endif

@@ -1,5 +1,5 @@
-/* One accepted connection, plain or TLS, never blocking. Each call does what is possible now and says
- * which readiness of the descriptor it needs to go on. */
+/* One accepted connection, plain or TLS, never blocking. Each call does what is possible
+ * now and says which readiness of the descriptor it needs to go on. */
 #ifndef BASE_NET_STREAM_H
 #define BASE_NET_STREAM_H
 
@@ -18,21 +18,25 @@ enum stream_result {
     STREAM_FAILED,     /* the connection is of no more use */
 };
 
-/* Takes FD (non-blocking) on success; TLS NULL: plain. A TLS stream must be shaken hands with first. */
+/* Takes FD (non-blocking) on success; TLS NULL: plain. A TLS stream must be shaken hands
+ * with first. */
 int stream_new(int fd, struct tls_server *tls, struct stream **ret_stream) MUST_CHECK;
 /* Closes the descriptor. Accepts NULL. */
 void stream_free(struct stream *stream);
 int stream_fd(const struct stream *stream);
-/* The server's side of the handshake; STREAM_OK when it is done (at once for a plain stream). */
+/* The server's side of the handshake; STREAM_OK when it is done (at once for a plain
+ * stream). */
 enum stream_result stream_handshake(struct stream *stream);
-/* *RET_SIZE >= 1 with STREAM_OK only. CAPACITY should hold a TLS record (16 KiB): nothing then stays
- * behind in OpenSSL where no readiness would tell of it. */
+/* *RET_SIZE >= 1 with STREAM_OK only. CAPACITY should hold a TLS record (16 KiB): nothing
+ * then stays behind in OpenSSL where no readiness would tell of it. */
 enum stream_result stream_read(struct stream *stream, void *data, size_t capacity,
                                size_t *ret_size);
-/* May write less than SIZE (> 0). After STREAM_WANT_* the same bytes must be offered again. */
+/* May write less than SIZE (> 0). After STREAM_WANT_* the same bytes must be offered
+ * again. */
 enum stream_result stream_write(struct stream *stream, const void *data, size_t size,
                                 size_t *ret_size);
-/* Tells the peer that nothing more comes (close_notify, FIN); reading goes on. Best effort. */
+/* Tells the peer that nothing more comes (close_notify, FIN); reading goes on. Best
+ * effort. */
 void stream_finish(struct stream *stream);
 /* The name of SNI, borrowed; "" when there is none. */
 const char *stream_server_name(const struct stream *stream);

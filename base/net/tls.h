@@ -1,5 +1,6 @@
-/* TLS contexts. The server side chooses its certificate by SNI between a trusted chain and a fallback, and
- * either may be replaced while connections live: each connection keeps what it was made with. */
+/* TLS contexts. The server side chooses its certificate by SNI between a trusted chain
+ * and a fallback, and either may be replaced while connections live: each connection
+ * keeps what it was made with. */
 #ifndef BASE_NET_TLS_H
 #define BASE_NET_TLS_H
 
@@ -9,15 +10,19 @@ struct tls_server;
 struct ssl_ctx_st;
 
 enum tls_slot {
-    TLS_FALLBACK, /* served without SNI, with an unknown name, or while there is nothing better */
-    TLS_TRUSTED,  /* served when SNI matches one of its dNSNames (a wildcard covers one label) */
+    TLS_FALLBACK, /* served without SNI, with an unknown name, or while there is nothing
+                     better */
+    TLS_TRUSTED,  /* served when SNI matches one of its dNSNames (a wildcard covers one
+                     label) */
 };
 
-/* TLS 1.2 and 1.3, AEAD suites, session tickets, no renegotiation, SSL_MODE_RELEASE_BUFFERS, ALPN http/1.1.
- * A session is resumed only under the certificate that it was made with. */
+/* TLS 1.2 and 1.3, AEAD suites, session tickets, no renegotiation,
+ * SSL_MODE_RELEASE_BUFFERS, ALPN http/1.1. A session is resumed only under the
+ * certificate that it was made with. */
 int tls_server_new(struct tls_server **ret_tls) MUST_CHECK;
-/* Installs CERT and KEY (both borrowed; copied by reference) into SLOT for new handshakes. ERROR_CRYPTO when they do not
- * belong together: the slot then keeps what it had. */
+/* Installs CERT and KEY (both borrowed; copied by reference) into SLOT for new
+ * handshakes. ERROR_CRYPTO when they do not belong together: the slot then keeps what it
+ * had. */
 int tls_server_set(struct tls_server *tls, enum tls_slot slot, const struct cert *cert,
                    const struct key *key) MUST_CHECK;
 /* Empties SLOT. */
@@ -25,7 +30,8 @@ void tls_server_clear(struct tls_server *tls, enum tls_slot slot);
 void tls_server_free(struct tls_server *tls);
 /* For base/net and the terminator: the context whose SNI callback chooses, borrowed. */
 struct ssl_ctx_st *tls_server_context(struct tls_server *tls);
-/* Which slot's certificate this connection was made with; TLS_FALLBACK before its ClientHello. */
+/* Which slot's certificate this connection was made with; TLS_FALLBACK before its
+ * ClientHello. */
 struct ssl_st;
 enum tls_slot tls_slot_of(const struct ssl_st *ssl);
 
