@@ -154,11 +154,18 @@ int issuer_store_orders_of(struct database *database, const char *zone, const ch
 int issuer_store_expire_orders(struct database *database, const char *zone, int64_t rev,
                                int64_t now_at, const char *problem, int *ret_count)
 {
-    int error = database_run(database,
+    int error =
+        database_run(database,
+                     "DELETE FROM budgets WHERE number IN (SELECT number FROM orders"
+                     " WHERE state = 'ready' AND expires_at <= ? AND zone = ?)",
+                     "it", now_at, zone);
+
+    if (error == 0) {
+        error = database_run(database,
                              "UPDATE orders SET state = 'invalid', problem = ?, rev = ?"
                              " WHERE state = 'ready' AND expires_at <= ? AND zone = ?",
                              "tiit", problem, rev, now_at, zone);
-
+    }
     if (error == 0) {
         *ret_count = database_changes(database);
     }
@@ -618,6 +625,28 @@ int issuer_store_entries(struct database *database, const char *zone, const char
                           " FROM ledger WHERE zone = ? AND kind = ?"
                           " AND what >= ? AND what < ? || '\x7f' ORDER BY what",
                           read_entry, &sink, "tttt", zone, kind, prefix, prefix);
+}
+
+int issuer_store_forget_entries(struct database *database, const char *zone,
+                                const char *kind, int64_t before_at)
+{
+    return database_run(database,
+                        "DELETE FROM ledger WHERE zone = ? AND kind = ? AND at < ?",
+                        "tti", zone, kind, before_at);
+}
+
+int issuer_store_forget_places(struct database *database, const char *zone,
+                               int64_t before_at)
+{
+    int error =
+        database_run(database,
+                     "DELETE FROM ledger WHERE zone = ? AND kind = 'queue' AND what IN"
+                     " (SELECT what FROM ledger WHERE zone = ? AND kind = 'promise'"
+                     " AND at < ?)",
+                     "tti", zone, zone, before_at);
+
+    return error != 0 ? error
+                      : issuer_store_forget_entries(database, zone, "promise", before_at);
 }
 
 /* ---- revocations ---- */

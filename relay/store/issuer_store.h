@@ -146,7 +146,8 @@ int issuer_store_orders_since(struct database *database, const char *zone,
 int issuer_store_orders_of(struct database *database, const char *zone, const char *id,
                            int64_t limit, issuer_store_order_fn *fn,
                            void *arg) MUST_CHECK;
-/* Orders READY whose expires_at has passed become INVALID; *RET_COUNT of them. */
+/* Orders READY whose expires_at has passed become INVALID, and what they had reserved is
+ * given back; *RET_COUNT of them. */
 int issuer_store_expire_orders(struct database *database, const char *zone, int64_t rev,
                                int64_t now_at, const char *problem,
                                int *ret_count) MUST_CHECK;
@@ -254,6 +255,13 @@ int issuer_store_entries_of(struct database *database, const char *zone, const c
 int issuer_store_entries(struct database *database, const char *zone, const char *kind,
                          const char *prefix, issuer_store_entry_fn *fn,
                          void *arg) MUST_CHECK;
+
+/* Forgets entries of a kind with at < BEFORE_AT. */
+int issuer_store_forget_entries(struct database *database, const char *zone,
+                                const char *kind, int64_t before_at) MUST_CHECK;
+/* Forgets promises with at < BEFORE_AT, and the places in the queue that they held. */
+int issuer_store_forget_places(struct database *database, const char *zone,
+                               int64_t before_at) MUST_CHECK;
 
 /* ---- revocations ---- */
 int issuer_store_put_revocation(struct database *database, const char *zone, int64_t rev,
