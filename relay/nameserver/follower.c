@@ -120,6 +120,9 @@ static int take_challenge(const struct issuer_store_challenge *challenge, void *
 static int take_account(const struct issuer_store_ca_account *account, void *arg)
 {
     struct follower *follower = arg;
+    if (account->rev <= follower->after_rev) {
+        return 0;
+    }
     return take(follower,
                 follower->sink.caa(follower->sink.arg, account->ca,
                                    account->url[0] != '\0' ? account->caa : ""));
