@@ -21,6 +21,8 @@
  * visitors do not. */
 #include "device/life.h"
 
+#include <stddef.h>
+
 enum {
     MINUTE_S = 60,
     HOUR_S = 3600,
@@ -85,6 +87,19 @@ static int64_t advised_renewal_at(const struct life *life, const struct life_eve
         return start_at;
     }
     return start_at + (int64_t)life->random((uint64_t)(end_at - start_at) + 1);
+}
+
+/* A moment is drawn once for each window (RFC 9773 4.2): drawing at each poll would drift. */
+static void take_window(struct life *life, const struct life_event *event)
+{
+    if (life->renew_advised && life->window_start_at == event->window_start_at &&
+        life->window_end_at == event->window_end_at) {
+        return;
+    }
+    life->renew_at = advised_renewal_at(life, event);
+    life->renew_advised = true;
+    life->window_start_at = event->window_start_at;
+    life->window_end_at = event->window_end_at;
 }
 
 /* When to ask for the window again: what the relay asked for within an hour and a day, but four times in a
@@ -220,8 +235,7 @@ static void step_trusted(struct life *life, const struct life_event *event, cons
         break;
     case LIFE_WINDOW:
         if (event->has_window) {
-            life->renew_at = advised_renewal_at(life, event);
-            life->renew_advised = true;
+            take_window(life, event);
         }
         life->window_mono_ms = now->mono_ms + window_interval_ms(life, event->retry_after_s);
         break;
@@ -247,6 +261,12 @@ void life_init(struct life *life, backoff_random_fn *random, const struct life_c
     }
     take_certificate(life, certificate, now);
     set_state(life, now->wall_at < certificate->not_after_at ? LIFE_TRUSTED : LIFE_EXPIRED);
+}
+
+void life_hold(struct life *life, int64_t wait_s, const struct life_now *now)
+{
+    life->retry_mono_ms = now->mono_ms + clamp(wait_s, 0, LONGEST_IMPOSED_S) * 1000;
+    life->retry_imposed = true;
 }
 
 void life_step(struct life *life, const struct life_event *event, const struct life_now *now)

@@ -55,6 +55,8 @@ struct life {
     struct life_certificate certificate;
     int64_t renew_at;        /* wall: the renewal moment; in LIFE_TRUSTED */
     bool renew_advised;      /* renew_at comes from the relay's window */
+    int64_t window_start_at; /* the window it was drawn from */
+    int64_t window_end_at;
     int64_t retry_mono_ms;   /* no order before; 0: at once */
     bool retry_imposed;      /* the relay asked for this wait: no change of the network shortens it */
     int64_t window_mono_ms;  /* when to ask for the renewal window next */
@@ -72,6 +74,8 @@ struct life_plan {
 /* Starts with the CERTIFICATE found on disk, or NULL. */
 void life_init(struct life *life, backoff_random_fn *random, const struct life_certificate *certificate,
                const struct life_now *now);
+/* No order before WAIT_S from now, as the relay asked for before a restart. */
+void life_hold(struct life *life, int64_t wait_s, const struct life_now *now);
 /* Takes an event; then ask life_plan what to do. */
 void life_step(struct life *life, const struct life_event *event, const struct life_now *now);
 /* What is to be done now. Changes nothing. */

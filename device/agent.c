@@ -1,0 +1,425 @@
+/* The resident agent. Order of start: folder, lock, identity, state, addresses, fallback, HTTPS: nothing before
+ * it waits for the network. Then one loop: every event (timer, worker, network, owner) changes the life cycle
+ * and ends in agent_plan(), which compares what should be with what is and starts at most one task. */
+#include "device/agent.h"
+
+#include "base/core/clock.h"
+#include "base/core/file.h"
+#include "base/core/log.h"
+#include "base/core/text.h"
+#include "base/crypto/random.h"
+#include "device/agent_parts.h"
+#include "device/fallback.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    CONTROL_CONNECTIONS = 8,
+    CONTROL_SECONDS = 10,
+    CONTROL_HEADER_BYTES = 4 << 10,
+    CONTROL_BODY_BYTES = 1 << 10,
+    NAME_MAX_BYTES = 32, /* longest file name in the folder */
+    TRIM_BYTES = 64 << 10,
+};
+
+struct life_now agent_now(void)
+{
+    return (struct life_now){.wall_at = clock_wall_at(), .mono_ms = clock_mono_ms()};
+}
+
+void agent_path(const struct agent *agent, const char *name,
+                char ret_path[static AGENT_PATH_CAPACITY])
+{
+    text_format(ret_path, AGENT_PATH_CAPACITY, "%s/%s", agent->config->state_folder, name);
+}
+
+int agent_save_state(struct agent *agent)
+{
+    char path[AGENT_PATH_CAPACITY];
+    agent_path(agent, "state.json", path);
+    int error = agent_state_save(path, &agent->state);
+    if (error < 0) {
+        log_error("state: can't write '%s': %s", path,
+                  error == ERROR_IO ? strerror(errno) : error_text(error));
+    }
+    return error;
+}
+
+int agent_refresh_fallback(struct agent *agent)
+{
+    char path[AGENT_PATH_CAPACITY];
+    char addresses[512];
+    struct bundle bundle = {.key = NULL};
+    bool made = false;
+    bool written = false;
+    struct fallback_subject subject = {
+        .identity = &agent->identity,
+        .zone = agent->state.zone,
+        .local_name = agent->local_name,
+        .addresses = &agent->addresses,
+    };
+    agent_path(agent, "fallback.pem", path);
+    int error = fallback_open(path, &subject, clock_wall_at(), &agent->state, &bundle, &made,
+                              &written);
+    if (error == 0) {
+        error = terminator_set(agent->terminator, TLS_FALLBACK, &bundle);
+    }
+    if (error < 0) {
+        bundle_free(&bundle);
+        return error;
+    }
+    bundle_free(&agent->fallback);
+    agent->fallback = bundle;
+    agent_fill_certificate(bundle.cert, &agent->fallback_facts);
+    if (!made) {
+        return 0;
+    }
+    own_addresses_text(&agent->addresses, addresses, sizeof(addresses));
+    log_info("fallback certificate: made for %s and the addresses %s", agent->local_name, addresses);
+    if (!written) {
+        log_error("fallback certificate: can't write '%s': %s; serving it from memory", path,
+                  strerror(errno));
+        return 0;
+    }
+    if (agent_save_state(agent) < 0) {
+        agent->disk_failed = true;
+    }
+    return 0;
+}
+
+/* Switches between the trusted certificate and the fallback when the life cycle says so. */
+static void serve(struct agent *agent, bool trusted)
+{
+    if (trusted == agent->is_trusted_served) {
+        return;
+    }
+    if (!trusted) {
+        terminator_clear(agent->terminator, TLS_TRUSTED);
+        agent->is_trusted_served = false;
+        log_warning("trusted certificate: it has run out; serving the fallback");
+        return;
+    }
+    if (agent->trusted.cert == NULL) {
+        return;
+    }
+    int error = terminator_set(agent->terminator, TLS_TRUSTED, &agent->trusted);
+    if (error < 0) {
+        log_error("trusted certificate: can't be served: %s", error_text(error));
+        return;
+    }
+    agent->is_trusted_served = true;
+}
+
+void agent_plan(struct agent *agent)
+{
+    struct life_event tick = {.kind = LIFE_TICK};
+    struct life_now now = agent_now();
+    int64_t publish_wait_ms = 0;
+    life_step(&agent->life, &tick, &now);
+    struct life_plan plan = life_plan(&agent->life, &now);
+    /* A new certificate on trial is served already, before the life cycle hears of it. */
+    serve(agent, plan.serve_trusted || agent->is_on_trial);
+    bool publish = agent_wants_publication(agent, &publish_wait_ms);
+    if (agent->session == NULL) {
+        if (plan.order) {
+            agent_start_certify(agent);
+        } else if (publish && publish_wait_ms == 0) {
+            agent_start_addresses(agent);
+        } else if (plan.ask_window) {
+            agent_start_window(agent);
+        }
+        /* Starting has changed the plan, or failed and set a wait. */
+        now = agent_now();
+        plan = life_plan(&agent->life, &now);
+        publish = agent_wants_publication(agent, &publish_wait_ms);
+    }
+    int64_t wake_ms = plan.wake_ms;
+    if (agent->session == NULL && publish && publish_wait_ms < wake_ms) {
+        wake_ms = publish_wait_ms;
+    }
+    if (agent->session != NULL && wake_ms < 1000) {
+        /* What is due waits for the task at work, whose end plans again; only the expiry may not. */
+        wake_ms = 1000;
+    }
+    loop_timer_set(agent->timer, wake_ms > 0 ? wake_ms : 1);
+}
+
+static void on_timer(void *arg)
+{
+    agent_plan(arg);
+}
+
+static void on_signal(int signal, void *arg)
+{
+    struct agent *agent = arg;
+    log_info("ending: %s", signal == SIGTERM ? "SIGTERM" : "SIGINT");
+    loop_stop(agent->loop);
+}
+
+static void on_network(void *arg)
+{
+    struct agent *agent = arg;
+    struct own_addresses addresses;
+    char text[512];
+    struct life_event event = {.kind = LIFE_NETWORK};
+    struct life_now now = agent_now();
+    if (own_addresses_collect(&agent->config->addresses, &agent->config->interfaces, &addresses) <
+        0) {
+        log_warning("network: the addresses can't be read: %s", strerror(errno));
+        return;
+    }
+    if (!own_addresses_equal(&addresses, &agent->addresses)) {
+        own_addresses_text(&addresses, text, sizeof(text));
+        log_info("network: the addresses are now %s", text);
+        agent->addresses = addresses;
+        if (agent_refresh_fallback(agent) < 0) {
+            log_error("fallback certificate: can't be made anew; the old one stays");
+        }
+    }
+    agent->publish_failures = 0;
+    agent->publish_mono_ms = 0;
+    life_step(&agent->life, &event, &now);
+    agent_plan(agent);
+}
+
+/* --- start --- */
+
+static int open_folder(struct agent *agent)
+{
+    const char *folder = agent->config->state_folder;
+    char path[AGENT_PATH_CAPACITY];
+    if (strlen(folder) + NAME_MAX_BYTES >= AGENT_PATH_CAPACITY) {
+        log_error("state_folder: the path is too long");
+        return ERROR_LIMIT;
+    }
+    int error = file_make_folder(folder, 0700);
+    if (error < 0) {
+        log_error("state_folder = '%s': can't be made: %s", folder, strerror(errno));
+        return error;
+    }
+    agent_path(agent, "lock", path);
+    error = file_lock(path, &agent->lock_fd);
+    if (error == ERROR_BUSY) {
+        log_error("state_folder = '%s': another latchkey runs with it", folder);
+    } else if (error < 0) {
+        log_error("state_folder = '%s': can't be locked: %s", folder, strerror(errno));
+    }
+    return error;
+}
+
+static int open_identity(struct agent *agent)
+{
+    bool made = false;
+    int error = identity_open(agent->config->state_folder, &agent->identity, &made);
+    if (error < 0) {
+        log_error("identity key: '%s/identity.pem': %s; it is this device's name and is never "
+                  "replaced: bring it back, or remove it to become a new device",
+                  agent->config->state_folder,
+                  error == ERROR_IO ? strerror(errno) : error_text(error));
+        return error;
+    }
+    log_info("identity: %s%s", agent->identity.id, made ? " (made just now)" : "");
+    return 0;
+}
+
+static void open_state(struct agent *agent)
+{
+    char path[AGENT_PATH_CAPACITY];
+    agent_path(agent, "state.json", path);
+    int error = agent_state_load(path, &agent->state);
+    if (error < 0 && error != ERROR_NOT_FOUND) {
+        log_warning("state: '%s': %s; starting without it", path, error_text(error));
+    }
+}
+
+static int open_addresses(struct agent *agent)
+{
+    const struct device_config *config = agent->config;
+    if (config->local_name[0] != '\0') {
+        text_copy(agent->local_name, sizeof(agent->local_name), config->local_name);
+    } else {
+        fallback_local_name(agent->local_name, sizeof(agent->local_name));
+    }
+    int error = own_addresses_collect(&config->addresses, &config->interfaces, &agent->addresses);
+    if (error < 0) {
+        log_error("network: the addresses can't be read: %s", strerror(errno));
+    }
+    return error;
+}
+
+static int open_https(struct agent *agent)
+{
+    char reason[LIMIT_DETAIL_BYTES] = "";
+    int error = terminator_new(agent->loop, agent_on_page, agent, &agent->terminator);
+    if (error == 0) {
+        error = agent_refresh_fallback(agent);
+    }
+    if (error < 0) {
+        log_error("HTTPS: can't be set up: %s", error_text(error));
+        return error;
+    }
+    agent_load_trusted(agent);
+    if (agent->trusted.cert != NULL && agent->trusted_facts.not_after_at > clock_wall_at()) {
+        serve(agent, true);
+    }
+    error = terminator_listen(agent->terminator, &agent->config->listen, reason, sizeof(reason));
+    if (error < 0) {
+        log_error("HTTPS: %s", reason);
+        return error;
+    }
+    log_info("HTTPS: serving the %s certificate on port %u",
+             agent->is_trusted_served ? "trusted" : "fallback",
+             (unsigned)terminator_port(agent->terminator));
+    return 0;
+}
+
+/* `latchkey status` and `renew` come by this socket; without it the agent works all the same. */
+static void open_control(struct agent *agent)
+{
+    char path[AGENT_PATH_CAPACITY];
+    struct address address;
+    struct http_server_options options = {
+        .max_connections = CONTROL_CONNECTIONS,
+        .handshake_s = CONTROL_SECONDS,
+        .request_s = CONTROL_SECONDS,
+        .idle_s = CONTROL_SECONDS,
+        .response_s = CONTROL_SECONDS,
+        .max_header_bytes = CONTROL_HEADER_BYTES,
+        .max_body_bytes = CONTROL_BODY_BYTES,
+    };
+    agent_path(agent, "control.sock", path);
+    int error = address_parse(path, 0, &address);
+    if (error == 0) {
+        error = http_server_new(agent->loop, &options, agent_on_control, agent, &agent->control);
+    }
+    if (error == 0) {
+        error = http_server_listen(agent->control, &address, NULL);
+    }
+    if (error < 0) {
+        log_warning("control: can't listen on '%s': %s; 'latchkey status' won't work", path,
+                    error == ERROR_IO ? strerror(errno) : error_text(error));
+    }
+}
+
+static void open_life(struct agent *agent)
+{
+    struct life_now now = agent_now();
+    struct life_certificate certificate = {
+        .not_before_at = agent->trusted_facts.not_before_at,
+        .not_after_at = agent->trusted_facts.not_after_at,
+        .obtained_at = agent->state.obtained_at,
+    };
+    life_init(&agent->life, random_below, agent->trusted.cert != NULL ? &certificate : NULL, &now);
+    int64_t hold_s = agent->state.hold_until_at - now.wall_at;
+    if (hold_s > 0) {
+        log_info("order: the relay asked to come back in %lld s", (long long)hold_s);
+        life_hold(&agent->life, hold_s, &now);
+    }
+}
+
+static int open_events(struct agent *agent)
+{
+    int error = loop_timer_new(agent->loop, on_timer, agent, &agent->timer);
+    if (error == 0) {
+        error = loop_signal_new(agent->loop, SIGTERM, on_signal, agent, &agent->terminate);
+    }
+    if (error == 0) {
+        error = loop_signal_new(agent->loop, SIGINT, on_signal, agent, &agent->interrupt);
+    }
+    if (error < 0) {
+        log_error("can't set up the event loop: %s", error_text(error));
+        return error;
+    }
+    if (network_watch_new(agent->loop, on_network, agent, &agent->network) < 0) {
+        log_warning("network: changes can't be watched: %s", strerror(errno));
+    }
+    return 0;
+}
+
+static int open_agent(struct agent *agent)
+{
+    int error = loop_new(&agent->loop);
+    if (error < 0) {
+        log_error("can't set up the event loop: %s", error_text(error));
+        return error;
+    }
+    error = worker_session_find(agent->config->worker, agent->worker, sizeof(agent->worker));
+    if (error < 0) {
+        log_error("worker: its path can't be found; name it as `worker` in the configuration");
+        return error;
+    }
+    error = open_folder(agent);
+    if (error == 0) {
+        error = open_identity(agent);
+    }
+    if (error == 0) {
+        open_state(agent);
+        error = open_addresses(agent);
+    }
+    if (error == 0) {
+        error = open_https(agent);
+    }
+    if (error == 0) {
+        error = open_events(agent);
+    }
+    return error;
+}
+
+static void close_agent(struct agent *agent)
+{
+    char path[AGENT_PATH_CAPACITY];
+    worker_session_free(agent->session);
+    network_watch_free(agent->network);
+    if (agent->control != NULL) {
+        http_server_free(agent->control);
+        agent_path(agent, "control.sock", path);
+        unlink(path);
+    }
+    terminator_free(agent->terminator);
+    if (agent->terminate != NULL) {
+        loop_signal_free(agent->terminate);
+    }
+    if (agent->interrupt != NULL) {
+        loop_signal_free(agent->interrupt);
+    }
+    if (agent->timer != NULL) {
+        loop_timer_free(agent->timer);
+    }
+    loop_free(agent->loop);
+    bundle_free(&agent->fallback);
+    bundle_free(&agent->trusted);
+    bundle_free(&agent->previous);
+    agent_state_free(&agent->state);
+    identity_free(&agent->identity);
+    if (agent->lock_fd >= 0) {
+        close(agent->lock_fd);
+    }
+}
+
+int agent_run(const struct device_config *config)
+{
+    static const struct rlimit no_core = {0, 0};
+    struct agent agent = {.config = config, .lock_fd = -1};
+    /* Keys must not end in a core file, and nothing of ours is for others to read. */
+    setrlimit(RLIMIT_CORE, &no_core);
+    umask(077);
+    signal(SIGPIPE, SIG_IGN);
+    mallopt(M_ARENA_MAX, 1);
+    mallopt(M_TRIM_THRESHOLD, TRIM_BYTES);
+    int error = open_agent(&agent);
+    if (error == 0) {
+        open_control(&agent);
+        open_life(&agent);
+        agent_plan(&agent);
+        error = loop_run(agent.loop);
+    }
+    close_agent(&agent);
+    return error == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,91 @@
+/* The agent's insides, shared by agent*.c only. */
+#ifndef DEVICE_AGENT_PARTS_H
+#define DEVICE_AGENT_PARTS_H
+
+#include "device/agent.h"
+#include "device/agent_state.h"
+#include "device/bundle.h"
+#include "device/device_status.h"
+#include "device/identity.h"
+#include "device/network_watch.h"
+#include "device/terminator.h"
+#include "device/worker_session.h"
+
+enum { AGENT_PATH_CAPACITY = 4096 };
+
+enum agent_task { AGENT_TASK_NONE, AGENT_TASK_CERTIFY, AGENT_TASK_WINDOW, AGENT_TASK_ADDRESSES };
+
+struct agent {
+    const struct device_config *config;
+    char worker[AGENT_PATH_CAPACITY];
+    char local_name[80];
+    struct loop *loop;
+    struct loop_timer *timer;
+    struct loop_signal *terminate;
+    struct loop_signal *interrupt;
+    int lock_fd;
+    struct identity identity;
+    struct own_addresses addresses;
+    struct agent_state state;
+    struct bundle fallback;
+    struct bundle trusted;  /* served, or expired and kept for its names */
+    struct bundle previous; /* what `trusted` was before the trial; may be empty */
+    bool is_on_trial;       /* `trusted` is new, and was not yet seen served */
+    struct status_certificate fallback_facts;
+    struct status_certificate trusted_facts;
+    struct terminator *terminator;
+    struct http_server *control;
+    struct network_watch *network;
+    struct life life;
+    bool is_trusted_served;
+    bool disk_failed; /* in the task at work */
+    /* The task at work. */
+    struct worker_session *session;
+    enum agent_task task;
+    struct own_addresses publishing;
+    /* Publication of the addresses. */
+    bool published_once; /* in this run */
+    unsigned publish_failures;
+    int64_t publish_mono_ms; /* not before */
+};
+
+/* agent.c */
+struct life_now agent_now(void);
+/* FOLDER/NAME; the folder's length was checked at start. */
+void agent_path(const struct agent *agent, const char *name,
+                char ret_path[static AGENT_PATH_CAPACITY]);
+/* Writes state.json; a failure is logged, and returned. */
+int agent_save_state(struct agent *agent);
+/* Does what the life cycle asks for now, and sets the timer. Called after every event. */
+void agent_plan(struct agent *agent);
+/* Makes sure that the fallback is for the present addresses and names, and serves it. */
+int agent_refresh_fallback(struct agent *agent);
+
+/* agent_tasks.c: start a worker. A failure to start is an event like a failed task. */
+void agent_start_certify(struct agent *agent);
+void agent_start_window(struct agent *agent);
+void agent_start_addresses(struct agent *agent);
+/* Whether addresses wait to be published; *RET_WAIT_MS when they may be (0: now). */
+bool agent_wants_publication(const struct agent *agent, int64_t *ret_wait_ms);
+
+/* agent_install.c: the handlers of a certify session; ARG is the agent. */
+int agent_make_csr(const char *zone, struct buffer *csr, char *reason, size_t capacity, void *arg);
+int agent_install(const char *chain, struct worker_installed *ret_installed, char *reason,
+                  size_t capacity, void *arg);
+/* The certificate is served: the order is over. */
+void agent_keep_installed(struct agent *agent);
+/* It is not, or nobody looked: what was there before comes back. Nothing happens without a trial. */
+void agent_undo_install(struct agent *agent);
+/* Forgets key and request of an order. */
+void agent_drop_pending(struct agent *agent);
+/* What a restart finds: the trusted bundle, and whether the pending key has become its key. */
+void agent_load_trusted(struct agent *agent);
+
+/* agent_view.c */
+void agent_fill_status(const struct agent *agent, struct device_status *ret_status);
+void agent_fill_certificate(const struct cert *cert, struct status_certificate *ret_facts);
+/* Handlers of the pages and of the control socket; ARG is the agent. */
+void agent_on_page(struct http_exchange *exchange, void *arg);
+void agent_on_control(struct http_exchange *exchange, void *arg);
+
+#endif

@@ -1,0 +1,36 @@
+/* latchkey's commands: each parses its own arguments, does its work and returns the exit status. */
+#ifndef DEVICE_COMMAND_H
+#define DEVICE_COMMAND_H
+
+#include "device/device_config.h"
+
+enum { COMMAND_USAGE = 2, COMMAND_NO_AGENT = 3 };
+
+/* What several commands take. */
+struct command_options {
+    const char *config; /* --config */
+    const char *state;  /* --state: the state folder, without a configuration */
+    bool json;          /* --json */
+    bool svg;           /* --svg */
+};
+
+enum { COMMAND_TAKES_JSON = 1, COMMAND_TAKES_SVG = 2 };
+
+/* Reads ARGC arguments: --config FILE, --state FOLDER, and those of TAKES. On a wrong one a sentence is
+ * printed that names COMMAND and the argument, and false returned. */
+bool command_parse(const char *command, int argc, char **argv, unsigned takes,
+                   struct command_options *ret_options);
+/* Reads the configuration file; its faults are printed. */
+int command_read_config(const char *path, struct device_config *ret_config) MUST_CHECK;
+/* The state folder: OPTIONS' own, or the configuration's. Prints what is wrong. */
+int command_find_folder(const struct command_options *options, char *ret_folder,
+                        size_t capacity) MUST_CHECK;
+
+int command_run(int argc, char **argv);
+int command_status(int argc, char **argv);
+int command_renew(int argc, char **argv);
+int command_qr(int argc, char **argv);
+int command_name(int argc, char **argv);
+int command_publish(int argc, char **argv);
+
+#endif

@@ -1,0 +1,124 @@
+/* `latchkey qr`: the fingerprint as read from the device itself. It needs the state folder, not the
+ * agent. */
+#include "base/core/text.h"
+#include "device/bundle.h"
+#include "device/command.h"
+#include "device/identity.h"
+#include "device/page_text.h"
+#include "device/qr.h"
+#include "base/net/address.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { FOLDER_CAPACITY = 4096, DRAWING_BYTES = 64 << 10, HTTPS_PORT = 443 };
+
+/* Where the device is reached, as far as it can be known without the agent. */
+static void find_place(const struct command_options *options, struct own_addresses *ret_addresses,
+                       uint16_t *ret_port)
+{
+    static const struct conf_texts none = {.count = 0};
+    struct device_config config;
+    struct address listen;
+    *ret_port = HTTPS_PORT;
+    *ret_addresses = (struct own_addresses){.count = 0};
+    if (options->state != NULL) {
+        if (own_addresses_collect(&none, &none, ret_addresses) < 0) {
+            fputs("latchkey qr: the addresses can't be read; the code goes without\n", stderr);
+        }
+        return;
+    }
+    if (command_read_config(options->config, &config) == 0) {
+        if (own_addresses_collect(&config.addresses, &config.interfaces, ret_addresses) < 0) {
+            fputs("latchkey qr: the addresses can't be read; the code goes without\n", stderr);
+        }
+        if (config.listen.count > 0 &&
+            address_parse(config.listen.at[0], HTTPS_PORT, &listen) == 0) {
+            *ret_port = address_port(&listen);
+        }
+    }
+    device_config_free(&config);
+}
+
+static void print_grouped(const char *label, const char *text)
+{
+    printf("%s\n ", label);
+    for (size_t i = 0; text[i] != '\0'; i++) {
+        if (i > 0 && i % 32 == 0) {
+            printf("\n ");
+        }
+        printf("%s%c", i % 4 == 0 ? " " : "", text[i]);
+    }
+    putchar('\n');
+}
+
+static void print_fingerprint(const char *folder)
+{
+    char path[FOLDER_CAPACITY + 16];
+    struct bundle bundle = {.key = NULL};
+    uint8_t hash[32];
+    char text[65];
+    if (!text_format(path, sizeof(path), "%s/fallback.pem", folder) ||
+        bundle_load(path, &bundle) < 0) {
+        return;
+    }
+    if (cert_fingerprint(bundle.cert, hash) == 0) {
+        text_hex(hash, sizeof(hash), text);
+        print_grouped(page_text(PAGE_TEXT_LEAF_FINGERPRINT), text);
+    }
+    bundle_free(&bundle);
+}
+
+static int draw(const struct command_options *options, const char *folder,
+                const struct identity *identity)
+{
+    struct own_addresses addresses;
+    uint16_t port = 0;
+    char payload[QR_PAYLOAD_CAPACITY];
+    struct buffer drawing = buffer_init(DRAWING_BYTES);
+    find_place(options, &addresses, &port);
+    int error = qr_payload(identity->pin, &addresses, port, payload);
+    if (error == 0) {
+        error = options->svg
+                    ? qr_svg(payload, page_text(PAGE_TEXT_QR_LABEL), &drawing)
+                    : qr_terminal(payload, isatty(STDOUT_FILENO) == 1, &drawing);
+    }
+    if (error < 0) {
+        fprintf(stderr, "latchkey qr: the code can't be drawn: %s\n", error_text(error));
+    } else {
+        printf("%s", buffer_text(&drawing));
+        if (!options->svg) {
+            printf("%s\n\n", payload);
+            print_grouped(page_text(PAGE_TEXT_PIN), identity->pin);
+            print_fingerprint(folder);
+        } else {
+            putchar('\n');
+        }
+    }
+    buffer_free(&drawing);
+    return error;
+}
+
+int command_qr(int argc, char **argv)
+{
+    struct command_options options;
+    char folder[FOLDER_CAPACITY];
+    struct identity identity = {.key = NULL};
+    if (!command_parse("qr", argc, argv, COMMAND_TAKES_SVG, &options)) {
+        return COMMAND_USAGE;
+    }
+    if (command_find_folder(&options, folder, sizeof(folder)) < 0) {
+        return EXIT_FAILURE;
+    }
+    int error = identity_read(folder, &identity);
+    if (error < 0) {
+        fprintf(stderr, "latchkey qr: '%s/identity.pem': %s%s\n", folder, error_text(error),
+                error == ERROR_NOT_FOUND ? "; the agent makes it when it first runs" : "");
+        return EXIT_FAILURE;
+    }
+    error = draw(&options, folder, &identity);
+    identity_free(&identity);
+    return error == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,85 @@
+#include "device/control_client.h"
+
+#include "base/core/text.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { RESPONSE_BYTES = 64 << 10, TIMEOUT_S = 10 };
+
+static int connect_to(const char *folder, int *ret_fd)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct timeval timeout = {.tv_sec = TIMEOUT_S};
+    if (!text_format(address.sun_path, sizeof(address.sun_path), "%s/control.sock", folder)) {
+        return ERROR_LIMIT;
+    }
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        return ERROR_IO;
+    }
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
+    if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0) {
+        int reason = errno;
+        close(fd);
+        return reason == EACCES || reason == EPERM ? ERROR_DENIED : ERROR_NOT_FOUND;
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
+static int exchange(int fd, const char *method, const char *path, struct buffer *response)
+{
+    char request[256];
+    if (!text_format(request, sizeof(request),
+                     "%s %s HTTP/1.1\r\nHost: latchkey\r\nConnection: close\r\n"
+                     "Content-Length: 0\r\n\r\n",
+                     method, path)) {
+        return ERROR_LIMIT;
+    }
+    if (send(fd, request, strlen(request), MSG_NOSIGNAL) != (ssize_t)strlen(request)) {
+        return ERROR_IO;
+    }
+    for (;;) {
+        char chunk[4096];
+        ssize_t size = recv(fd, chunk, sizeof(chunk), 0);
+        if (size == 0) {
+            return 0;
+        }
+        if (size < 0) {
+            return errno == EAGAIN || errno == EWOULDBLOCK ? ERROR_TIMEOUT : ERROR_IO;
+        }
+        int error = buffer_append(response, chunk, (size_t)size);
+        if (error < 0) {
+            return error;
+        }
+    }
+}
+
+int control_client_call(const char *folder, const char *method, const char *path,
+                        json_t **ret_object)
+{
+    int fd = -1;
+    struct buffer response = buffer_init(RESPONSE_BYTES);
+    int error = connect_to(folder, &fd);
+    if (error < 0) {
+        return error;
+    }
+    error = exchange(fd, method, path, &response);
+    close(fd);
+    if (error == 0) {
+        const char *text = buffer_text(&response);
+        const char *body = strstr(text, "\r\n\r\n");
+        error = ERROR_SYNTAX;
+        if (body != NULL && text_starts_with(text, "HTTP/1.1 200 ")) {
+            error = json_parse(body + 4, strlen(body + 4), RESPONSE_BYTES, ret_object);
+        }
+    }
+    buffer_free(&response);
+    return error;
+}

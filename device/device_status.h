@@ -1,0 +1,63 @@
+/* A snapshot of the agent for people and programs: the page, status.json and `latchkey status` are made from
+ * it alone. */
+#ifndef DEVICE_DEVICE_STATUS_H
+#define DEVICE_DEVICE_STATUS_H
+
+#include "base/core/json.h"
+#include "device/life.h"
+#include "device/own_addresses.h"
+
+/* Of one certificate. */
+struct status_certificate {
+    bool is_present;
+    char serial[48];
+    char issuer[256];
+    char fingerprint[65]; /* hex SHA-256 of the leaf */
+    int64_t not_before_at;
+    int64_t not_after_at;
+};
+
+/* Texts are borrowed from the agent for as long as the snapshot is used. */
+struct device_status {
+    int64_t now_at;
+    const char *id;
+    const char *pin; /* base32, 52 characters */
+    const char *zone; /* "" : not yet known */
+    const char *label; /* "home" */
+    const char *local_name;
+    const char *directory; /* the relay's */
+    const char *account_url;
+    const struct own_addresses *addresses;
+    uint16_t port;
+    enum life_state state;
+    bool is_trusted; /* the trusted certificate is served */
+    struct status_certificate trusted;
+    struct status_certificate fallback;
+    int64_t renew_at; /* 0: nothing to renew */
+    bool renew_advised;
+    int64_t next_try_s; /* seconds until the next order; 0: none waits */
+    int64_t published_at;
+    const char *failure_code; /* "" : the last order went well */
+    const char *failure_text;
+    int64_t failure_at;
+};
+
+enum { STATUS_NAME_CAPACITY = 300 };
+
+/* "https://192-168-1-51.<id>.<zone>[:port]/" for an address; false when the zone is unknown. */
+bool device_status_address_url(const struct device_status *status,
+                               const struct lanname_address *address,
+                               char ret_url[static STATUS_NAME_CAPACITY]);
+/* "https://home.<id>.<zone>[:port]/"; false when the zone is unknown. */
+bool device_status_stable_url(const struct device_status *status,
+                              char ret_url[static STATUS_NAME_CAPACITY]);
+/* "https://192.168.1.51[:port]/", IPv6 in brackets. */
+bool device_status_plain_url(const struct device_status *status,
+                             const struct lanname_address *address,
+                             char ret_url[static STATUS_NAME_CAPACITY]);
+/* Why this certificate is in use, as a stable word: "trusted", "no-certificate-yet", "expired". */
+const char *device_status_reason(const struct device_status *status);
+/* The whole as JSON; json_decref() it. No secret is in it. */
+int device_status_to_json(const struct device_status *status, json_t **ret_object) MUST_CHECK;
+
+#endif

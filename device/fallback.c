@@ -1,0 +1,164 @@
+/* People who clicked through a browser's warning did so for one certificate: it is kept as long as it fits,
+ * and made anew only when addresses or names change or its end comes near. A clock that stands at 1970 must not
+ * make a certificate that ended years ago, so its life counts from a floor: the release of this
+ * program. */
+#include "device/fallback.h"
+
+#include "base/core/text.h"
+#include "base/crypto/digest.h"
+
+#include <string.h>
+#include <unistd.h>
+
+enum { DAY_S = 86400, LIFE_S = 397 * DAY_S, SPARE_S = 30 * DAY_S, NAMES_MAX = 3 };
+
+/* 2026-11-01. */
+static const int64_t floor_at = 1793491200;
+
+struct subject_texts {
+    char wildcard[256];
+    char apex[256];
+    char addresses[LIMIT_DEVICE_ADDRESSES][46];
+    const char *names[NAMES_MAX];
+    size_t name_count;
+    const char *address_list[LIMIT_DEVICE_ADDRESSES];
+    size_t address_count;
+};
+
+static int fill_texts(const struct fallback_subject *subject, struct subject_texts *texts)
+{
+    texts->names[texts->name_count++] = subject->local_name;
+    if (subject->zone[0] != '\0') {
+        if (!text_format(texts->wildcard, sizeof(texts->wildcard), "*.%s.%s", subject->identity->id,
+                         subject->zone) ||
+            !text_format(texts->apex, sizeof(texts->apex), "%s.%s", subject->identity->id,
+                         subject->zone)) {
+            return ERROR_LIMIT;
+        }
+        texts->names[texts->name_count++] = texts->wildcard;
+        texts->names[texts->name_count++] = texts->apex;
+    }
+    for (size_t i = 0; i < subject->addresses->count; i++) {
+        lanname_address_text(&subject->addresses->at[i], texts->addresses[i]);
+        texts->address_list[texts->address_count++] = texts->addresses[i];
+    }
+    return 0;
+}
+
+/* All that the certificate names, as one text to compare. */
+static int describe(const struct subject_texts *texts, char *ret_text, size_t capacity)
+{
+    struct buffer text = buffer_init(capacity);
+    for (size_t i = 0; i < texts->name_count; i++) {
+        buffer_printf(&text, "%s ", texts->names[i]);
+    }
+    for (size_t i = 0; i < texts->address_count; i++) {
+        buffer_printf(&text, "%s ", texts->address_list[i]);
+    }
+    bool fits = text.error == 0 && text_copy(ret_text, capacity, buffer_text(&text));
+    buffer_free(&text);
+    return fits ? 0 : ERROR_LIMIT;
+}
+
+static int fingerprint(const struct cert *cert, char ret_text[static 65])
+{
+    uint8_t hash[DIGEST_SHA256_SIZE];
+    int error = cert_fingerprint(cert, hash);
+    if (error == 0) {
+        text_hex(hash, sizeof(hash), ret_text);
+    }
+    return error;
+}
+
+static bool is_good(const struct bundle *bundle, const char *description, int64_t now_at,
+                    const struct agent_state *state)
+{
+    char hash[65];
+    int64_t used_at = now_at > floor_at ? now_at : floor_at;
+    return fingerprint(bundle->cert, hash) == 0 && strcmp(hash, state->fallback_fingerprint) == 0 &&
+           strcmp(description, state->fallback_names) == 0 &&
+           cert_not_after_at(bundle->cert) - used_at > SPARE_S;
+}
+
+static int make(const struct fallback_subject *subject, const struct subject_texts *texts,
+                int64_t now_at, struct bundle *ret_bundle)
+{
+    const struct identity *identity = subject->identity;
+    const char *permitted[2] = {subject->local_name, NULL};
+    size_t permitted_count = 1;
+    if (texts->name_count > 1) {
+        permitted[permitted_count++] = texts->apex;
+    }
+    int64_t base_at = now_at > floor_at ? now_at : floor_at;
+    int64_t from_at = (now_at < base_at ? now_at : base_at) - DAY_S;
+    struct cert *issuer = NULL;
+    struct bundle bundle = {.key = NULL};
+    int error = key_generate(KEY_P256, &bundle.key);
+    if (error < 0) {
+        goto out;
+    }
+    error = cert_make_identity(identity->key, identity->id, permitted, permitted_count, &issuer);
+    if (error < 0) {
+        goto out;
+    }
+    error = cert_make_leaf(issuer, identity->key, bundle.key, texts->names, texts->name_count,
+                           texts->address_list, texts->address_count, from_at > 0 ? from_at : 0,
+                           base_at + LIFE_S, &bundle.cert);
+    if (error == 0) {
+        *ret_bundle = bundle;
+        bundle = (struct bundle){.key = NULL};
+    }
+out:
+    bundle_free(&bundle);
+    cert_free(issuer);
+    return error;
+}
+
+int fallback_open(const char *path, const struct fallback_subject *subject, int64_t now_at,
+                  struct agent_state *state, struct bundle *ret_bundle, bool *ret_made,
+                  bool *ret_written)
+{
+    struct subject_texts texts = {.name_count = 0};
+    char description[sizeof(state->fallback_names)];
+    struct bundle bundle = {.key = NULL};
+    int error = fill_texts(subject, &texts);
+    if (error == 0) {
+        error = describe(&texts, description, sizeof(description));
+    }
+    if (error < 0) {
+        return error;
+    }
+    if (bundle_load(path, &bundle) == 0) {
+        if (is_good(&bundle, description, now_at, state)) {
+            *ret_bundle = bundle;
+            *ret_made = false;
+            *ret_written = true;
+            return 0;
+        }
+        bundle_free(&bundle);
+    }
+    error = make(subject, &texts, now_at, &bundle);
+    if (error < 0) {
+        return error;
+    }
+    *ret_written = bundle_save(path, &bundle) == 0 &&
+                   fingerprint(bundle.cert, state->fallback_fingerprint) == 0 &&
+                   text_copy(state->fallback_names, sizeof(state->fallback_names), description);
+    *ret_bundle = bundle;
+    *ret_made = true;
+    return 0;
+}
+
+void fallback_local_name(char *ret_name, size_t capacity)
+{
+    char host[256] = "";
+    if (gethostname(host, sizeof(host) - 1) != 0) {
+        host[0] = '\0';
+    }
+    host[strcspn(host, ".")] = '\0';
+    text_lower(host);
+    if (!lanname_is_host_label((const uint8_t *)host, strlen(host)) ||
+        !text_format(ret_name, capacity, "%s.local", host)) {
+        text_copy(ret_name, capacity, "latchkey.local");
+    }
+}

@@ -1,0 +1,761 @@
+/* Three tasks share one driver: `certify` (an order), `window` (renewalInfo) and `addresses` (the relay's
+ * extension). Each drives acme's client and one machine beside it: an order or a call. drive() asks both what
+ * they want until neither makes progress without a response or a timer; every callback ends in
+ * drive() again.
+ *
+ * Waits longer than a minute are not slept through: the task fails with the moment to come back, the process
+ * ends, and the agent starts another one then (the order's state is saved). */
+#include "device/worker_task.h"
+
+#include "acme/acme.h"
+#include "base/core/clock.h"
+#include "base/core/text.h"
+#include "base/crypto/random.h"
+#include "base/net/http_client.h"
+#include "device/self_check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    LONGEST_WAIT_MS = 60 * 1000,
+    CONNECT_MS = 15 * 1000,
+    TOTAL_MS = 60 * 1000, /* the relay holds a finalize for 20 s */
+    NAME_SERVERS_MAX = 4,
+    ORDER_DEADLINE_S = 600,
+};
+
+#define USER_AGENT "latchkey/" LATCHKEY_VERSION
+
+enum task_kind { TASK_CERTIFY, TASK_WINDOW, TASK_ADDRESSES };
+
+static const char *const kind_texts[] = {
+    [TASK_CERTIFY] = "certify",
+    [TASK_WINDOW] = "window",
+    [TASK_ADDRESSES] = "addresses",
+};
+
+struct task;
+
+/* A request of the client, or of the machine beside it, under way. */
+struct exchange {
+    struct task *task;
+    struct http_transfer *transfer;
+    bool of_client;
+};
+
+struct task {
+    enum task_kind kind;
+    struct worker_channel *channel;
+    const json_t *body;
+    struct loop *loop;
+    struct loop_timer *timer;
+    struct loop_watch *agent_watch;
+    struct resolver *resolver;
+    struct http_client *http;
+    struct key *key;
+    struct acme_client *client;
+    struct acme_order *order;
+    struct acme_call *call;
+    struct buffer csr;
+    struct exchange client_exchange;
+    struct exchange machine_exchange;
+    struct self_check *check;
+    bool ended;
+    int error; /* of the channel */
+};
+
+static struct acme_now now(void)
+{
+    return (struct acme_now){.at = clock_wall_at(), .mono_ms = clock_mono_ms()};
+}
+
+/* --- last messages --- */
+
+static void end_with(struct task *task, struct worker_message *message, int error)
+{
+    if (!task->ended) {
+        task->ended = true;
+        task->error = error < 0 ? error : worker_channel_send(task->channel, message);
+        loop_stop(task->loop);
+    }
+    worker_message_free(message);
+}
+
+struct failure {
+    const char *code;
+    const char *text;
+    const char *detail; /* NULL: none */
+    int64_t retry_after_s;
+    bool permanent;
+    bool keep_order;
+};
+
+static void end_failed(struct task *task, const struct failure *failure)
+{
+    struct worker_message message = {.body = NULL};
+    int error = worker_message_new(WORKER_FAILED, &message);
+    if (error == 0) {
+        error = json_set_text(message.body, "code", failure->code);
+    }
+    if (error == 0) {
+        error = json_set_text(message.body, "text", failure->text);
+    }
+    if (error == 0) {
+        error = json_set_text(message.body, "detail", failure->detail);
+    }
+    if (error == 0) {
+        error = json_set_i64(message.body, "retry_after_s", failure->retry_after_s);
+    }
+    if (error == 0) {
+        error = json_set_bool(message.body, "permanent", failure->permanent);
+    }
+    if (error == 0) {
+        error = json_set_bool(message.body, "keep_order", failure->keep_order);
+    }
+    end_with(task, &message, error);
+}
+
+/* Something of ours failed: memory, the agent's refusal, a text that is no URL. */
+static void end_error(struct task *task, const char *what, int error)
+{
+    char text[LIMIT_DETAIL_BYTES];
+    if (error == ERROR_IO) {
+        /* The agent is gone: nobody is there to be told. */
+        task->ended = true;
+        task->error = error;
+        loop_stop(task->loop);
+        return;
+    }
+    const char *reason = error == ERROR_DENIED ? task->channel->refusal : error_text(error);
+    if (!text_format(text, sizeof(text), "%s: %s", what, reason)) {
+        text_copy(text, sizeof(text), what);
+    }
+    struct failure failure = {.code = "device", .text = text, .keep_order = true};
+    end_failed(task, &failure);
+}
+
+static void end_acme(struct task *task, const struct acme_error *error)
+{
+    int64_t wait_s = error->retry_at > 0 ? error->retry_at - clock_wall_at() : 0;
+    struct failure failure = {
+        .code = acme_error_type_text(error->type),
+        .text = error->text,
+        .detail = error->problem.detail,
+        /* Without a response nobody asked us to wait: the agent's own back-off holds, which a change of
+         * the network may shorten. */
+        .retry_after_s = error->type == ACME_ERROR_NET || wait_s < 0 ? 0 : wait_s,
+        .permanent = error->retry_at == 0,
+        .keep_order = error->resumable,
+    };
+    end_failed(task, &failure);
+}
+
+static void end_done(struct task *task)
+{
+    struct worker_message message = {.body = NULL};
+    int error = worker_message_new(WORKER_DONE, &message);
+    end_with(task, &message, error);
+}
+
+/* --- questions to the agent --- */
+
+static int sign_jws(void *arg, const void *data, size_t size, uint8_t *ret_signature,
+                    size_t *ret_size)
+{
+    struct task *task = arg;
+    struct worker_message question = {.body = NULL};
+    struct worker_message answer = {.body = NULL};
+    int error = worker_message_new(WORKER_SIGN_JWS, &question);
+    if (error == 0) {
+        error = json_set_take(question.body, "input", json_stringn(data, size));
+    }
+    if (error == 0) {
+        error = worker_channel_call(task->channel, &question, WORKER_SIGNATURE, &answer);
+    }
+    if (error == 0) {
+        const char *text = json_get_text(answer.body, "signature");
+        error = text_base64url_decode(text, strlen(text), ret_signature, KEY_SIGNATURE_MAX,
+                                      ret_size);
+    }
+    worker_message_free(&question);
+    worker_message_free(&answer);
+    return error;
+}
+
+static int save(struct task *task, const char *account_url, const char *order)
+{
+    struct worker_message question = {.body = NULL};
+    struct worker_message answer = {.body = NULL};
+    int error = worker_message_new(WORKER_SAVE, &question);
+    if (error == 0) {
+        error = json_set_text(question.body, "account_url", account_url);
+    }
+    if (error == 0) {
+        error = json_set_text(question.body, "order", order);
+    }
+    if (error == 0) {
+        error = worker_channel_call(task->channel, &question, WORKER_SAVED, &answer);
+    }
+    worker_message_free(&question);
+    worker_message_free(&answer);
+    return error;
+}
+
+static int save_order(struct task *task)
+{
+    struct buffer text = buffer_init(ACME_ORDER_SAVE_MAX);
+    int error = acme_order_save(task->order, &text);
+    if (error == 0) {
+        error = save(task, NULL, buffer_text(&text));
+    }
+    buffer_free(&text);
+    return error;
+}
+
+/* The agent's request for our name in ZONE, into task->csr. */
+static int ask_csr(struct task *task, const char *zone)
+{
+    uint8_t der[LIMIT_CSR_BYTES];
+    size_t size = 0;
+    struct worker_message question = {.body = NULL};
+    struct worker_message answer = {.body = NULL};
+    int error = worker_message_new(WORKER_SIGN_CSR, &question);
+    if (error == 0) {
+        error = json_set_text(question.body, "zone", zone);
+    }
+    if (error == 0) {
+        error = worker_channel_call(task->channel, &question, WORKER_CSR, &answer);
+    }
+    if (error == 0) {
+        const char *text = json_get_text(answer.body, "csr");
+        error = text_base64url_decode(text, strlen(text), der, sizeof(der), &size);
+    }
+    if (error == 0) {
+        error = buffer_append(&task->csr, der, size);
+    }
+    worker_message_free(&question);
+    worker_message_free(&answer);
+    return error;
+}
+
+/* --- the machines beside the client --- */
+
+/* The relay's extension object, or NULL after the task was ended: this is some other ACME server. */
+static const json_t *relay_meta(struct task *task)
+{
+    const json_t *meta = json_get_object(acme_client_directory(task->client), "meta");
+    const json_t *relay = json_get_object(meta, "latchkey");
+    if (json_get_text(relay, "zone") == NULL) {
+        struct failure failure = {
+            .code = "no-relay",
+            .text = "this ACME server is no latchkey relay: its directory has no meta.latchkey",
+            .permanent = true,
+        };
+        end_failed(task, &failure);
+        return NULL;
+    }
+    return relay;
+}
+
+static void begin_order(struct task *task)
+{
+    const json_t *relay = relay_meta(task);
+    if (relay == NULL) {
+        return;
+    }
+    int error = ask_csr(task, json_get_text(relay, "zone"));
+    if (error < 0) {
+        end_error(task, "the device made no certificate request", error);
+        return;
+    }
+    struct acme_order_options options = {
+        .csr = buffer_bytes(&task->csr),
+        .profile = json_get_text(task->body, "profile"),
+        .replaces = json_get_text(task->body, "cert_id"),
+        .deadline_s = ORDER_DEADLINE_S,
+    };
+    const char *saved = json_get_text(task->body, "order");
+    error = ERROR_NOT_FOUND;
+    if (saved != NULL) {
+        error = acme_order_load(task->client, &options, saved, strlen(saved), now(), &task->order);
+    }
+    if (error < 0) {
+        /* None, or not for this request or relay any more. */
+        error = acme_order_new(task->client, &options, now(), &task->order);
+    }
+    if (error < 0) {
+        end_error(task, "the order could not be made", error);
+    }
+}
+
+static int make_addresses(const json_t *body, json_t **ret_payload)
+{
+    json_t *payload = json_object();
+    if (payload == NULL) {
+        return ERROR_MEMORY;
+    }
+    int error = json_set_i64(payload, "counter", json_get_i64(body, "counter", 0));
+    if (error == 0) {
+        error = json_set_take(payload, "addresses", json_deep_copy(json_get_array(body, "addresses")));
+    }
+    if (error < 0) {
+        json_decref(payload);
+        return error;
+    }
+    *ret_payload = payload;
+    return 0;
+}
+
+static void begin_addresses(struct task *task)
+{
+    json_t *payload = NULL;
+    const json_t *relay = relay_meta(task);
+    if (relay == NULL) {
+        return;
+    }
+    const char *url = json_get_text(relay, "addressesUrl");
+    if (url == NULL) {
+        struct failure failure = {
+            .code = "no-relay",
+            .text = "this relay publishes no addresses: its directory has no addressesUrl",
+            .permanent = true,
+        };
+        end_failed(task, &failure);
+        return;
+    }
+    int error = make_addresses(task->body, &payload);
+    if (error == 0) {
+        error = acme_call_new_post(task->client, url, payload, &task->call);
+    }
+    json_decref(payload);
+    if (error < 0) {
+        end_error(task, "the addresses could not be published", error);
+    }
+}
+
+static void begin_window(struct task *task)
+{
+    const char *cert_id = json_get_text(task->body, "cert_id");
+    int error = cert_id != NULL
+                    ? acme_call_new_renewal_info(task->client, cert_id, &task->call)
+                    : ERROR_SYNTAX;
+    if (error < 0) {
+        end_error(task, "the renewal window could not be asked for", error);
+    }
+}
+
+static void begin(struct task *task)
+{
+    switch (task->kind) {
+    case TASK_CERTIFY:
+        begin_order(task);
+        break;
+    case TASK_WINDOW:
+        begin_window(task);
+        break;
+    case TASK_ADDRESSES:
+        begin_addresses(task);
+        break;
+    }
+}
+
+/* --- what the machines brought --- */
+
+static void on_checked(int error, const char *reason, void *arg)
+{
+    struct task *task = arg;
+    task->check = NULL;
+    if (error == 0) {
+        end_done(task);
+        return;
+    }
+    struct failure failure = {.code = "self-check", .text = reason};
+    end_failed(task, &failure);
+}
+
+static int start_check(struct task *task, const json_t *installed)
+{
+    struct self_check_target target = {
+        .name = json_get_text(installed, "name"),
+        .fingerprint = json_get_text(installed, "fingerprint"),
+    };
+    int error = address_parse(json_get_text(installed, "connect"), 0, &target.address);
+    return error < 0 ? error
+                     : self_check_start(task->loop, &target, on_checked, task, &task->check);
+}
+
+/* Hands the chain to the agent, which verifies and installs it; then looks whether it is served. */
+static void deliver(struct task *task)
+{
+    struct bytes chain = acme_order_chain(task->order);
+    struct worker_message question = {.body = NULL};
+    struct worker_message answer = {.body = NULL};
+    int error = worker_message_new(WORKER_CERTIFICATE, &question);
+    if (error == 0) {
+        error = json_set_take(question.body, "chain",
+                              json_stringn((const char *)chain.data, chain.size));
+    }
+    if (error == 0) {
+        error = worker_channel_call(task->channel, &question, WORKER_INSTALLED, &answer);
+    }
+    if (error < 0) {
+        end_error(task, "the certificate was not installed", error);
+    } else {
+        error = start_check(task, answer.body);
+        if (error < 0) {
+            end_error(task, "the device could not connect to itself", error);
+        }
+    }
+    worker_message_free(&question);
+    worker_message_free(&answer);
+}
+
+static void report_window(struct task *task)
+{
+    struct acme_ari ari = {.start_at = 0};
+    struct worker_message message = {.body = NULL};
+    int64_t now_at = clock_wall_at();
+    /* The absurd is judged by the agent, which knows the certificate's dates: ask with wide ones. */
+    int window = acme_call_renewal_info(task->call, 0, INT64_MAX, now_at, &ari);
+    int64_t poll_at = acme_retry_after_at(acme_call_retry_after(task->call), now_at, 6 * 3600);
+    int error = worker_message_new(WORKER_WINDOW, &message);
+    if (error == 0) {
+        error = json_set_i64(message.body, "retry_after_s", poll_at - now_at);
+    }
+    if (error == 0 && window == 0) {
+        error = json_set_i64(message.body, "start_at", ari.start_at);
+    }
+    if (error == 0 && window == 0) {
+        error = json_set_i64(message.body, "end_at", ari.end_at);
+    }
+    end_with(task, &message, error);
+}
+
+static void complete(struct task *task)
+{
+    switch (task->kind) {
+    case TASK_CERTIFY:
+        if (task->check == NULL) {
+            deliver(task);
+        }
+        break;
+    case TASK_WINDOW:
+        report_window(task);
+        break;
+    case TASK_ADDRESSES:
+        end_done(task);
+        break;
+    }
+}
+
+/* --- the driver --- */
+
+static void drive(struct task *task);
+
+static const char *response_header(const void *arg, const char *name, size_t index)
+{
+    return http_response_header(arg, name, index);
+}
+
+static void on_response(const struct http_response *response, void *arg)
+{
+    struct exchange *exchange = arg;
+    struct task *task = exchange->task;
+    struct acme_response acme = {
+        .error = response->error,
+        .error_text = response->error_text,
+        .status = response->status,
+        .body = response->body,
+        .header = response_header,
+        .header_arg = response,
+    };
+    exchange->transfer = NULL;
+    if (exchange->of_client) {
+        acme_client_response(task->client, &acme, now());
+    } else if (task->order != NULL) {
+        acme_order_response(task->order, &acme, now());
+    } else {
+        acme_call_response(task->call, &acme, now());
+    }
+    drive(task);
+}
+
+static void send_request(struct task *task, struct exchange *exchange,
+                         const struct acme_request *wanted)
+{
+    struct http_request request = {
+        .method = wanted->method,
+        .url = wanted->url,
+        .content_type = wanted->content_type,
+        .accept = wanted->accept,
+        .body = wanted->body,
+        .max_response_bytes = wanted->max_response_bytes,
+    };
+    int error =
+        http_client_send(task->http, &request, on_response, exchange, &exchange->transfer);
+    if (error < 0) {
+        end_error(task, "the request could not be sent", error);
+    }
+}
+
+static void wait_for(struct task *task, int64_t wait_ms)
+{
+    if (wait_ms <= LONGEST_WAIT_MS) {
+        loop_timer_set(task->timer, wait_ms > 0 ? wait_ms : 1);
+        return;
+    }
+    struct failure failure = {
+        .code = "wait",
+        .text = "the relay asks to come back later",
+        .retry_after_s = wait_ms / 1000,
+        .keep_order = true,
+    };
+    end_failed(task, &failure);
+}
+
+static void on_timer(void *arg)
+{
+    drive(arg);
+}
+
+/* Each returns whether asking again at once may bring something new. */
+static bool drive_client(struct task *task)
+{
+    struct acme_step step;
+    acme_client_next(task->client, now(), &step);
+    switch (step.want) {
+    case ACME_WANT_REQUEST:
+        send_request(task, &task->client_exchange, step.request);
+        return false;
+    case ACME_WANT_WAIT:
+        wait_for(task, step.wait_ms);
+        return false;
+    case ACME_WANT_SAVE: {
+        int error = save(task, acme_client_account_url(task->client), NULL);
+        if (error < 0) {
+            end_error(task, "the account could not be saved", error);
+            return false;
+        }
+        acme_client_saved(task->client);
+        return true;
+    }
+    case ACME_WANT_FAILED:
+        end_acme(task, step.error);
+        return false;
+    case ACME_WANT_IDLE:
+        if (task->order == NULL && task->call == NULL) {
+            begin(task);
+            return true;
+        }
+        return false;
+    case ACME_WANT_RESPONSE:
+    case ACME_WANT_SHARED:
+    case ACME_WANT_PUBLISH:
+    case ACME_WANT_UNPUBLISH:
+    case ACME_WANT_DONE:
+        return false;
+    }
+    return false;
+}
+
+static bool drive_machine(struct task *task)
+{
+    struct acme_step step;
+    if (task->order != NULL) {
+        acme_order_next(task->order, now(), &step);
+    } else {
+        acme_call_next(task->call, now(), &step);
+    }
+    switch (step.want) {
+    case ACME_WANT_REQUEST:
+        send_request(task, &task->machine_exchange, step.request);
+        return false;
+    case ACME_WANT_WAIT:
+        wait_for(task, step.wait_ms);
+        return false;
+    case ACME_WANT_SAVE: {
+        int error = save_order(task);
+        if (error < 0) {
+            end_error(task, "the order could not be saved", error);
+            return false;
+        }
+        acme_order_saved(task->order);
+        return true;
+    }
+    case ACME_WANT_PUBLISH:
+        /* A relay hands out orders that need no challenge. */
+        acme_order_publish_failed(task->order, "a device publishes no DNS records", now());
+        return true;
+    case ACME_WANT_UNPUBLISH:
+        acme_order_unpublished(task->order);
+        return true;
+    case ACME_WANT_DONE:
+        complete(task);
+        return false;
+    case ACME_WANT_FAILED:
+        end_acme(task, step.error);
+        return false;
+    case ACME_WANT_SHARED:
+    case ACME_WANT_RESPONSE:
+    case ACME_WANT_IDLE:
+        return false;
+    }
+    return false;
+}
+
+static void drive(struct task *task)
+{
+    bool again = true;
+    while (again && !task->ended) {
+        again = drive_client(task);
+        if (!task->ended && (task->order != NULL || task->call != NULL)) {
+            again = drive_machine(task) || again;
+        }
+    }
+}
+
+/* The agent never speaks first: that the socket is readable outside a call means that it went away. */
+static void on_agent(int fd, unsigned events, void *arg)
+{
+    struct task *task = arg;
+    (void)fd;
+    (void)events;
+    if (!task->ended) {
+        task->ended = true;
+        task->error = ERROR_IO;
+    }
+    loop_stop(task->loop);
+}
+
+/* --- start and end --- */
+
+static int find_kind(const json_t *body, enum task_kind *ret_kind)
+{
+    const char *text = json_get_text(body, "task");
+    for (size_t i = 0; i < sizeof(kind_texts) / sizeof(kind_texts[0]); i++) {
+        if (strcmp(kind_texts[i], text) == 0) {
+            *ret_kind = (enum task_kind)i;
+            return 0;
+        }
+    }
+    return ERROR_UNSUPPORTED;
+}
+
+static int open_network(struct task *task)
+{
+    const json_t *list = json_get_array(task->body, "name_servers");
+    const char *servers[NAME_SERVERS_MAX];
+    size_t count = 0;
+    for (; count < json_array_size(list) && count < NAME_SERVERS_MAX; count++) {
+        servers[count] = json_string_value(json_array_get(list, count));
+    }
+    int error = resolver_new(task->loop, servers, count, &task->resolver);
+    if (error < 0) {
+        return error;
+    }
+    struct http_client_options options = {
+        .resolver = task->resolver,
+        .ca_file = json_get_text(task->body, "ca_file"),
+        .user_agent = USER_AGENT,
+        .max_connections = 2,
+        .connect_ms = CONNECT_MS,
+        .total_ms = TOTAL_MS,
+    };
+    return http_client_new(task->loop, &options, &task->http);
+}
+
+static int open_client(struct task *task)
+{
+    uint8_t mac_key[EAB_MAC_KEY_MAX];
+    const char *kid = json_get_text(task->body, "eab_kid");
+    const char *key = json_get_text(task->body, "eab_key");
+    struct eab_credentials eab = {.kid = kid, .hash = DIGEST_SHA256};
+    size_t size = 0;
+    int error = 0;
+    if (kid != NULL && key != NULL) {
+        error = text_base64url_decode(key, strlen(key), mac_key, sizeof(mac_key), &size);
+        eab.mac_key = (struct bytes){.data = mac_key, .size = size};
+    }
+    struct acme_client_options options = {
+        .directory_url = json_get_text(task->body, "directory"),
+        .signer = {.key = task->key, .sign = sign_jws, .arg = task},
+        .eab = kid != NULL && key != NULL ? &eab : NULL,
+        .account_url = json_get_text(task->body, "account_url"),
+        .may_create_account = json_get_bool(task->body, "may_create_account", false),
+        .random = random_below,
+    };
+    if (error == 0) {
+        error = acme_client_new(&options, &task->client);
+    }
+    digest_wipe(mac_key, sizeof(mac_key));
+    return error;
+}
+
+static int open_task(struct task *task)
+{
+    int error = find_kind(task->body, &task->kind);
+    if (error == 0) {
+        error = key_from_jwk(json_get_object(task->body, "key"), &task->key);
+    }
+    if (error == 0) {
+        error = loop_timer_new(task->loop, on_timer, task, &task->timer);
+    }
+    if (error == 0) {
+        error = open_network(task);
+    }
+    if (error == 0) {
+        error = open_client(task);
+    }
+    if (error == 0) {
+        error = loop_watch_new(task->loop, task->channel->fd, LOOP_READ, on_agent, task,
+                               &task->agent_watch);
+    }
+    return error;
+}
+
+static void close_task(struct task *task)
+{
+    self_check_free(task->check);
+    if (task->agent_watch != NULL) {
+        loop_watch_free(task->agent_watch);
+    }
+    if (task->timer != NULL) {
+        loop_timer_free(task->timer);
+    }
+    http_client_free(task->http);
+    resolver_free(task->resolver);
+    acme_order_free(task->order);
+    acme_call_free(task->call);
+    acme_client_free(task->client);
+    key_free(task->key);
+    buffer_free(&task->csr);
+    loop_free(task->loop);
+}
+
+int worker_task_run(struct worker_channel *channel, const struct worker_message *message)
+{
+    struct task task = {.channel = channel, .body = message->body};
+    task.csr = buffer_init(LIMIT_CSR_BYTES);
+    task.client_exchange = (struct exchange){.task = &task, .of_client = true};
+    task.machine_exchange = (struct exchange){.task = &task};
+    int error = loop_new(&task.loop);
+    if (error < 0) {
+        return error;
+    }
+    error = open_task(&task);
+    if (error < 0) {
+        end_error(&task, "the worker could not begin", error);
+    } else {
+        drive(&task);
+    }
+    if (!task.ended) {
+        error = loop_run(task.loop);
+        if (error < 0 && task.error == 0) {
+            task.error = error;
+        }
+    }
+    error = task.error;
+    close_task(&task);
+    return error;
+}
