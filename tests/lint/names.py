@@ -13,6 +13,7 @@ EXCEPTIONS = {
     "base/net/http_server.h": ("http_exchange",),   # one request and its response at the server
     "base/net/http_client.h": ("http_response",),   # what a transfer brought
     "base/net/resolve.h": ("resolver",),            # the object; resolve_* are its look-ups
+    "device/worker_protocol.h": ("worker_message",),  # what the protocol is made of
 }
 
 
@@ -25,7 +26,9 @@ def check(path, text):
     for line, match in source.matches(FUNCTION, source.blank(text)):
         name = match.group(1)
         # x_parts.h is what the files of the noun x share among themselves.
-        prefixes = (re.sub(r"_parts$", "", stem),) + EXCEPTIONS.get(path, ())
+        noun = re.sub(r"_parts$", "", stem)
+        folder = os.path.basename(os.path.dirname(path))
+        prefixes = (noun, f"{folder}_{noun}") + EXCEPTIONS.get(path, ())
         if name.isupper() or name == "__attribute__":
             continue
         if not any(name == prefix or name.startswith(prefix + "_") for prefix in prefixes):
@@ -38,6 +41,7 @@ source.run(check, (
     ("base/core/utility_rate.c", "\n", 0),
     ("base/core/text.h", "int text_cut(char *x);\nchar *text_copy(const char *x);\n", 0),
     ("base/core/text.h", "int cut(char *x);\n", 1),
+    ("dns/probe.h", "int dns_probe_new(void);\nint net_probe_new(void);\n", 1),
     ("base/core/text.h", "/* int cut(char *x); */\n", 0),
     ("base/core/text_parts.h", "int text_cut(char *x);\nint cut(char *x);\n", 1),
     ("tests/unit/text.h", "int cut(char *x);\n", 0),
