@@ -508,8 +508,8 @@ class Agent:
             f"{key} = {value}\n" for key, value in values.items()))
         self.process = Process("agent", self.command("run"), os.path.join(self.folder, "agent.log"))
 
-    def command(self, *arguments):
-        return self.prefix + [os.path.join(self.bin, "latchkey"), "--config", self.config_file,
+    def command(self, name, *arguments):
+        return self.prefix + [os.path.join(self.bin, "latchkey"), name, "--config", self.config_file,
                               *arguments]
 
     def start(self):

@@ -35,7 +35,7 @@ def check(folder, name, text):
     path = os.path.join(folder, "test.conf")
     with open(path, "w") as file:
         file.write(text.format(folder=folder))
-    return *say(conftest.program(name), "--config", path, "--check"), path
+    return *say(conftest.program(name), "--check", "--config", path), path
 
 
 @pytest.mark.parametrize("name", ["latchkey-relay", "latchkey", "latchkey-worker"])
@@ -100,7 +100,7 @@ def test_terms_must_be_agreed(tmp_path):
 
 
 @pytest.mark.parametrize("line, key, allowed", [
-    ("relay = http://relay.example", "relay", "https"), ("listen = x", "listen", "443"),
+    ("relay = http://relay.example", "relay", "https"), ("listen = x", "listen", "address:port"),
     ("log = loud", "log", "debug"), ("nmae = home", "nmae", "name"),
     ("address = 8.8.8.8.8", "address", "address"), ("name = -home", "name", "letters")])
 def test_wrong_line_of_the_device(tmp_path, line, key, allowed):
@@ -117,9 +117,9 @@ def test_wrong_line_of_the_device(tmp_path, line, key, allowed):
 @pytest.mark.parametrize("name", ["latchkey-relay", "latchkey"])
 def test_configuration_that_is_not_there(tmp_path, name):
     path = str(tmp_path / "nowhere.conf")
-    status, said = say(conftest.program(name), "--config", path, "--check")
+    status, said = say(conftest.program(name), "--check", "--config", path)
     assert status != 0 and path in said, said
-    status, said = say(conftest.program(name), "--config", str(tmp_path), "--check")
+    status, said = say(conftest.program(name), "--check", "--config", str(tmp_path))
     assert status != 0 and str(tmp_path) in said, said
 
 
@@ -140,9 +140,9 @@ def test_examples_are_good(tmp_path):
             text = file.read().replace(*change)
         path = tmp_path / "example.conf"
         path.write_text(text)
-        status, said = say(conftest.program(name), "--config", str(path), "--check")
+        status, said = say(conftest.program(name), "--check", "--config", str(path))
         assert status == 0, said
         # "#key = value" without the mark; keys without a value have no default to spell out.
         path.write_text(re.sub(r"(?m)^#(\w+ = \S)", r"\1", text))
-        status, said = say(conftest.program(name), "--config", str(path), "--check")
+        status, said = say(conftest.program(name), "--check", "--config", str(path))
         assert status == 0, said
