@@ -1,0 +1,205 @@
+/* The counter only rises, so that a captured publication can't be shown again later. A
+ * publication that is repeated word for word is answered as the first was: its answer may
+ * have been lost. dns applies the address rule again by itself. */
+#include "relay/front/addresses.h"
+
+#include "base/core/clock.h"
+#include "base/core/log.h"
+#include "base/core/text.h"
+#include "relay/front/journal.h"
+#include "relay/front/quota.h"
+#include "relay/front/response.h"
+#include "relay/store/front_store.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const int64_t counter_max = INT64_C(1) << 53; /* exact in every JSON parser */
+
+static bool read_counter(const json_t *payload, int64_t *ret_counter,
+                         struct acme_problem *problem)
+{
+    const json_t *counter = json_object_get(payload, "counter");
+
+    if (!json_is_integer(counter) || json_integer_value(counter) < 0 ||
+        json_integer_value(counter) > counter_max) {
+        acme_problem_set(problem, ACME_PROBLEM_MALFORMED,
+                         "'counter' must be a whole number from 0 to 2^53");
+        return false;
+    }
+    *ret_counter = json_integer_value(counter);
+    return true;
+}
+
+/* Whether TEXT is among the words of LIST. */
+static bool has_word(const char *list, const char *text)
+{
+    size_t size = strlen(text);
+
+    for (const char *at = strstr(list, text); at != NULL; at = strstr(at + 1, text)) {
+        if ((at == list || at[-1] == ' ') && (at[size] == ' ' || at[size] == '\0')) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool add_address(const json_t *value, const struct lanname_policy *policy,
+                        struct addresses_wish *wish, struct acme_problem *problem)
+{
+    const char *given = json_string_value(value);
+    struct lanname_address address;
+    char text[46];
+    size_t used = strlen(wish->text);
+
+    if (given == NULL || !lanname_address_parse(given, &address)) {
+        acme_problem_set(problem, ACME_PROBLEM_MALFORMED, "'%.64s' is no IP address",
+                         given != NULL ? given : "(not a text)");
+        return false;
+    }
+    lanname_address_text(&address, text);
+    if (!lanname_allowed(&address, policy)) {
+        acme_problem_set(
+            problem, ACME_PROBLEM_MALFORMED,
+            "the address %s may not be published: only private ones are answered "
+            "(10/8, 172.16/12, 192.168/16, fd00::/8)",
+            text);
+        return false;
+    }
+    if (has_word(wish->text, text)) {
+        acme_problem_set(problem, ACME_PROBLEM_MALFORMED, "the address %s stands twice",
+                         text);
+        return false;
+    }
+    return text_format(wish->text + used, sizeof(wish->text) - used, "%s%s",
+                       used > 0 ? " " : "", text);
+}
+
+bool addresses_read(const json_t *payload, const struct lanname_policy *policy,
+                    struct addresses_wish *ret_wish, struct acme_problem *problem)
+{
+    const json_t *addresses = json_object_get(payload, "addresses");
+    struct addresses_wish wish = {0};
+
+    if (json_object_size(payload) != 2 || !json_is_array(addresses) ||
+        json_array_size(addresses) > LIMIT_PUBLISHED_ADDRESSES) {
+        acme_problem_set(
+            problem, ACME_PROBLEM_MALFORMED,
+            "the payload must be {\"counter\": n, \"addresses\": [at most %d]} and "
+            "nothing else",
+            LIMIT_PUBLISHED_ADDRESSES);
+        return false;
+    }
+    if (!read_counter(payload, &wish.counter, problem)) {
+        return false;
+    }
+    for (size_t i = 0; i < json_array_size(addresses); i++) {
+        if (!add_address(json_array_get(addresses, i), policy, &wish, problem)) {
+            return false;
+        }
+    }
+    *ret_wish = wish;
+    return true;
+}
+
+struct published {
+    int64_t counter;
+    bool same;
+    const struct addresses_wish *wish;
+};
+
+static int take(const struct front_store_addresses *row, void *arg)
+{
+    struct published *published = arg;
+
+    published->counter = row->counter;
+    published->same = row->counter == published->wish->counter && !row->gone &&
+                      strcmp(row->addresses, published->wish->text) == 0;
+    return 0;
+}
+
+static void respond(struct request *request)
+{
+    response_json(request, 200, json_incref(request->payload));
+}
+
+static void written(struct request *request, int error)
+{
+    if (error != 0) {
+        response_internal(request, error, "writing addresses");
+        return;
+    }
+    respond(request);
+}
+
+static int write_addresses(struct request *request, const struct addresses_wish *wish)
+{
+    struct service *service = request->service;
+    struct bytes body = http_exchange_body(request->exchange);
+    char *jws = strndup((const char *)body.data, body.size);
+    struct front_store_addresses row = {
+        .id = request->id,
+        .counter = wish->counter,
+        .addresses = wish->text,
+        .jws = jws,
+        .published_at = clock_wall_at(),
+    };
+    int64_t rev = 0;
+    int error = jws == NULL ? ERROR_MEMORY : journal_begin(service->journal, &rev);
+
+    if (error == 0) {
+        error = front_store_put_addresses(service->front, service->zone, rev, &row);
+    }
+    free(jws);
+    return error;
+}
+
+static void publish(struct request *request, const struct addresses_wish *wish)
+{
+    struct service *service = request->service;
+    struct published published = {.wish = wish, .counter = -1};
+    int error = front_store_get_addresses(service->front, service->zone, request->id,
+                                          take, &published);
+
+    if (error == 0 && published.same) {
+        respond(request);
+        return;
+    }
+    if (error == 0 || error == ERROR_NOT_FOUND) {
+        error = write_addresses(request, wish);
+    }
+    if (error == ERROR_CONFLICT) {
+        response_error(request, ACME_PROBLEM_CONFLICT,
+                       "'counter' must be above %lld, the last one published",
+                       (long long)published.counter);
+    } else if (error != 0) {
+        response_internal(request, error, "writing addresses");
+    } else {
+        log_info("addresses of %s: '%s'", request->id, wish->text);
+        journal_hold(service->journal, request, written);
+    }
+}
+
+void addresses_publish(struct request *request)
+{
+    const struct relay_config *config = request->service->config;
+    struct lanname_policy policy = {.shared = config->dns_shared,
+                                    .loopback = config->dns_loopback};
+    struct addresses_wish wish;
+    struct acme_problem problem;
+    int64_t wait_s = 0;
+
+    if (!addresses_read(request->payload, &policy, &wish, &problem)) {
+        response_problem(request, &problem);
+        return;
+    }
+    wait_s = quota_take(request->service->quota, QUOTA_ADDRESSES, request->id,
+                        clock_mono_ms());
+    if (wait_s > 0) {
+        response_retry_after(request, wait_s);
+        response_error(request, ACME_PROBLEM_RATE_LIMITED,
+                       "too many publications from this account");
+        return;
+    }
+    publish(request, &wish);
+}

@@ -1,0 +1,14 @@
+/* The role `front`: the relay's ACME server towards devices (RFC 8555 over HTTPS). It
+ * writes front.db and reads what the issuer and the operator decide; it holds no key of a
+ * CA account. */
+#ifndef RELAY_FRONT_FRONT_H
+#define RELAY_FRONT_FRONT_H
+
+#include "relay/relay_config.h"
+
+/* Serves until SIGTERM or SIGINT. CONFIG is borrowed. Returns a process exit status: 0
+ * after a clean end, 1 when it could not start or the loop failed (logged). log_open is
+ * the caller's. Blocks. */
+int front_run(const struct relay_config *config);
+
+#endif

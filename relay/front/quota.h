@@ -1,0 +1,28 @@
+/* How often one id may ask for something: token buckets in a table of fixed size. Two ids
+ * may share a place; the later then pushes the earlier out, which only makes it looser.
+ * No I/O. */
+#ifndef RELAY_FRONT_QUOTA_H
+#define RELAY_FRONT_QUOTA_H
+
+#include "base/core/error.h"
+
+#include <stdint.h>
+
+struct quota;
+
+enum quota_kind {
+    QUOTA_ORDER,
+    QUOTA_ADDRESSES,
+    QUOTA_PROBE,
+    QUOTA_REVOKE,
+    QUOTA_KINDS,
+};
+
+/* Every bucket full. Free with quota_free. ERROR_MEMORY. */
+int quota_new(struct quota **ret_quota) MUST_CHECK;
+void quota_free(struct quota *quota);
+/* Takes one unit: 0, or in how many seconds there will be one. */
+int64_t quota_take(struct quota *quota, enum quota_kind kind, const char *id,
+                   int64_t now_mono_ms);
+
+#endif
