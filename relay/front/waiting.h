@@ -5,6 +5,7 @@
 
 #include "relay/front/request.h"
 
+/* Free with waiting_free. ERROR_MEMORY. */
 int waiting_new(struct service *service, struct waiting **ret_waiting) MUST_CHECK;
 /* Requests still held are freed without a response. */
 void waiting_free(struct waiting *waiting);
