@@ -68,6 +68,8 @@ static void link_open(struct link *link, struct tls_server *tls, struct client *
 
 static void link_close(struct link *link)
 {
+    /* A client that saw no orderly end would not resume the session. */
+    SSL_set_shutdown(link->client, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(link->client);
     SSL_free(link->server);
 }
