@@ -39,8 +39,8 @@ void acme_client_response(struct acme_client *client,
 void acme_client_saved(struct acme_client *client);
 /* Forgets a failure at once (the operator changed something). */
 void acme_client_retry(struct acme_client *client);
-/* How many SHARED machines can go on now; SIZE_MAX when all must be told that the client
- * failed. */
+/* How many SHARED machines should be asked again now; SIZE_MAX when all must be told that
+ * the client failed. */
 size_t acme_client_ready_count(const struct acme_client *client);
 
 /* NULL until known; borrowed until the next call. */

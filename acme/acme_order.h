@@ -33,9 +33,9 @@ int acme_order_load(struct acme_client *client, const struct acme_order_options 
                     struct acme_order **ret_order) MUST_CHECK;
 void acme_order_free(struct acme_order *order);
 
-/* Any want but IDLE. SAVE comes after newOrder (before anything else), before PUBLISH,
- * and before finalize when something changed. UNPUBLISH comes before DONE, and before a
- * FAILED that is not resumable. */
+/* Any want but IDLE. SAVE comes after newOrder (before anything else) and before
+ * PUBLISH. UNPUBLISH comes before DONE, before a FAILED that is not resumable, and before
+ * a new order takes the place of one that the CA lost. */
 void acme_order_next(struct acme_order *order, struct acme_now now,
                      struct acme_step *ret_step);
 void acme_order_response(struct acme_order *order, const struct acme_response *response,
