@@ -1,6 +1,7 @@
-/* The resident agent. Order of start: folder, lock, identity, state, addresses, fallback, HTTPS: nothing before
- * it waits for the network. Then one loop: every event (timer, worker, network, owner) changes the life cycle
- * and ends in agent_plan(), which compares what should be with what is and starts at most one task. */
+/* The resident agent. Order of start: folder, lock, identity, state, addresses, fallback,
+ * HTTPS: nothing before it waits for the network. Then one loop: every event (timer,
+ * worker, network, owner) changes the life cycle and ends in agent_plan(), which compares
+ * what should be with what is and starts at most one task. */
 #include "device/agent.h"
 
 #include "base/core/clock.h"
@@ -37,7 +38,8 @@ struct life_now agent_now(void)
 void agent_path(const struct agent *agent, const char *name,
                 char ret_path[static AGENT_PATH_CAPACITY])
 {
-    text_format(ret_path, AGENT_PATH_CAPACITY, "%s/%s", agent->config->state_folder, name);
+    text_format(ret_path, AGENT_PATH_CAPACITY, "%s/%s", agent->config->state_folder,
+                name);
 }
 
 int agent_save_state(struct agent *agent)
@@ -66,8 +68,8 @@ int agent_refresh_fallback(struct agent *agent)
         .addresses = &agent->addresses,
     };
     agent_path(agent, "fallback.pem", path);
-    int error = fallback_open(path, &subject, clock_wall_at(), &agent->state, &bundle, &made,
-                              &written);
+    int error = fallback_open(path, &subject, clock_wall_at(), &agent->state, &bundle,
+                              &made, &written);
     if (error == 0) {
         error = terminator_set(agent->terminator, TLS_FALLBACK, &bundle);
     }
@@ -82,10 +84,11 @@ int agent_refresh_fallback(struct agent *agent)
         return 0;
     }
     own_addresses_text(&agent->addresses, addresses, sizeof(addresses));
-    log_info("fallback certificate: made for %s and the addresses %s", agent->local_name, addresses);
+    log_info("fallback certificate: made for %s and the addresses %s", agent->local_name,
+             addresses);
     if (!written) {
-        log_error("fallback certificate: can't write '%s': %s; serving it from memory", path,
-                  strerror(errno));
+        log_error("fallback certificate: can't write '%s': %s; serving it from memory",
+                  path, strerror(errno));
         return 0;
     }
     if (agent_save_state(agent) < 0) {
@@ -94,7 +97,8 @@ int agent_refresh_fallback(struct agent *agent)
     return 0;
 }
 
-/* Switches between the trusted certificate and the fallback when the life cycle says so. */
+/* Switches between the trusted certificate and the fallback when the life cycle says so.
+ */
 static void serve(struct agent *agent, bool trusted)
 {
     if (trusted == agent->is_trusted_served) {
@@ -145,7 +149,8 @@ void agent_plan(struct agent *agent)
         wake_ms = publish_wait_ms;
     }
     if (agent->session != NULL && wake_ms < 1000) {
-        /* What is due waits for the task at work, whose end plans again; only the expiry may not. */
+        /* What is due waits for the task at work, whose end plans again; only the expiry
+         * may not. */
         wake_ms = 1000;
     }
     loop_timer_set(agent->timer, wake_ms > 0 ? wake_ms : 1);
@@ -170,8 +175,8 @@ static void on_network(void *arg)
     char text[512];
     struct life_event event = {.kind = LIFE_NETWORK};
     struct life_now now = agent_now();
-    if (own_addresses_collect(&agent->config->addresses, &agent->config->interfaces, &addresses) <
-        0) {
+    if (own_addresses_collect(&agent->config->addresses, &agent->config->interfaces,
+                              &addresses) < 0) {
         log_warning("network: the addresses can't be read: %s", strerror(errno));
         return;
     }
@@ -219,10 +224,11 @@ static int open_identity(struct agent *agent)
     bool made = false;
     int error = identity_open(agent->config->state_folder, &agent->identity, &made);
     if (error < 0) {
-        log_error("identity key: '%s/identity.pem': %s; it is this device's name and is never "
-                  "replaced: bring it back, or remove it to become a new device",
-                  agent->config->state_folder,
-                  error == ERROR_IO ? strerror(errno) : error_text(error));
+        log_error(
+            "identity key: '%s/identity.pem': %s; it is this device's name and is never "
+            "replaced: bring it back, or remove it to become a new device",
+            agent->config->state_folder,
+            error == ERROR_IO ? strerror(errno) : error_text(error));
         return error;
     }
     log_info("identity: %s%s", agent->identity.id, made ? " (made just now)" : "");
@@ -247,7 +253,8 @@ static int open_addresses(struct agent *agent)
     } else {
         fallback_local_name(agent->local_name, sizeof(agent->local_name));
     }
-    int error = own_addresses_collect(&config->addresses, &config->interfaces, &agent->addresses);
+    int error =
+        own_addresses_collect(&config->addresses, &config->interfaces, &agent->addresses);
     if (error < 0) {
         log_error("network: the addresses can't be read: %s", strerror(errno));
     }
@@ -266,10 +273,12 @@ static int open_https(struct agent *agent)
         return error;
     }
     agent_load_trusted(agent);
-    if (agent->trusted.cert != NULL && agent->trusted_facts.not_after_at > clock_wall_at()) {
+    if (agent->trusted.cert != NULL &&
+        agent->trusted_facts.not_after_at > clock_wall_at()) {
         serve(agent, true);
     }
-    error = terminator_listen(agent->terminator, &agent->config->listen, reason, sizeof(reason));
+    error = terminator_listen(agent->terminator, &agent->config->listen, reason,
+                              sizeof(reason));
     if (error < 0) {
         log_error("HTTPS: %s", reason);
         return error;
@@ -280,7 +289,8 @@ static int open_https(struct agent *agent)
     return 0;
 }
 
-/* `latchkey status` and `renew` come by this socket; without it the agent works all the same. */
+/* `latchkey status` and `renew` come by this socket; without it the agent works all the
+ * same. */
 static void open_control(struct agent *agent)
 {
     char path[AGENT_PATH_CAPACITY];
@@ -297,14 +307,15 @@ static void open_control(struct agent *agent)
     agent_path(agent, "control.sock", path);
     int error = address_parse(path, 0, &address);
     if (error == 0) {
-        error = http_server_new(agent->loop, &options, agent_on_control, agent, &agent->control);
+        error = http_server_new(agent->loop, &options, agent_on_control, agent,
+                                &agent->control);
     }
     if (error == 0) {
         error = http_server_listen(agent->control, &address, NULL);
     }
     if (error < 0) {
-        log_warning("control: can't listen on '%s': %s; 'latchkey status' won't work", path,
-                    error == ERROR_IO ? strerror(errno) : error_text(error));
+        log_warning("control: can't listen on '%s': %s; 'latchkey status' won't work",
+                    path, error == ERROR_IO ? strerror(errno) : error_text(error));
     }
 }
 
@@ -316,7 +327,8 @@ static void open_life(struct agent *agent)
         .not_after_at = agent->trusted_facts.not_after_at,
         .obtained_at = agent->state.obtained_at,
     };
-    life_init(&agent->life, random_below, agent->trusted.cert != NULL ? &certificate : NULL, &now);
+    life_init(&agent->life, random_below,
+              agent->trusted.cert != NULL ? &certificate : NULL, &now);
     int64_t hold_s = agent->state.hold_until_at - now.wall_at;
     if (hold_s > 0) {
         log_info("order: the relay asked to come back in %lld s", (long long)hold_s);
@@ -328,7 +340,8 @@ static int open_events(struct agent *agent)
 {
     int error = loop_timer_new(agent->loop, on_timer, agent, &agent->timer);
     if (error == 0) {
-        error = loop_signal_new(agent->loop, SIGTERM, on_signal, agent, &agent->terminate);
+        error =
+            loop_signal_new(agent->loop, SIGTERM, on_signal, agent, &agent->terminate);
     }
     if (error == 0) {
         error = loop_signal_new(agent->loop, SIGINT, on_signal, agent, &agent->interrupt);
@@ -350,9 +363,11 @@ static int open_agent(struct agent *agent)
         log_error("can't set up the event loop: %s", error_text(error));
         return error;
     }
-    error = worker_session_find(agent->config->worker, agent->worker, sizeof(agent->worker));
+    error =
+        worker_session_find(agent->config->worker, agent->worker, sizeof(agent->worker));
     if (error < 0) {
-        log_error("worker: its path can't be found; name it as `worker` in the configuration");
+        log_error(
+            "worker: its path can't be found; name it as `worker` in the configuration");
         return error;
     }
     error = open_folder(agent);

@@ -1,12 +1,14 @@
 /* From a chain that the worker brought to one that is served, and back.
  *
- *   pending.pem   the key of the order in work (its request is in state.json). It stays until a certificate for it
- *                 is seen served, so that every retry sends the same request: the relay then hands out the chain it
- *                 already has, and no new key counts against the budget for names.
- *   trusted.pem   key and chain, replaced by one rename.
+ * pending.pem is the key of the order in work (its request is in state.json). It stays
+ * until a certificate for it is seen served, so that every retry sends the same request:
+ * the relay then hands out the chain it already has, and no new key counts against the
+ * budget for names.
  *
- * A crash between any two steps leaves an order that the next start resumes, or a trusted.pem whose key is still
- * pending, which the next start notices. */
+ * trusted.pem is key and chain, replaced by one rename.
+ *
+ * A crash between any two steps leaves an order that the next start resumes, or a
+ * trusted.pem whose key is still pending, which the next start notices. */
 #include "device/agent_parts.h"
 
 #include "base/core/clock.h"
@@ -15,14 +17,12 @@
 #include "base/core/text.h"
 #include "base/crypto/csr.h"
 #include "base/crypto/digest.h"
+#include "device/clock_floor.h"
 
 #include <errno.h>
 #include <string.h>
 
 enum { SKEW_S = 86400, KEY_BYTES = 16 << 10 };
-
-/* 2026-11-01: a clock before it was never set. */
-static const int64_t clock_floor_at = 1793491200;
 
 static bool is_zone(const char *zone)
 {
@@ -43,7 +43,8 @@ static bool is_zone(const char *zone)
     return label > 0;
 }
 
-static bool write_wildcard(const struct agent *agent, const char *zone, char ret_name[static 256])
+static bool write_wildcard(const struct agent *agent, const char *zone,
+                           char ret_name[static 256])
 {
     return text_format(ret_name, 256, "*.%s.%s", agent->identity.id, zone);
 }
@@ -101,7 +102,8 @@ static bool is_pending_good(const struct agent *agent, const char *name)
                 text_base64url_decode(text, strlen(text), der, sizeof(der), &size) == 0 &&
                 load_pending(agent, &key) == 0 &&
                 csr_parse(der, size, &csr, reason, sizeof(reason)) == 0 &&
-                key_equal(csr.key, key) && csr.name_count == 1 && strcmp(csr.names[0], name) == 0;
+                key_equal(csr.key, key) && csr.name_count == 1 &&
+                strcmp(csr.names[0], name) == 0;
     csr_free(&csr);
     key_free(key);
     return good;
@@ -136,7 +138,8 @@ static int make_pending(struct agent *agent, const char *name)
     return error;
 }
 
-int agent_make_csr(const char *zone, struct buffer *csr, char *reason, size_t capacity, void *arg)
+int agent_make_csr(const char *zone, struct buffer *csr, char *reason, size_t capacity,
+                   void *arg)
 {
     struct agent *agent = arg;
     char name[256];
@@ -175,12 +178,14 @@ static int check_chain(struct agent *agent, const char *chain, struct bundle *re
         goto out;
     }
     int64_t now_at = clock_wall_at();
-    if (now_at < clock_floor_at) {
-        /* The clock was never set: whether it has begun can't be judged, only what it is for. */
+    if (now_at < CLOCK_FLOOR_AT) {
+        /* The clock was never set: whether it has begun can't be judged, only what it is
+         * for. */
         now_at = cert_not_before_at(bundle.cert);
     }
     write_wildcard(agent, agent->state.zone, name);
-    error = cert_check_issued(bundle.cert, bundle.key, names, 1, now_at, SKEW_S, reason, capacity);
+    error = cert_check_issued(bundle.cert, bundle.key, names, 1, now_at, SKEW_S, reason,
+                              capacity);
     if (error == 0) {
         *ret_bundle = bundle;
         bundle = (struct bundle){.key = NULL};
@@ -207,8 +212,8 @@ static void write_trusted(struct agent *agent)
     if (bundle_save(path, &agent->trusted) < 0) {
         /* HTTPS goes on from memory; the next start will order again. */
         agent->disk_failed = true;
-        log_error("trusted certificate: can't write '%s': %s; serving it from memory", path,
-                  strerror(errno));
+        log_error("trusted certificate: can't write '%s': %s; serving it from memory",
+                  path, strerror(errno));
     }
 }
 
@@ -232,8 +237,8 @@ int agent_install(const char *chain, struct worker_installed *ret_installed, cha
     use_trusted(agent);
     terminator_self_text(agent->terminator, self);
     text_copy(installed.connect, sizeof(installed.connect), self);
-    text_format(installed.name, sizeof(installed.name), "self-check.%s.%s", agent->identity.id,
-                agent->state.zone);
+    text_format(installed.name, sizeof(installed.name), "self-check.%s.%s",
+                agent->identity.id, agent->state.zone);
     text_copy(installed.fingerprint, sizeof(installed.fingerprint),
               agent->trusted_facts.fingerprint);
     *ret_installed = installed;

@@ -13,7 +13,12 @@
 
 enum { AGENT_PATH_CAPACITY = 4096 };
 
-enum agent_task { AGENT_TASK_NONE, AGENT_TASK_CERTIFY, AGENT_TASK_WINDOW, AGENT_TASK_ADDRESSES };
+enum agent_task {
+    AGENT_TASK_NONE,
+    AGENT_TASK_CERTIFY,
+    AGENT_TASK_WINDOW,
+    AGENT_TASK_ADDRESSES
+};
 
 struct agent {
     const struct device_config *config;
@@ -69,21 +74,25 @@ void agent_start_addresses(struct agent *agent);
 bool agent_wants_publication(const struct agent *agent, int64_t *ret_wait_ms);
 
 /* agent_install.c: the handlers of a certify session; ARG is the agent. */
-int agent_make_csr(const char *zone, struct buffer *csr, char *reason, size_t capacity, void *arg);
+int agent_make_csr(const char *zone, struct buffer *csr, char *reason, size_t capacity,
+                   void *arg);
 int agent_install(const char *chain, struct worker_installed *ret_installed, char *reason,
                   size_t capacity, void *arg);
 /* The certificate is served: the order is over. */
 void agent_keep_installed(struct agent *agent);
-/* It is not, or nobody looked: what was there before comes back. Nothing happens without a trial. */
+/* It is not, or nobody looked: what was there before comes back. Nothing happens without
+ * a trial. */
 void agent_undo_install(struct agent *agent);
 /* Forgets key and request of an order. */
 void agent_drop_pending(struct agent *agent);
-/* What a restart finds: the trusted bundle, and whether the pending key has become its key. */
+/* What a restart finds: the trusted bundle, and whether the pending key has become its
+ * key. */
 void agent_load_trusted(struct agent *agent);
 
 /* agent_view.c */
 void agent_fill_status(const struct agent *agent, struct device_status *ret_status);
-void agent_fill_certificate(const struct cert *cert, struct status_certificate *ret_facts);
+void agent_fill_certificate(const struct cert *cert,
+                            struct status_certificate *ret_facts);
 /* Handlers of the pages and of the control socket; ARG is the agent. */
 void agent_on_page(struct http_exchange *exchange, void *arg);
 void agent_on_control(struct http_exchange *exchange, void *arg);

@@ -16,12 +16,19 @@ struct text_member {
     size_t capacity;
 };
 
-#define TEXT_MEMBER(field)                                                                    \
-    {#field, offsetof(struct agent_state, field), sizeof(((struct agent_state *)NULL)->field)}
+#define TEXT_MEMBER(field)                                                               \
+    {                                                                                    \
+#field, offsetof(struct agent_state, field),                                     \
+            sizeof(((struct agent_state *)NULL)->field)                                  \
+    }
 
 static const struct text_member text_members[] = {
-    TEXT_MEMBER(zone),           TEXT_MEMBER(account_url),  TEXT_MEMBER(fallback_fingerprint),
-    TEXT_MEMBER(fallback_names), TEXT_MEMBER(failure_code), TEXT_MEMBER(failure_text),
+    TEXT_MEMBER(zone),
+    TEXT_MEMBER(account_url),
+    TEXT_MEMBER(fallback_fingerprint),
+    TEXT_MEMBER(fallback_names),
+    TEXT_MEMBER(failure_code),
+    TEXT_MEMBER(failure_text),
     TEXT_MEMBER(csr),
 };
 
@@ -30,7 +37,10 @@ struct number_member {
     size_t offset;
 };
 
-#define NUMBER_MEMBER(field) {#field, offsetof(struct agent_state, field)}
+#define NUMBER_MEMBER(field)                                                             \
+    {                                                                                    \
+#field, offsetof(struct agent_state, field)                                      \
+    }
 
 static const struct number_member number_members[] = {
     NUMBER_MEMBER(counter),       NUMBER_MEMBER(published_at), NUMBER_MEMBER(obtained_at),
@@ -70,7 +80,8 @@ static int read_published(const json_t *object, struct own_addresses *ret_publis
     struct own_addresses published = {.count = 0};
     for (size_t i = 0; i < json_array_size(list); i++) {
         const char *text = json_string_value(json_array_get(list, i));
-        if (text == NULL || !lanname_address_parse(text, &published.at[published.count])) {
+        if (text == NULL ||
+            !lanname_address_parse(text, &published.at[published.count])) {
             return ERROR_RANGE;
         }
         published.count++;

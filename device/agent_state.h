@@ -1,5 +1,6 @@
-/* What the agent remembers across restarts beside keys and certificates: FOLDER/state.json. Losing it costs
- * an order at most, so a damaged file is no reason to stop. */
+/* What the agent remembers across restarts beside keys and certificates:
+ * FOLDER/state.json. Losing it costs an order at most, so a damaged file is no reason to
+ * stop. */
 #ifndef DEVICE_AGENT_STATE_H
 #define DEVICE_AGENT_STATE_H
 
@@ -15,29 +16,33 @@ enum {
 };
 
 struct agent_state {
-    char zone[AGENT_STATE_ZONE_CAPACITY];   /* the relay's zone; "" until known */
-    char account_url[LIMIT_URL_BYTES + 1];  /* "" until known */
-    char *order;                            /* the worker's saved order, or NULL; owned */
-    char csr[AGENT_STATE_CSR_CAPACITY];     /* base64url of the request in work, by pending.pem */
-    int64_t counter;                        /* of the last publication */
-    struct own_addresses published;         /* what the relay holds for the stable name */
-    int64_t published_at;                   /* 0: nothing is published */
-    int64_t obtained_at;                    /* when the trusted certificate was installed; 0: none */
-    int64_t hold_until_at;                  /* the relay asked not to come before; 0: no */
-    char fallback_fingerprint[65];          /* hex SHA-256 of the fallback leaf */
-    char fallback_names[1024];              /* what it was made for, see fallback.c */
-    char failure_code[AGENT_STATE_CODE_CAPACITY]; /* of the last failed order; "" after a success */
+    char zone[AGENT_STATE_ZONE_CAPACITY];  /* the relay's zone; "" until known */
+    char account_url[LIMIT_URL_BYTES + 1]; /* "" until known */
+    char *order;                           /* the worker's saved order, or NULL; owned */
+    char csr[AGENT_STATE_CSR_CAPACITY];    /* base64url of the request in work, by
+                                              pending.pem */
+    int64_t counter;                       /* of the last publication */
+    struct own_addresses published;        /* what the relay holds for the stable name */
+    int64_t published_at;                  /* 0: nothing is published */
+    int64_t obtained_at;   /* when the trusted certificate was installed; 0: none */
+    int64_t hold_until_at; /* the relay asked not to come before; 0: no */
+    char fallback_fingerprint[65]; /* hex SHA-256 of the fallback leaf */
+    char fallback_names[1024];     /* what it was made for, see fallback.c */
+    char failure_code[AGENT_STATE_CODE_CAPACITY]; /* of the last failed order; "" after a
+                                                     success */
     char failure_text[AGENT_STATE_TEXT_CAPACITY];
     int64_t failure_at;
 };
 
-/* Reads PATH. ERROR_NOT_FOUND when there is none, ERROR_SYNTAX or ERROR_RANGE when it makes no sense:
- * *RET_STATE is empty then. Free with agent_state_free in any case. Blocks on the disk. */
+/* Reads PATH. ERROR_NOT_FOUND when there is none, ERROR_SYNTAX or ERROR_RANGE when it
+ * makes no sense: *RET_STATE is empty then. Free with agent_state_free in any case.
+ * Blocks on the disk. */
 int agent_state_load(const char *path, struct agent_state *ret_state) MUST_CHECK;
 /* Writes it atomically and durably, mode 0600. Blocks on the disk. */
 int agent_state_save(const char *path, const struct agent_state *state) MUST_CHECK;
 /* The same from and to text. */
-int agent_state_parse(const void *data, size_t size, struct agent_state *ret_state) MUST_CHECK;
+int agent_state_parse(const void *data, size_t size,
+                      struct agent_state *ret_state) MUST_CHECK;
 int agent_state_dump(const struct agent_state *state, struct buffer *text) MUST_CHECK;
 /* Replaces the order by a copy of TEXT; NULL: none. */
 int agent_state_set_order(struct agent_state *state, const char *text) MUST_CHECK;

@@ -1,5 +1,6 @@
-/* The three tasks that the agent gives to workers, and what their ends mean. One worker at a time: an order
- * goes before a publication, a publication before the question for the renewal window. */
+/* The three tasks that the agent gives to workers, and what their ends mean. One worker
+ * at a time: an order goes before a publication, a publication before the question for
+ * the renewal window. */
 #include "device/agent_parts.h"
 
 #include "base/core/clock.h"
@@ -92,7 +93,8 @@ static const char *or_null(const char *text)
 }
 
 /* What every task carries. */
-static int begin_task(const struct agent *agent, const char *kind, struct worker_message *task)
+static int begin_task(const struct agent *agent, const char *kind,
+                      struct worker_message *task)
 {
     json_t *jwk = NULL;
     int error = worker_message_new(WORKER_TASK, task);
@@ -112,7 +114,8 @@ static int begin_task(const struct agent *agent, const char *kind, struct worker
         error = json_set_text(task->body, "ca_file", or_null(agent->config->ca_file));
     }
     if (error == 0) {
-        error = json_set_text(task->body, "account_url", or_null(agent->state.account_url));
+        error =
+            json_set_text(task->body, "account_url", or_null(agent->state.account_url));
     }
     return error == 0 ? add_name_servers(agent, task->body) : error;
 }
@@ -263,7 +266,8 @@ static void end_window(struct agent *agent, const struct worker_result *result)
     struct life_event event = {
         .kind = LIFE_WINDOW,
         .retry_after_s = result->retry_after_s,
-        /* A window that begins after the certificate's end, or that ends before it begins, is none. */
+        /* A window that begins after the certificate's end, or that ends before it
+           begins, is none. */
         .has_window = result->outcome == WORKER_OUTCOME_WINDOW && result->has_window &&
                       result->window_end_at > result->window_start_at &&
                       result->window_start_at < agent->trusted_facts.not_after_at,
@@ -291,15 +295,16 @@ static void end_addresses(struct agent *agent, const struct worker_result *resul
         agent->published_once = true;
         agent->publish_failures = 0;
         agent->publish_mono_ms = 0;
-        log_info("addresses: %s.%s.%s now leads to %s", agent->config->name, agent->identity.id,
-                 agent->state.zone, text);
+        log_info("addresses: %s.%s.%s now leads to %s", agent->config->name,
+                 agent->identity.id, agent->state.zone, text);
         if (agent_save_state(agent) < 0) {
             agent->disk_failed = true;
         }
         return;
     }
     agent->publish_failures++;
-    int64_t wait_ms = backoff_wait_ms(&publish_range, agent->publish_failures, random_below);
+    int64_t wait_ms =
+        backoff_wait_ms(&publish_range, agent->publish_failures, random_below);
     if (result->permanent) {
         wait_ms = publish_range.longest_s * 1000;
     }
@@ -345,15 +350,16 @@ static void on_end(const struct worker_result *result, void *arg)
     agent_plan(agent);
 }
 
-static int on_save(const char *account_url, const char *order, char *reason, size_t capacity,
-                   void *arg)
+static int on_save(const char *account_url, const char *order, char *reason,
+                   size_t capacity, void *arg)
 {
     struct agent *agent = arg;
     if (account_url != NULL) {
         if (strcmp(agent->state.account_url, account_url) != 0) {
             log_info("enrolment: the account is '%s'", account_url);
         }
-        if (!text_copy(agent->state.account_url, sizeof(agent->state.account_url), account_url)) {
+        if (!text_copy(agent->state.account_url, sizeof(agent->state.account_url),
+                       account_url)) {
             return ERROR_LIMIT;
         }
     }
@@ -406,7 +412,8 @@ static void start(struct agent *agent, enum agent_task kind,
         agent->task = kind;
     } else {
         char text[LIMIT_DETAIL_BYTES];
-        text_format(text, sizeof(text), "'%s' could not be given a task: %s", agent->worker,
+        text_format(text, sizeof(text), "'%s' could not be given a task: %s",
+                    agent->worker,
                     error == ERROR_IO ? strerror(errno) : error_text(error));
         struct worker_result result = {
             .outcome = WORKER_OUTCOME_FAILED,
@@ -447,7 +454,8 @@ bool agent_wants_publication(const struct agent *agent, int64_t *ret_wait_ms)
                now.wall_at - agent->state.published_at > REPUBLISH_S ||
                !own_addresses_equal(&agent->state.published, &agent->addresses);
     bool any = agent->addresses.count > 0 || agent->state.published.count > 0;
-    if (agent->state.account_url[0] == '\0' || agent->state.zone[0] == '\0' || !due || !any) {
+    if (agent->state.account_url[0] == '\0' || agent->state.zone[0] == '\0' || !due ||
+        !any) {
         return false;
     }
     int64_t wait_ms = agent->publish_mono_ms - now.mono_ms;

@@ -1,5 +1,6 @@
-/* What the agent shows: the snapshot, and the two servers that read it. The control socket is for this
- * machine's root only (its folder is 0700), so it needs no Host check and may also ask for a renewal. */
+/* What the agent shows: the snapshot, and the two servers that read it. The control
+ * socket is for this machine's root only (its folder is 0700), so it needs no Host check
+ * and may also ask for a renewal. */
 #include "device/agent_parts.h"
 
 #include "base/core/log.h"
@@ -29,7 +30,8 @@ void agent_fill_certificate(const struct cert *cert, struct status_certificate *
 void agent_fill_status(const struct agent *agent, struct device_status *ret_status)
 {
     struct life_now now = agent_now();
-    bool has_trusted = agent->life.state == LIFE_TRUSTED || agent->life.state == LIFE_RENEWING;
+    bool has_trusted =
+        agent->life.state == LIFE_TRUSTED || agent->life.state == LIFE_RENEWING;
     int64_t wait_ms = agent->life.retry_mono_ms - now.mono_ms;
     *ret_status = (struct device_status){
         .now_at = now.wall_at,

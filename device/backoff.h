@@ -1,4 +1,5 @@
-/* How long to wait after a failure: doubling, with jitter, between a first wait and a longest one. Pure. */
+/* How long to wait after a failure: doubling, with jitter, between a first wait and a
+ * longest one. Pure. */
 #ifndef DEVICE_BACKOFF_H
 #define DEVICE_BACKOFF_H
 
@@ -12,9 +13,9 @@ struct backoff_range {
     int64_t longest_s; /* no wait is longer (before jitter) */
 };
 
-/* The wait after FAILURES failures in a row (1 or more), in milliseconds: first * 2^(failures-1), at
- * most the longest, then 75..125 % of it, so that a fleet that failed together does not come back
- * together. */
+/* The wait after FAILURES failures in a row (1 or more), in milliseconds: first *
+ * 2^(failures-1), at most the longest, then 75..125 % of it, so that a fleet that failed
+ * together does not come back together. */
 int64_t backoff_wait_ms(const struct backoff_range *range, unsigned failures,
                         backoff_random_fn *random);
 

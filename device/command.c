@@ -30,8 +30,9 @@ bool command_parse(const char *command, int argc, char **argv, unsigned takes,
         } else if ((takes & COMMAND_TAKES_SVG) != 0 && strcmp(argv[i], "--svg") == 0) {
             options.svg = true;
         } else {
-            fprintf(stderr, "latchkey %s: '%s' is not understood; see 'latchkey --help'\n", command,
-                    argv[i]);
+            fprintf(stderr,
+                    "latchkey %s: '%s' is not understood; see 'latchkey --help'\n",
+                    command, argv[i]);
             return false;
         }
     }
@@ -56,7 +57,8 @@ int command_read_config(const char *path, struct device_config *ret_config)
     return error;
 }
 
-int command_find_folder(const struct command_options *options, char *ret_folder, size_t capacity)
+int command_find_folder(const struct command_options *options, char *ret_folder,
+                        size_t capacity)
 {
     if (options->state != NULL) {
         return text_copy(ret_folder, capacity, options->state) ? 0 : ERROR_LIMIT;

@@ -1,4 +1,5 @@
-/* latchkey's commands: each parses its own arguments, does its work and returns the exit status. */
+/* latchkey's commands: each parses its own arguments, does its work and returns the exit
+ * status. */
 #ifndef DEVICE_COMMAND_H
 #define DEVICE_COMMAND_H
 
@@ -16,8 +17,8 @@ struct command_options {
 
 enum { COMMAND_TAKES_JSON = 1, COMMAND_TAKES_SVG = 2 };
 
-/* Reads ARGC arguments: --config FILE, --state FOLDER, and those of TAKES. On a wrong one a sentence is
- * printed that names COMMAND and the argument, and false returned. */
+/* Reads ARGC arguments: --config FILE, --state FOLDER, and those of TAKES. On a wrong one
+ * a sentence is printed that names COMMAND and the argument, and false returned. */
 bool command_parse(const char *command, int argc, char **argv, unsigned takes,
                    struct command_options *ret_options);
 /* Reads the configuration file; its faults are printed. */

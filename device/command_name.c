@@ -14,7 +14,8 @@ enum { LONGEST_NAME = 253, ID_AND_DOTS = 32 + 1 + 63 + 1 };
 static bool is_zone(const char *zone)
 {
     size_t size = strlen(zone);
-    if (size == 0 || size > LONGEST_NAME - ID_AND_DOTS || zone[0] == '.' || strstr(zone, "..")) {
+    if (size == 0 || size > LONGEST_NAME - ID_AND_DOTS || zone[0] == '.' ||
+        strstr(zone, "..")) {
         return false;
     }
     for (size_t i = 0; i < size; i++) {
@@ -32,7 +33,8 @@ int command_name(int argc, char **argv)
     char id[KEY_ID_SIZE + 1];
     struct key *key = NULL;
     if (argc != 2) {
-        fputs("latchkey name: needs a key file and a zone: latchkey name KEYFILE ZONE\n", stderr);
+        fputs("latchkey name: needs a key file and a zone: latchkey name KEYFILE ZONE\n",
+              stderr);
         return COMMAND_USAGE;
     }
     if (!text_copy(zone, sizeof(zone), argv[1])) {
@@ -43,7 +45,8 @@ int command_name(int argc, char **argv)
         zone[strlen(zone) - 1] = '\0';
     }
     if (!is_zone(zone)) {
-        fprintf(stderr, "latchkey name: '%s' is no zone, such as lan.example.com\n", argv[1]);
+        fprintf(stderr, "latchkey name: '%s' is no zone, such as lan.example.com\n",
+                argv[1]);
         return COMMAND_USAGE;
     }
     int error = key_file_read(argv[0], &key);

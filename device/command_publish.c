@@ -1,5 +1,6 @@
-/* `latchkey publish KEYFILE ADDRESS... --relay URL`: for devices that run another ACME client. This process
- * holds the key and signs; a worker does the rest, as for the agent. */
+/* `latchkey publish KEYFILE ADDRESS... --relay URL`: for devices that run another ACME
+ * client. This process holds the key and signs; a worker does the rest, as for the agent.
+ */
 #include "base/core/clock.h"
 #include "base/core/log.h"
 #include "base/core/text.h"
@@ -48,7 +49,9 @@ static bool parse_option(struct publication *wanted, int argc, char **argv, int 
                wanted->name_server_count < NAME_SERVERS_MAX) {
         wanted->name_servers[wanted->name_server_count++] = value;
     } else {
-        fprintf(stderr, "latchkey publish: '%s' is not understood; see 'latchkey --help'\n", option);
+        fprintf(stderr,
+                "latchkey publish: '%s' is not understood; see 'latchkey --help'\n",
+                option);
         return false;
     }
     return true;
@@ -65,13 +68,15 @@ static bool parse_address(struct publication *wanted, const char *text)
     }
     if (!lanname_allowed(&address, &policy)) {
         fprintf(stderr,
-                "latchkey publish: '%s' is no private address; a relay answers 10/8, 172.16/12, "
+                "latchkey publish: '%s' is no private address; a relay answers 10/8, "
+                "172.16/12, "
                 "192.168/16 and fd00::/8\n",
                 text);
         return false;
     }
     if (addresses->count == LIMIT_DEVICE_ADDRESSES) {
-        fprintf(stderr, "latchkey publish: at most %d addresses\n", LIMIT_DEVICE_ADDRESSES);
+        fprintf(stderr, "latchkey publish: at most %d addresses\n",
+                LIMIT_DEVICE_ADDRESSES);
         return false;
     }
     addresses->at[addresses->count++] = address;
@@ -92,8 +97,10 @@ static bool parse(struct publication *wanted, int argc, char **argv)
             return false;
         }
     }
-    if (wanted->key_file == NULL || wanted->addresses.count == 0 || wanted->relay == NULL) {
-        fputs("latchkey publish: needs a key file, an address and the relay: latchkey publish "
+    if (wanted->key_file == NULL || wanted->addresses.count == 0 ||
+        wanted->relay == NULL) {
+        fputs("latchkey publish: needs a key file, an address and the relay: latchkey "
+              "publish "
               "KEYFILE ADDRESS... --relay URL\n",
               stderr);
         return false;
@@ -119,7 +126,8 @@ static int text_list(const char *const *texts, size_t count, json_t **ret_list)
     return list != NULL ? 0 : ERROR_MEMORY;
 }
 
-static int set_texts(json_t *object, const char *key, const char *const *texts, size_t count)
+static int set_texts(json_t *object, const char *key, const char *const *texts,
+                     size_t count)
 {
     json_t *list = NULL;
     int error = text_list(texts, count, &list);
@@ -171,7 +179,8 @@ static void on_end(const struct worker_result *result, void *arg)
         puts("Published.");
     } else if (strcmp(result->code, "account") == 0) {
         fprintf(stderr,
-                "latchkey publish: %s; the device's own ACME client must have made its account with "
+                "latchkey publish: %s; the device's own ACME client must have made its "
+                "account with "
                 "this key first\n",
                 result->text);
     } else {
@@ -231,10 +240,11 @@ int command_publish(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     int error = key_file_read(wanted.key_file, &key);
     if (error < 0) {
-        fprintf(stderr,
-                "latchkey publish: '%s': %s; it must be a private key in PEM, or certbot's "
-                "private_key.json\n",
-                wanted.key_file, error == ERROR_IO ? strerror(errno) : error_text(error));
+        fprintf(
+            stderr,
+            "latchkey publish: '%s': %s; it must be a private key in PEM, or certbot's "
+            "private_key.json\n",
+            wanted.key_file, error == ERROR_IO ? strerror(errno) : error_text(error));
         return EXIT_FAILURE;
     }
     error = publish(&wanted, key);

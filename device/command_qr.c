@@ -1,5 +1,5 @@
-/* `latchkey qr`: the fingerprint as read from the device itself. It needs the state folder, not the
- * agent. */
+/* `latchkey qr`: the fingerprint as read from the device itself. It needs the state
+ * folder, not the agent. */
 #include "base/core/text.h"
 #include "device/bundle.h"
 #include "device/command.h"
@@ -16,8 +16,8 @@
 enum { FOLDER_CAPACITY = 4096, DRAWING_BYTES = 64 << 10, HTTPS_PORT = 443 };
 
 /* Where the device is reached, as far as it can be known without the agent. */
-static void find_place(const struct command_options *options, struct own_addresses *ret_addresses,
-                       uint16_t *ret_port)
+static void find_place(const struct command_options *options,
+                       struct own_addresses *ret_addresses, uint16_t *ret_port)
 {
     static const struct conf_texts none = {.count = 0};
     struct device_config config;
@@ -26,13 +26,16 @@ static void find_place(const struct command_options *options, struct own_address
     *ret_addresses = (struct own_addresses){.count = 0};
     if (options->state != NULL) {
         if (own_addresses_collect(&none, &none, ret_addresses) < 0) {
-            fputs("latchkey qr: the addresses can't be read; the code goes without\n", stderr);
+            fputs("latchkey qr: the addresses can't be read; the code goes without\n",
+                  stderr);
         }
         return;
     }
     if (command_read_config(options->config, &config) == 0) {
-        if (own_addresses_collect(&config.addresses, &config.interfaces, ret_addresses) < 0) {
-            fputs("latchkey qr: the addresses can't be read; the code goes without\n", stderr);
+        if (own_addresses_collect(&config.addresses, &config.interfaces, ret_addresses) <
+            0) {
+            fputs("latchkey qr: the addresses can't be read; the code goes without\n",
+                  stderr);
         }
         if (config.listen.count > 0 &&
             address_parse(config.listen.at[0], HTTPS_PORT, &listen) == 0) {
@@ -81,9 +84,8 @@ static int draw(const struct command_options *options, const char *folder,
     find_place(options, &addresses, &port);
     int error = qr_payload(identity->pin, &addresses, port, payload);
     if (error == 0) {
-        error = options->svg
-                    ? qr_svg(payload, page_text(PAGE_TEXT_QR_LABEL), &drawing)
-                    : qr_terminal(payload, isatty(STDOUT_FILENO) == 1, &drawing);
+        error = options->svg ? qr_svg(payload, page_text(PAGE_TEXT_QR_LABEL), &drawing)
+                             : qr_terminal(payload, isatty(STDOUT_FILENO) == 1, &drawing);
     }
     if (error < 0) {
         fprintf(stderr, "latchkey qr: the code can't be drawn: %s\n", error_text(error));
@@ -114,8 +116,9 @@ int command_qr(int argc, char **argv)
     }
     int error = identity_read(folder, &identity);
     if (error < 0) {
-        fprintf(stderr, "latchkey qr: '%s/identity.pem': %s%s\n", folder, error_text(error),
-                error == ERROR_NOT_FOUND ? "; the agent makes it when it first runs" : "");
+        fprintf(
+            stderr, "latchkey qr: '%s/identity.pem': %s%s\n", folder, error_text(error),
+            error == ERROR_NOT_FOUND ? "; the agent makes it when it first runs" : "");
         return EXIT_FAILURE;
     }
     error = draw(&options, folder, &identity);

@@ -14,22 +14,27 @@ static int complain(const char *command, const char *folder, int error)
     switch (error) {
     case ERROR_NOT_FOUND:
         fprintf(stderr,
-                "latchkey %s: no agent answers in '%s'; start it with 'latchkey run', or name its "
+                "latchkey %s: no agent answers in '%s'; start it with 'latchkey run', or "
+                "name its "
                 "folder with --state\n",
                 command, folder);
         return COMMAND_NO_AGENT;
     case ERROR_DENIED:
-        fprintf(stderr, "latchkey %s: the agent's socket in '%s' is its user's only; try as root\n",
-                command, folder);
+        fprintf(
+            stderr,
+            "latchkey %s: the agent's socket in '%s' is its user's only; try as root\n",
+            command, folder);
         return EXIT_FAILURE;
     default:
-        fprintf(stderr, "latchkey %s: the agent in '%s' does not answer as it should: %s\n", command,
-                folder, error_text(error));
+        fprintf(stderr,
+                "latchkey %s: the agent in '%s' does not answer as it should: %s\n",
+                command, folder, error_text(error));
         return EXIT_FAILURE;
     }
 }
 
-/* Text from the agent may quote the relay: only printable characters reach the terminal. */
+/* Text from the agent may quote the relay: only printable characters reach the terminal.
+ */
 static void print_row(const char *label, const char *value)
 {
     char text[1024];
@@ -52,7 +57,8 @@ static void print_certificate(const char *label, const json_t *certificate)
     char text[512];
     if (certificate != NULL &&
         text_format(text, sizeof(text), "serial %s by %s, until %s",
-                    json_get_text(certificate, "serial"), json_get_text(certificate, "issuer"),
+                    json_get_text(certificate, "serial"),
+                    json_get_text(certificate, "issuer"),
                     json_get_text(certificate, "notAfter"))) {
         print_row(label, text);
     }
@@ -138,7 +144,8 @@ int command_renew(int argc, char **argv)
     if (error < 0) {
         return complain("renew", folder, error);
     }
-    puts("The agent is asking for a new certificate; 'latchkey status' shows what comes of it.");
+    puts("The agent is asking for a new certificate; 'latchkey status' shows what comes "
+         "of it.");
     json_decref(object);
     return EXIT_SUCCESS;
 }

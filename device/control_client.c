@@ -15,7 +15,8 @@ static int connect_to(const char *folder, int *ret_fd)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     struct timeval timeout = {.tv_sec = TIMEOUT_S};
-    if (!text_format(address.sun_path, sizeof(address.sun_path), "%s/control.sock", folder)) {
+    if (!text_format(address.sun_path, sizeof(address.sun_path), "%s/control.sock",
+                     folder)) {
         return ERROR_LIMIT;
     }
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);

@@ -4,9 +4,9 @@
 
 #include "base/core/json.h"
 
-/* Sends "METHOD PATH" to FOLDER/control.sock and reads the JSON of a 200 response; json_decref() it.
- * ERROR_NOT_FOUND when no agent listens there, ERROR_DENIED when the system keeps us out, ERROR_TIMEOUT
- * after ten seconds. Blocks until then. */
+/* Sends "METHOD PATH" to FOLDER/control.sock and reads the JSON of a 200 response;
+ * json_decref() it. ERROR_NOT_FOUND when no agent listens there, ERROR_DENIED when the
+ * system keeps us out, ERROR_TIMEOUT after ten seconds. Blocks until then. */
 int control_client_call(const char *folder, const char *method, const char *path,
                         json_t **ret_object) MUST_CHECK;
 

@@ -39,7 +39,8 @@ const char *device_config_split_relay(const char *relay, char *ret_url, char *re
     if (pin[0] != '\0' &&
         (strlen(pin) != PIN_SIZE ||
          text_base64url_decode(pin, PIN_SIZE, hash, sizeof(hash), &hash_size) < 0)) {
-        return "must have 43 characters of base64url after '#': the pin of the relay's key";
+        return "must have 43 characters of base64url after '#': the pin of the relay's "
+               "key";
     }
     memcpy(ret_url, relay, url_size);
     ret_url[url_size] = '\0';
@@ -65,23 +66,26 @@ static const char *check_listen(const char *value)
 static const char *check_name_server(const char *value)
 {
     struct address address;
-    return address_parse(value, 53, &address) == 0 ? NULL : "must be 'address' or 'address:port'";
+    return address_parse(value, 53, &address) == 0
+               ? NULL
+               : "must be 'address' or 'address:port'";
 }
 
 static const char *check_label(const char *value)
 {
     return lanname_is_host_label((const uint8_t *)value, strlen(value))
                ? NULL
-               : "must be a label of 1 to 32 letters, digits and hyphens that does not look like "
+               : "must be a label of 1 to 32 letters, digits and hyphens that does not "
+                 "look like "
                  "an address";
 }
 
 static const char *check_local_name(const char *value)
 {
     size_t label = strcspn(value, ".");
-    return value[0] == '\0' ||
-                   (label <= LANNAME_LABEL_MAX && text_equal_nocase(value + label, ".local") &&
-                    lanname_is_host_label((const uint8_t *)value, label))
+    return value[0] == '\0' || (label <= LANNAME_LABEL_MAX &&
+                                text_equal_nocase(value + label, ".local") &&
+                                lanname_is_host_label((const uint8_t *)value, label))
                ? NULL
                : "must be a name such as 'camera.local'";
 }
@@ -89,12 +93,14 @@ static const char *check_local_name(const char *value)
 static const char *check_address(const char *value)
 {
     struct lanname_address address;
-    return lanname_address_parse(value, &address) ? NULL : "must be an IPv4 or IPv6 address";
+    return lanname_address_parse(value, &address) ? NULL
+                                                  : "must be an IPv4 or IPv6 address";
 }
 
 static const char *check_path(const char *value)
 {
-    return value[0] == '\0' || value[0] == '/' ? NULL : "must be a path that starts with '/'";
+    return value[0] == '\0' || value[0] == '/' ? NULL
+                                               : "must be a path that starts with '/'";
 }
 
 #define FIELD(field) offsetof(struct device_config, field)
@@ -186,20 +192,22 @@ static int complete(struct device_config *config)
 {
     text_lower(config->name);
     text_lower(config->local_name);
-    return device_config_split_relay(config->relay, config->directory, config->relay_pin) == NULL
+    return device_config_split_relay(config->relay, config->directory,
+                                     config->relay_pin) == NULL
                ? 0
                : ERROR_SYNTAX;
 }
 
-int device_config_read(const char *path, struct device_config *ret_config, struct buffer *report)
+int device_config_read(const char *path, struct device_config *ret_config,
+                       struct buffer *report)
 {
     *ret_config = (struct device_config){.relay = NULL};
     int error = conf_read(path, rows, ROW_COUNT, ret_config, report);
     return error < 0 ? error : complete(ret_config);
 }
 
-int device_config_parse(const char *name, const char *text, struct device_config *ret_config,
-                        struct buffer *report)
+int device_config_parse(const char *name, const char *text,
+                        struct device_config *ret_config, struct buffer *report)
 {
     *ret_config = (struct device_config){.relay = NULL};
     int error = conf_parse(name, text, rows, ROW_COUNT, ret_config, report);

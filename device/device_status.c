@@ -55,8 +55,9 @@ const char *device_status_reason(const struct device_status *status)
     if (status->is_trusted) {
         return "trusted";
     }
-    return status->state == LIFE_EXPIRED || status->state == LIFE_RECOVERING ? "expired"
-                                                                             : "no-certificate-yet";
+    return status->state == LIFE_EXPIRED || status->state == LIFE_RECOVERING
+               ? "expired"
+               : "no-certificate-yet";
 }
 
 static int set_time(json_t *object, const char *key, int64_t at)
@@ -111,7 +112,8 @@ static int set_urls(json_t *object, const struct device_status *status)
         char text[46];
         lanname_address_text(&status->addresses->at[i], text);
         error = append_url(addresses, text);
-        if (error == 0 && device_status_address_url(status, &status->addresses->at[i], url)) {
+        if (error == 0 &&
+            device_status_address_url(status, &status->addresses->at[i], url)) {
             error = append_url(named, url);
         }
     }
@@ -139,7 +141,8 @@ static int set_failure(json_t *object, const struct device_status *status)
     json_t *failure = json_object();
     int error = json_set_text(failure, "code", status->failure_code);
     if (error == 0) {
-        error = json_set_text(failure, "sentence", page_text_failure(status->failure_code));
+        error =
+            json_set_text(failure, "sentence", page_text_failure(status->failure_code));
     }
     if (error == 0) {
         error = json_set_text(failure, "detail", status->failure_text);

@@ -1,5 +1,5 @@
-/* A snapshot of the agent for people and programs: the page, status.json and `latchkey status` are made from
- * it alone. */
+/* A snapshot of the agent for people and programs: the page, status.json and `latchkey
+ * status` are made from it alone. */
 #ifndef DEVICE_DEVICE_STATUS_H
 #define DEVICE_DEVICE_STATUS_H
 
@@ -21,8 +21,8 @@ struct status_certificate {
 struct device_status {
     int64_t now_at;
     const char *id;
-    const char *pin; /* base32, 52 characters */
-    const char *zone; /* "" : not yet known */
+    const char *pin;   /* base32, 52 characters */
+    const char *zone;  /* "" : not yet known */
     const char *label; /* "home" */
     const char *local_name;
     const char *directory; /* the relay's */
@@ -44,7 +44,8 @@ struct device_status {
 
 enum { STATUS_NAME_CAPACITY = 300 };
 
-/* "https://192-168-1-51.<id>.<zone>[:port]/" for an address; false when the zone is unknown. */
+/* "https://192-168-1-51.<id>.<zone>[:port]/" for an address; false when the zone is
+ * unknown. */
 bool device_status_address_url(const struct device_status *status,
                                const struct lanname_address *address,
                                char ret_url[static STATUS_NAME_CAPACITY]);
@@ -55,9 +56,11 @@ bool device_status_stable_url(const struct device_status *status,
 bool device_status_plain_url(const struct device_status *status,
                              const struct lanname_address *address,
                              char ret_url[static STATUS_NAME_CAPACITY]);
-/* Why this certificate is in use, as a stable word: "trusted", "no-certificate-yet", "expired". */
+/* Why this certificate is in use, as a stable word: "trusted", "no-certificate-yet",
+ * "expired". */
 const char *device_status_reason(const struct device_status *status);
 /* The whole as JSON; json_decref() it. No secret is in it. */
-int device_status_to_json(const struct device_status *status, json_t **ret_object) MUST_CHECK;
+int device_status_to_json(const struct device_status *status,
+                          json_t **ret_object) MUST_CHECK;
 
 #endif

@@ -1,19 +1,17 @@
-/* People who clicked through a browser's warning did so for one certificate: it is kept as long as it fits,
- * and made anew only when addresses or names change or its end comes near. A clock that stands at 1970 must not
- * make a certificate that ended years ago, so its life counts from a floor: the release of this
- * program. */
+/* People who clicked through a browser's warning did so for one certificate: it is kept
+ * as long as it fits, and made anew only when addresses or names change or its end comes
+ * near. A clock that stands at 1970 must not make a certificate that ended years ago, so
+ * its life counts from a floor: the release of this program. */
 #include "device/fallback.h"
 
 #include "base/core/text.h"
 #include "base/crypto/digest.h"
+#include "device/clock_floor.h"
 
 #include <string.h>
 #include <unistd.h>
 
 enum { DAY_S = 86400, LIFE_S = 397 * DAY_S, SPARE_S = 30 * DAY_S, NAMES_MAX = 3 };
-
-/* 2026-11-01. */
-static const int64_t floor_at = 1793491200;
 
 struct subject_texts {
     char wildcard[256];
@@ -29,8 +27,8 @@ static int fill_texts(const struct fallback_subject *subject, struct subject_tex
 {
     texts->names[texts->name_count++] = subject->local_name;
     if (subject->zone[0] != '\0') {
-        if (!text_format(texts->wildcard, sizeof(texts->wildcard), "*.%s.%s", subject->identity->id,
-                         subject->zone) ||
+        if (!text_format(texts->wildcard, sizeof(texts->wildcard), "*.%s.%s",
+                         subject->identity->id, subject->zone) ||
             !text_format(texts->apex, sizeof(texts->apex), "%s.%s", subject->identity->id,
                          subject->zone)) {
             return ERROR_LIMIT;
@@ -74,8 +72,9 @@ static bool is_good(const struct bundle *bundle, const char *description, int64_
                     const struct agent_state *state)
 {
     char hash[65];
-    int64_t used_at = now_at > floor_at ? now_at : floor_at;
-    return fingerprint(bundle->cert, hash) == 0 && strcmp(hash, state->fallback_fingerprint) == 0 &&
+    int64_t used_at = now_at > CLOCK_FLOOR_AT ? now_at : CLOCK_FLOOR_AT;
+    return fingerprint(bundle->cert, hash) == 0 &&
+           strcmp(hash, state->fallback_fingerprint) == 0 &&
            strcmp(description, state->fallback_names) == 0 &&
            cert_not_after_at(bundle->cert) - used_at > SPARE_S;
 }
@@ -89,7 +88,7 @@ static int make(const struct fallback_subject *subject, const struct subject_tex
     if (texts->name_count > 1) {
         permitted[permitted_count++] = texts->apex;
     }
-    int64_t base_at = now_at > floor_at ? now_at : floor_at;
+    int64_t base_at = now_at > CLOCK_FLOOR_AT ? now_at : CLOCK_FLOOR_AT;
     int64_t from_at = (now_at < base_at ? now_at : base_at) - DAY_S;
     struct cert *issuer = NULL;
     struct bundle bundle = {.key = NULL};
@@ -97,13 +96,14 @@ static int make(const struct fallback_subject *subject, const struct subject_tex
     if (error < 0) {
         goto out;
     }
-    error = cert_make_identity(identity->key, identity->id, permitted, permitted_count, &issuer);
+    error = cert_make_identity(identity->key, identity->id, permitted, permitted_count,
+                               &issuer);
     if (error < 0) {
         goto out;
     }
-    error = cert_make_leaf(issuer, identity->key, bundle.key, texts->names, texts->name_count,
-                           texts->address_list, texts->address_count, from_at > 0 ? from_at : 0,
-                           base_at + LIFE_S, &bundle.cert);
+    error = cert_make_leaf(issuer, identity->key, bundle.key, texts->names,
+                           texts->name_count, texts->address_list, texts->address_count,
+                           from_at > 0 ? from_at : 0, base_at + LIFE_S, &bundle.cert);
     if (error == 0) {
         *ret_bundle = bundle;
         bundle = (struct bundle){.key = NULL};
@@ -114,9 +114,9 @@ out:
     return error;
 }
 
-int fallback_open(const char *path, const struct fallback_subject *subject, int64_t now_at,
-                  struct agent_state *state, struct bundle *ret_bundle, bool *ret_made,
-                  bool *ret_written)
+int fallback_open(const char *path, const struct fallback_subject *subject,
+                  int64_t now_at, struct agent_state *state, struct bundle *ret_bundle,
+                  bool *ret_made, bool *ret_written)
 {
     struct subject_texts texts = {.name_count = 0};
     char description[sizeof(state->fallback_names)];
@@ -141,9 +141,10 @@ int fallback_open(const char *path, const struct fallback_subject *subject, int6
     if (error < 0) {
         return error;
     }
-    *ret_written = bundle_save(path, &bundle) == 0 &&
-                   fingerprint(bundle.cert, state->fallback_fingerprint) == 0 &&
-                   text_copy(state->fallback_names, sizeof(state->fallback_names), description);
+    *ret_written =
+        bundle_save(path, &bundle) == 0 &&
+        fingerprint(bundle.cert, state->fallback_fingerprint) == 0 &&
+        text_copy(state->fallback_names, sizeof(state->fallback_names), description);
     *ret_bundle = bundle;
     *ret_made = true;
     return 0;

@@ -1,5 +1,5 @@
-/* The fallback certificate: what the device serves while it has no trusted one. Signed by the identity key,
- * for the addresses and names the device has at the moment. */
+/* The fallback certificate: what the device serves while it has no trusted one. Signed by
+ * the identity key, for the addresses and names the device has at the moment. */
 #ifndef DEVICE_FALLBACK_H
 #define DEVICE_FALLBACK_H
 
@@ -14,12 +14,13 @@ struct fallback_subject {
     const struct own_addresses *addresses;
 };
 
-/* Loads the certificate at PATH if STATE says that it was made for SUBJECT and it is good for another month;
- * else makes one, writes it, and notes it in STATE (the caller saves it). *RET_MADE says which. When the
- * disk refuses, the certificate is used all the same, and *RET_WRITTEN is false. Blocks on the disk. */
-int fallback_open(const char *path, const struct fallback_subject *subject, int64_t now_at,
-                  struct agent_state *state, struct bundle *ret_bundle, bool *ret_made,
-                  bool *ret_written) MUST_CHECK;
+/* Loads the certificate at PATH if STATE says that it was made for SUBJECT and it is good
+ * for another month; else makes one, writes it, and notes it in STATE (the caller saves
+ * it). *RET_MADE says which. When the disk refuses, the certificate is used all the same,
+ * and *RET_WRITTEN is false. Blocks on the disk. */
+int fallback_open(const char *path, const struct fallback_subject *subject,
+                  int64_t now_at, struct agent_state *state, struct bundle *ret_bundle,
+                  bool *ret_made, bool *ret_written) MUST_CHECK;
 
 /* "camera.local" from the host name, or "latchkey.local". */
 void fallback_local_name(char *ret_name, size_t capacity);

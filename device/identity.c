@@ -17,8 +17,8 @@ static int read_key(const char *path, struct key **ret_key)
     return error;
 }
 
-/* Writes a fresh key. file_write_new decides by link(2) who was first, so that two agents that start at the
- * same moment end with one key. */
+/* Writes a fresh key. file_write_new decides by link(2) who was first, so that two agents
+ * that start at the same moment end with one key. */
 static int make_key(const char *path)
 {
     struct key *key = NULL;

@@ -9,8 +9,9 @@ static int parse(const struct buffer *text, struct key **ret_key)
 {
     json_t *jwk = NULL;
     size_t start = 0;
-    while (start < text->size && (text->data[start] == ' ' || text->data[start] == '\n' ||
-                                  text->data[start] == '\r' || text->data[start] == '\t')) {
+    while (start < text->size &&
+           (text->data[start] == ' ' || text->data[start] == '\n' ||
+            text->data[start] == '\r' || text->data[start] == '\t')) {
         start++;
     }
     if (start == text->size) {

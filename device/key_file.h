@@ -4,9 +4,9 @@
 
 #include "base/crypto/key.h"
 
-/* Reads PATH: PEM of any kind (uacme, lego, dehydrated, Caddy, acme.sh), or a private JWK (certbot's
- * private_key.json). ERROR_NOT_FOUND, ERROR_IO (errno), ERROR_SYNTAX when it is neither. Free the key with
- * key_free. Blocks on the disk. */
+/* Reads PATH: PEM of any kind (uacme, lego, dehydrated, Caddy, acme.sh), or a private JWK
+ * (certbot's private_key.json). ERROR_NOT_FOUND, ERROR_IO (errno), ERROR_SYNTAX when it
+ * is neither. Free the key with key_free. Blocks on the disk. */
 int key_file_read(const char *path, struct key **ret_key) MUST_CHECK;
 
 #endif

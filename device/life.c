@@ -10,15 +10,16 @@
  *
  * and EXPIRED goes back to TRUSTED when the clock is set back before the expiry.
  *
- * The renewal moment is the relay's window (RFC 9773 4.2: a uniformly random moment in it) where there is
- * one, else 2/3 of the life, 1/2 for lives under ten days, with jitter. Both count from when the certificate
- * was obtained, not from notBefore, which CAs put an hour back: with short lives that hour is most of
- * the life. A window is held between a third of the life (at most an hour) after obtaining, so that a window which
- * lies in the past for every new certificate does not become a loop, and 5/6 of the life (2/3 of a short one), so that
- * no advice makes us miss the expiry.
+ * The renewal moment is the relay's window (RFC 9773 4.2: a uniformly random moment in
+ * it) where there is one, else 2/3 of the life, 1/2 for lives under ten days, with
+ * jitter. Both count from when the certificate was obtained, not from notBefore, which
+ * CAs put an hour back: with short lives that hour is most of the life. A window is held
+ * between a third of the life (at most an hour) after obtaining, so that a window which
+ * lies in the past for every new certificate does not become a loop, and 5/6 of the life
+ * (2/3 of a short one), so that no advice makes us miss the expiry.
  *
- * A certificate whose notBefore lies ahead is served: a device without a clock believes in 1970, its
- * visitors do not. */
+ * A certificate whose notBefore lies ahead is served: a device without a clock believes
+ * in 1970, its visitors do not. */
 #include "device/life.h"
 
 #include <stddef.h>
@@ -31,7 +32,7 @@ enum {
     FIRST_RETRY_S = 5,
     LONGEST_RETRY_S = 6 * HOUR_S,
     LONGEST_FIRST_RETRY_S = HOUR_S, /* without any certificate, people wait */
-    LONGEST_IMPOSED_S = DAY_S,      /* a relay may ask for more; the question costs it little */
+    LONGEST_IMPOSED_S = DAY_S,      /* if a relay asks for more, we ask again sooner */
     SHORTEN_GAP_MS = 10 * 1000,
     LONGEST_SLEEP_MS = MINUTE_S * 1000, /* the wall clock may be set meanwhile */
 };
@@ -56,7 +57,8 @@ static int64_t life_s(const struct life_certificate *certificate)
     return span_s > 0 ? span_s : 1;
 }
 
-static int64_t fraction_at(const struct life_certificate *certificate, int64_t part, int64_t whole)
+static int64_t fraction_at(const struct life_certificate *certificate, int64_t part,
+                           int64_t whole)
 {
     return certificate->obtained_at + life_s(certificate) * part / whole;
 }
@@ -79,8 +81,8 @@ static int64_t advised_renewal_at(const struct life *life, const struct life_eve
         certificate->obtained_at + (span_s / 3 < HOUR_S ? span_s / 3 : HOUR_S);
     int64_t latest_at = span_s < SHORT_LIFE_S ? fraction_at(certificate, 2, 3)
                                               : fraction_at(certificate, 5, 6);
-    /* Clamp the ends before choosing: the width of the relay's window must not overflow, and a
-     * choice from the whole of a too wide window would pile up at the limits. */
+    /* Clamp the ends before choosing: the width of the relay's window must not overflow,
+     * and a choice from the whole of a too wide window would pile up at the limits. */
     int64_t start_at = clamp(event->window_start_at, earliest_at, latest_at);
     int64_t end_at = clamp(event->window_end_at, earliest_at, latest_at);
     if (end_at <= start_at) {
@@ -89,7 +91,8 @@ static int64_t advised_renewal_at(const struct life *life, const struct life_eve
     return start_at + (int64_t)life->random((uint64_t)(end_at - start_at) + 1);
 }
 
-/* A moment is drawn once for each window (RFC 9773 4.2): drawing at each poll would drift. */
+/* A moment is drawn once for each window (RFC 9773 4.2): drawing at each poll would
+ * drift. */
 static void take_window(struct life *life, const struct life_event *event)
 {
     if (life->renew_advised && life->window_start_at == event->window_start_at &&
@@ -102,8 +105,8 @@ static void take_window(struct life *life, const struct life_event *event)
     life->window_end_at = event->window_end_at;
 }
 
-/* When to ask for the window again: what the relay asked for within an hour and a day, but four times in a
- * life. */
+/* When to ask for the window again: what the relay asked for within an hour and a day,
+ * but four times in a life. */
 static int64_t window_interval_ms(const struct life *life, int64_t retry_after_s)
 {
     int64_t wait_s = clamp(retry_after_s > 0 ? retry_after_s : 6 * HOUR_S, HOUR_S, DAY_S);
@@ -111,7 +114,8 @@ static int64_t window_interval_ms(const struct life *life, int64_t retry_after_s
     return (wait_s < quarter_s ? wait_s : quarter_s) * 1000;
 }
 
-static void take_certificate(struct life *life, const struct life_certificate *certificate,
+static void take_certificate(struct life *life,
+                             const struct life_certificate *certificate,
                              const struct life_now *now)
 {
     life->certificate = *certificate;
@@ -128,7 +132,8 @@ static void take_certificate(struct life *life, const struct life_certificate *c
     life->window_mono_ms = now->mono_ms;
 }
 
-static void plan_retry(struct life *life, const struct life_event *event, const struct life_now *now)
+static void plan_retry(struct life *life, const struct life_event *event,
+                       const struct life_now *now)
 {
     bool first = life->state == LIFE_FIRST || life->state == LIFE_FIRST_ORDERING;
     struct backoff_range range = {
@@ -136,8 +141,10 @@ static void plan_retry(struct life *life, const struct life_event *event, const 
         .longest_s = first ? LONGEST_FIRST_RETRY_S : LONGEST_RETRY_S,
     };
     if (!first && life_s(&life->certificate) / 12 < range.longest_s) {
-        /* A short certificate needs several tries between its renewal moment and its end. */
-        range.longest_s = clamp(life_s(&life->certificate) / 12, FIRST_RETRY_S, LONGEST_RETRY_S);
+        /* A short certificate needs several tries between its renewal moment and its end.
+         */
+        range.longest_s =
+            clamp(life_s(&life->certificate) / 12, FIRST_RETRY_S, LONGEST_RETRY_S);
     }
     life->failures++;
     if (event->permanent) {
@@ -147,8 +154,10 @@ static void plan_retry(struct life *life, const struct life_event *event, const 
     life->retry_imposed = event->permanent;
     int64_t imposed_ms = clamp(event->retry_after_s, 0, LONGEST_IMPOSED_S) * 1000;
     if (imposed_ms > 0) {
-        /* Never before the relay's moment; a tenth later at most, so that waiters spread. */
-        int64_t asked_ms = imposed_ms + (int64_t)life->random((uint64_t)imposed_ms / 10 + 1);
+        /* Never before the relay's moment; a tenth later at most, so that waiters spread.
+         */
+        int64_t asked_ms =
+            imposed_ms + (int64_t)life->random((uint64_t)imposed_ms / 10 + 1);
         life->retry_imposed = true;
         wait_ms = asked_ms;
     }
@@ -180,11 +189,13 @@ static void order_now(struct life *life, const struct life_now *now)
 }
 
 /* FIRST and EXPIRED: nothing to serve but the fallback, no order in work. */
-static void step_waiting(struct life *life, const struct life_event *event, const struct life_now *now)
+static void step_waiting(struct life *life, const struct life_event *event,
+                         const struct life_now *now)
 {
     switch (event->kind) {
     case LIFE_STARTED:
-        set_state(life, life->state == LIFE_FIRST ? LIFE_FIRST_ORDERING : LIFE_RECOVERING);
+        set_state(life,
+                  life->state == LIFE_FIRST ? LIFE_FIRST_ORDERING : LIFE_RECOVERING);
         break;
     case LIFE_NETWORK:
         shorten_wait(life, now);
@@ -227,7 +238,8 @@ static void step_ordering(struct life *life, enum life_state failed_state,
     }
 }
 
-static void step_trusted(struct life *life, const struct life_event *event, const struct life_now *now)
+static void step_trusted(struct life *life, const struct life_event *event,
+                         const struct life_now *now)
 {
     switch (event->kind) {
     case LIFE_STARTED:
@@ -237,7 +249,8 @@ static void step_trusted(struct life *life, const struct life_event *event, cons
         if (event->has_window) {
             take_window(life, event);
         }
-        life->window_mono_ms = now->mono_ms + window_interval_ms(life, event->retry_after_s);
+        life->window_mono_ms =
+            now->mono_ms + window_interval_ms(life, event->retry_after_s);
         break;
     case LIFE_NETWORK:
         shorten_wait(life, now);
@@ -252,15 +265,16 @@ static void step_trusted(struct life *life, const struct life_event *event, cons
     }
 }
 
-void life_init(struct life *life, backoff_random_fn *random, const struct life_certificate *certificate,
-               const struct life_now *now)
+void life_init(struct life *life, backoff_random_fn *random,
+               const struct life_certificate *certificate, const struct life_now *now)
 {
     *life = (struct life){.state = LIFE_FIRST, .random = random};
     if (certificate == NULL) {
         return;
     }
     take_certificate(life, certificate, now);
-    set_state(life, now->wall_at < certificate->not_after_at ? LIFE_TRUSTED : LIFE_EXPIRED);
+    set_state(life,
+              now->wall_at < certificate->not_after_at ? LIFE_TRUSTED : LIFE_EXPIRED);
 }
 
 void life_hold(struct life *life, int64_t wait_s, const struct life_now *now)
@@ -269,7 +283,8 @@ void life_hold(struct life *life, int64_t wait_s, const struct life_now *now)
     life->retry_imposed = true;
 }
 
-void life_step(struct life *life, const struct life_event *event, const struct life_now *now)
+void life_step(struct life *life, const struct life_event *event,
+               const struct life_now *now)
 {
     bool expired = now->wall_at >= life->certificate.not_after_at;
     switch (life->state) {
@@ -286,7 +301,8 @@ void life_step(struct life *life, const struct life_event *event, const struct l
     case LIFE_TRUSTED:
         step_trusted(life, event, now);
         if (expired) {
-            set_state(life, life->state == LIFE_RENEWING ? LIFE_RECOVERING : LIFE_EXPIRED);
+            set_state(life,
+                      life->state == LIFE_RENEWING ? LIFE_RECOVERING : LIFE_EXPIRED);
         }
         break;
     case LIFE_RENEWING:
@@ -326,11 +342,13 @@ struct life_plan life_plan(const struct life *life, const struct life_now *now)
     case LIFE_TRUSTED: {
         int64_t due_ms = until_ms(life->renew_at, now->wall_at);
         int64_t order_ms = due_ms > retry_ms ? due_ms : retry_ms;
-        int64_t window_ms = clamp(life->window_mono_ms - now->mono_ms, 0, LONGEST_SLEEP_MS);
+        int64_t window_ms =
+            clamp(life->window_mono_ms - now->mono_ms, 0, LONGEST_SLEEP_MS);
         plan.serve_trusted = true;
         plan.order = order_ms == 0;
         plan.ask_window = !plan.order && window_ms == 0;
-        plan.wake_ms = sooner(sooner(order_ms, window_ms), sooner(expiry_ms, plan.wake_ms));
+        plan.wake_ms =
+            sooner(sooner(order_ms, window_ms), sooner(expiry_ms, plan.wake_ms));
         break;
     }
     case LIFE_RENEWING:

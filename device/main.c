@@ -11,19 +11,24 @@ static void print_help(FILE *out)
           "\n"
           "An HTTPS address on the local network that browsers trust.\n"
           "\n"
-          "  run                       the agent: serves HTTPS, orders and renews the certificate\n"
+          "  run                       the agent: serves HTTPS, orders and renews the "
+          "certificate\n"
           "  status [--json]           what the running agent does\n"
           "  renew                     asks it for a new certificate now\n"
-          "  qr [--svg]                the device's pin as a QR code, and its fingerprints\n"
+          "  qr [--svg]                the device's pin as a QR code, and its "
+          "fingerprints\n"
           "  name KEYFILE ZONE         the name of a device with this ACME account key\n"
-          "  publish KEYFILE ADDRESS... --relay URL [--ca-file FILE] [--name-server ADDRESS]\n"
-          "                            makes the stable name of such a device lead to ADDRESS\n"
+          "  publish KEYFILE ADDRESS... --relay URL [--ca-file FILE] [--name-server "
+          "ADDRESS]\n"
+          "                            makes the stable name of such a device lead to "
+          "ADDRESS\n"
           "  --check [--config FILE]   checks the configuration, and ends\n"
           "  --help, --version\n"
           "\n"
           "run, status, renew and qr take:\n"
           "  --config FILE             default " DEVICE_CONFIG_PATH "\n"
-          "  --state FOLDER            (not run) the agent's folder, instead of a configuration\n"
+          "  --state FOLDER            (not run) the agent's folder, instead of a "
+          "configuration\n"
           "\n"
           "KEYFILE is a private key in PEM, or certbot's private_key.json.\n"
           "Exit status: 0 done, 1 it failed, 2 wrong arguments, 3 no agent runs.\n",
@@ -65,9 +70,9 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"run", command_run},         {"status", command_status}, {"renew", command_renew},
-    {"qr", command_qr},           {"name", command_name},     {"publish", command_publish},
-    {"--check", check},           {"--help", help},           {"-h", help},
+    {"run", command_run},   {"status", command_status}, {"renew", command_renew},
+    {"qr", command_qr},     {"name", command_name},     {"publish", command_publish},
+    {"--check", check},     {"--help", help},           {"-h", help},
     {"--version", version},
 };
 

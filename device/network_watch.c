@@ -1,5 +1,5 @@
-/* What changed is of no interest, only that something did: getifaddrs then says what is. So messages are
- * drained unread, and a lost one (ENOBUFS) is a change like any other. */
+/* What changed is of no interest, only that something did: getifaddrs then says what is.
+ * So messages are drained unread, and a lost one (ENOBUFS) is a change like any other. */
 #include "device/network_watch.h"
 
 #include <errno.h>
@@ -52,7 +52,8 @@ int network_watch_new(struct loop *loop, network_watch_fn *fn, void *arg,
     }
     watch->fn = fn;
     watch->arg = arg;
-    watch->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+    watch->fd =
+        socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
     int error = ERROR_IO;
     if (watch->fd < 0 ||
         bind(watch->fd, (const struct sockaddr *)&address, sizeof(address)) != 0) {

@@ -6,8 +6,8 @@
 
 struct network_watch;
 
-/* Something about addresses or links changed, half a second ago or more: changes come in bursts, and are
- * told once. */
+/* Something about addresses or links changed, half a second ago or more: changes come in
+ * bursts, and are told once. */
 typedef void network_watch_fn(void *arg);
 
 /* ERROR_IO where the system has no rtnetlink: the caller then looks from time to time. */

@@ -8,9 +8,10 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* A name for people must lead to the device from the LAN, not from its own containers or tunnels. */
+/* A name for people must lead to the device from the LAN, not from its own containers or
+ * tunnels. */
 static const char *const virtual_prefixes[] = {
-    "docker", "br-", "veth", "virbr", "vnet", "cni", "flannel", "podman", "lxc",
+    "docker", "br-", "veth", "virbr", "vnet", "cni", "flannel",   "podman", "lxc",
     "lxd",    "tun", "tap",  "wg",    "ppp",  "zt",  "tailscale", "dummy",
 };
 
@@ -89,7 +90,8 @@ static void add_family(const struct ifaddrs *entries, const struct conf_texts *i
     }
 }
 
-int own_addresses_collect(const struct conf_texts *addresses, const struct conf_texts *interfaces,
+int own_addresses_collect(const struct conf_texts *addresses,
+                          const struct conf_texts *interfaces,
                           struct own_addresses *ret_addresses)
 {
     struct own_addresses found = {.count = 0};
@@ -126,7 +128,8 @@ bool own_addresses_equal(const struct own_addresses *a, const struct own_address
     return true;
 }
 
-void own_addresses_text(const struct own_addresses *addresses, char *ret_text, size_t capacity)
+void own_addresses_text(const struct own_addresses *addresses, char *ret_text,
+                        size_t capacity)
 {
     struct buffer text = buffer_init(1024);
     for (size_t i = 0; i < addresses->count; i++) {
@@ -134,7 +137,8 @@ void own_addresses_text(const struct own_addresses *addresses, char *ret_text, s
         lanname_address_text(&addresses->at[i], one);
         buffer_printf(&text, "%s%s", i == 0 ? "" : ", ", one);
     }
-    if (!text_copy(ret_text, capacity, addresses->count > 0 ? buffer_text(&text) : "none")) {
+    if (!text_copy(ret_text, capacity,
+                   addresses->count > 0 ? buffer_text(&text) : "none")) {
         text_copy(ret_text, capacity, "many");
     }
     buffer_free(&text);

@@ -1,5 +1,5 @@
-/* Every sentence that people read on the page and from `latchkey status`, in one file, so that it can be
- * translated. */
+/* Every sentence that people read on the page and from `latchkey status`, in one file, so
+ * that it can be translated. */
 #ifndef DEVICE_PAGE_TEXT_H
 #define DEVICE_PAGE_TEXT_H
 
@@ -15,6 +15,8 @@ enum page_text {
     PAGE_TEXT_VISIT_NAME,
     PAGE_TEXT_FAILURE_HEAD,
     PAGE_TEXT_NEXT_TRY,
+    PAGE_TEXT_SECONDS,
+    PAGE_TEXT_MINUTES,
     PAGE_TEXT_NAMES_HEAD,
     PAGE_TEXT_STABLE_NAME,
     PAGE_TEXT_STABLE_NOTE,
@@ -51,7 +53,8 @@ enum page_text {
 
 /* Never NULL. No markup in it. */
 const char *page_text(enum page_text text);
-/* What a failure code means, and what helps; a general sentence for an unknown one. Never NULL. */
+/* What a failure code means, and what helps; a general sentence for an unknown one. Never
+ * NULL. */
 const char *page_text_failure(const char *code);
 
 #endif

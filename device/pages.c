@@ -1,5 +1,6 @@
-/* The page is a list of cards, each drawn by one function from the snapshot. Everything that is not
- * markup of ours goes through escape(): host names and the relay's sentences come from outside. */
+/* The page is a list of cards, each drawn by one function from the snapshot. Everything
+ * that is not markup of ours goes through escape(): host names and the relay's sentences
+ * come from outside. */
 #include "device/pages.h"
 
 #include "base/core/text.h"
@@ -12,8 +13,9 @@
 enum { HTML_BYTES = 64 << 10, HOST_CAPACITY = 256 };
 
 #define HTML_TYPE "text/html; charset=utf-8"
-#define POLICY                                                                                \
-    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action "     \
+#define POLICY                                                                           \
+    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "            \
+    "form-action "                                                                       \
     "'none'; frame-ancestors 'none'"
 
 static void escape(struct buffer *html, const char *text)
@@ -65,7 +67,8 @@ static void time_text(int64_t at, char ret_text[static TEXT_TIME_CAPACITY])
     }
 }
 
-static void time_row(struct buffer *html, enum page_text label, int64_t at, const char *note)
+static void time_row(struct buffer *html, enum page_text label, int64_t at,
+                     const char *note)
 {
     char machine[TEXT_TIME_CAPACITY];
     char human[TEXT_TIME_CAPACITY];
@@ -105,17 +108,19 @@ static void link_to(struct buffer *html, const char *url)
 
 static void draw_head(struct buffer *html)
 {
-    buffer_printf(html,
-                  "<!doctype html>\n<html lang=\"%s\"><head><meta charset=\"utf-8\">"
-                  "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">"
-                  "<title>%s</title><link rel=\"icon\" href=\"/icon.svg\">"
-                  "<link rel=\"stylesheet\" href=\"/style.css\"></head>\n<body><main><header>"
-                  "<img src=\"/icon.svg\" alt=\"\" width=\"24\" height=\"24\"><b>%s</b></header>\n",
-                  page_text(PAGE_TEXT_LANGUAGE), page_text(PAGE_TEXT_TITLE),
-                  page_text(PAGE_TEXT_TITLE));
+    buffer_printf(
+        html,
+        "<!doctype html>\n<html lang=\"%s\"><head><meta charset=\"utf-8\">"
+        "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">"
+        "<title>%s</title><link rel=\"icon\" href=\"/icon.svg\">"
+        "<link rel=\"stylesheet\" href=\"/style.css\"></head>\n<body><main><header>"
+        "<img src=\"/icon.svg\" alt=\"\" width=\"24\" height=\"24\"><b>%s</b></header>\n",
+        page_text(PAGE_TEXT_LANGUAGE), page_text(PAGE_TEXT_TITLE),
+        page_text(PAGE_TEXT_TITLE));
 }
 
-static void draw_state(const struct device_status *status, bool by_name, struct buffer *html)
+static void draw_state(const struct device_status *status, bool by_name,
+                       struct buffer *html)
 {
     enum page_text head = PAGE_TEXT_TRUSTED_HEAD;
     enum page_text body = PAGE_TEXT_TRUSTED_BODY;
@@ -124,15 +129,16 @@ static void draw_state(const struct device_status *status, bool by_name, struct 
         head = expired ? PAGE_TEXT_EXPIRED_HEAD : PAGE_TEXT_NEW_HEAD;
         body = expired ? PAGE_TEXT_EXPIRED_BODY : PAGE_TEXT_NEW_BODY;
     }
-    buffer_printf(html,
-                  "<section class=\"state %s\"><svg viewBox=\"0 0 24 24\" aria-hidden=\"true\" "
-                  "fill=\"none\" stroke=\"currentColor\" stroke-width=\"2\" "
-                  "stroke-linecap=\"round\">%s</svg><div>",
-                  status->is_trusted ? "good" : "warn",
-                  status->is_trusted
-                      ? "<rect x=\"4\" y=\"10\" width=\"16\" height=\"11\" rx=\"2\"/>"
-                        "<path d=\"M8 10V7a4 4 0 0 1 8 0v3M9 15.5l2 2 4-4\"/>"
-                      : "<path d=\"M12 3 2.5 20h19zM12 10v4M12 17v.1\"/>");
+    buffer_printf(
+        html,
+        "<section class=\"state %s\"><svg viewBox=\"0 0 24 24\" aria-hidden=\"true\" "
+        "fill=\"none\" stroke=\"currentColor\" stroke-width=\"2\" "
+        "stroke-linecap=\"round\">%s</svg><div>",
+        status->is_trusted ? "good" : "warn",
+        status->is_trusted
+            ? "<rect x=\"4\" y=\"10\" width=\"16\" height=\"11\" rx=\"2\"/>"
+              "<path d=\"M8 10V7a4 4 0 0 1 8 0v3M9 15.5l2 2 4-4\"/>"
+            : "<path d=\"M12 3 2.5 20h19zM12 10v4M12 17v.1\"/>");
     element(html, "h1", page_text(head));
     element(html, "p", page_text(body));
     if (status->is_trusted && !by_name) {
@@ -155,8 +161,11 @@ static void draw_failure(const struct device_status *status, struct buffer *html
     escape(html, status->failure_text);
     buffer_append_text(html, "</p>");
     if (status->next_try_s > 0) {
-        time_text(status->now_at + status->next_try_s, when);
-        buffer_printf(html, "<p class=\"note\">%s: %s</p>", page_text(PAGE_TEXT_NEXT_TRY), when);
+        bool minutes = status->next_try_s >= 120;
+        buffer_printf(html, "<p class=\"note\">%s %lld %s</p>",
+                      page_text(PAGE_TEXT_NEXT_TRY),
+                      (long long)(minutes ? status->next_try_s / 60 : status->next_try_s),
+                      page_text(minutes ? PAGE_TEXT_MINUTES : PAGE_TEXT_SECONDS));
     }
     buffer_append_text(html, "</section>\n");
 }
@@ -209,7 +218,8 @@ static void draw_certificate(const struct device_status *status, struct buffer *
     element(html, "h2", page_text(PAGE_TEXT_CERTIFICATE_HEAD));
     buffer_append_text(html, "<dl>");
     row(html, PAGE_TEXT_IN_USE,
-        page_text(status->is_trusted ? PAGE_TEXT_IN_USE_TRUSTED : PAGE_TEXT_IN_USE_FALLBACK));
+        page_text(status->is_trusted ? PAGE_TEXT_IN_USE_TRUSTED
+                                     : PAGE_TEXT_IN_USE_FALLBACK));
     row(html, PAGE_TEXT_ISSUER, used->issuer);
     row(html, PAGE_TEXT_SERIAL, used->serial);
     time_row(html, PAGE_TEXT_VALID_UNTIL, used->not_after_at, NULL);
@@ -325,10 +335,12 @@ bool pages_is_own_host(const char *host, const struct device_status *status)
 static void respond_text(struct http_exchange *exchange, int status, enum page_text text)
 {
     const char *body = page_text(text);
-    http_exchange_respond(exchange, status, "text/plain; charset=utf-8", body, strlen(body));
+    http_exchange_respond(exchange, status, "text/plain; charset=utf-8", body,
+                          strlen(body));
 }
 
-static void respond_status(struct http_exchange *exchange, const struct device_status *status)
+static void respond_status(struct http_exchange *exchange,
+                           const struct device_status *status)
 {
     json_t *object = NULL;
     struct buffer body = buffer_init(HTML_BYTES);
@@ -345,7 +357,8 @@ static void respond_status(struct http_exchange *exchange, const struct device_s
     buffer_free(&body);
 }
 
-static void respond_page(struct http_exchange *exchange, const struct device_status *status)
+static void respond_page(struct http_exchange *exchange,
+                         const struct device_status *status)
 {
     struct buffer html = buffer_init(HTML_BYTES);
     char name[HOST_CAPACITY];

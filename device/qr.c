@@ -51,7 +51,8 @@ static bool is_dark(const QRcode *code, int x, int y)
 
 static QRcode *encode(const char *text)
 {
-    /* Level M: a phone reads it from a screen with reflections. Case 1 keeps the alphanumeric mode. */
+    /* Level M: a phone reads it from a screen with reflections. Case 1 keeps the
+     * alphanumeric mode. */
     return QRcode_encodeString(text, 0, QR_ECLEVEL_M, QR_MODE_8, 1);
 }
 
@@ -62,11 +63,12 @@ int qr_svg(const char *text, const char *label, struct buffer *svg)
         return ERROR_MEMORY;
     }
     int side = code->width + 2 * QUIET;
-    buffer_printf(svg,
-                  "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" role=\"img\" "
-                  "aria-label=\"%s\" shape-rendering=\"crispEdges\">"
-                  "<rect width=\"%d\" height=\"%d\" fill=\"#fff\"/><path fill=\"#000\" d=\"",
-                  side, side, label, side, side);
+    buffer_printf(
+        svg,
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" role=\"img\" "
+        "aria-label=\"%s\" shape-rendering=\"crispEdges\">"
+        "<rect width=\"%d\" height=\"%d\" fill=\"#fff\"/><path fill=\"#000\" d=\"",
+        side, side, label, side, side);
     for (int y = 0; y < code->width; y++) {
         for (int x = 0; x < code->width; x++) {
             int run = 0;
@@ -86,8 +88,10 @@ int qr_svg(const char *text, const char *label, struct buffer *svg)
 
 int qr_terminal(const char *text, bool colour, struct buffer *lines)
 {
-    /* Light modules are drawn: "upper half", "lower half", "full" where light, blank where dark. */
-    static const char *const blocks[] = {" ", "\xe2\x96\x84", "\xe2\x96\x80", "\xe2\x96\x88"};
+    /* Light modules are drawn: "upper half", "lower half", "full" where light, blank
+     * where dark. */
+    static const char *const blocks[] = {" ", "\xe2\x96\x84", "\xe2\x96\x80",
+                                         "\xe2\x96\x88"};
     QRcode *code = encode(text);
     if (code == NULL) {
         return ERROR_MEMORY;

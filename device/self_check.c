@@ -114,19 +114,21 @@ static int open_tls(struct self_check *check, const char *name)
 
 static int open_socket(struct self_check *check, const struct address *address)
 {
-    check->fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    check->fd =
+        socket(address->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (check->fd < 0) {
         return ERROR_IO;
     }
-    if (connect(check->fd, (const struct sockaddr *)&address->storage, address->size) != 0 &&
+    if (connect(check->fd, (const struct sockaddr *)&address->storage, address->size) !=
+            0 &&
         errno != EINPROGRESS) {
         return ERROR_IO;
     }
     return 0;
 }
 
-int self_check_start(struct loop *loop, const struct self_check_target *target, self_check_fn *fn,
-                     void *arg, struct self_check **ret_check)
+int self_check_start(struct loop *loop, const struct self_check_target *target,
+                     self_check_fn *fn, void *arg, struct self_check **ret_check)
 {
     struct self_check *check = calloc(1, sizeof(*check));
     if (check == NULL) {
@@ -135,9 +137,10 @@ int self_check_start(struct loop *loop, const struct self_check_target *target, 
     check->fd = -1;
     check->fn = fn;
     check->arg = arg;
-    int error = text_copy(check->fingerprint, sizeof(check->fingerprint), target->fingerprint)
-                    ? 0
-                    : ERROR_RANGE;
+    int error =
+        text_copy(check->fingerprint, sizeof(check->fingerprint), target->fingerprint)
+            ? 0
+            : ERROR_RANGE;
     if (error == 0) {
         error = open_socket(check, &target->address);
     }
@@ -148,7 +151,8 @@ int self_check_start(struct loop *loop, const struct self_check_target *target, 
         error = loop_timer_new(loop, on_deadline, check, &check->deadline);
     }
     if (error == 0) {
-        error = loop_watch_new(loop, check->fd, LOOP_WRITE, on_event, check, &check->watch);
+        error =
+            loop_watch_new(loop, check->fd, LOOP_WRITE, on_event, check, &check->watch);
     }
     if (error < 0) {
         self_check_free(check);

@@ -10,8 +10,8 @@
 
 enum { PROTECTED_BYTES = 8 << 10 };
 
-/* Whether URL is of the same scheme, host and port as DIRECTORY, compared as text: the relay writes its URLs
- * from one configured base. */
+/* Whether URL is of the same scheme, host and port as DIRECTORY, compared as text: the
+ * relay writes its URLs from one configured base. */
 static bool is_of_origin(const char *url, const char *directory)
 {
     const char *host = strstr(directory, "://");
@@ -70,7 +70,8 @@ static bool is_own_jwk(const json_t *jwk, const struct key *key)
     return equal;
 }
 
-static const char *check_protected(const struct signing_rules *rules, const json_t *header)
+static const char *check_protected(const struct signing_rules *rules,
+                                   const json_t *header)
 {
     const char *alg = json_get_text(header, "alg");
     const char *kid = json_get_text(header, "kid");
@@ -84,7 +85,8 @@ static const char *check_protected(const struct signing_rules *rules, const json
     if (!is_of_origin(json_get_text(header, "url"), rules->directory)) {
         return "url is not on the configured relay";
     }
-    if (kid != NULL ? !is_of_origin(kid, rules->directory) : !is_own_jwk(jwk, rules->key)) {
+    if (kid != NULL ? !is_of_origin(kid, rules->directory)
+                    : !is_own_jwk(jwk, rules->key)) {
         return "kid or jwk is not this device's account at the configured relay";
     }
     return NULL;
@@ -109,8 +111,16 @@ static bool are_own_identifiers(const json_t *list, const char *id)
 static const char *check_payload(const struct signing_rules *rules, const json_t *payload)
 {
     static const char *const allowed[] = {
-        "contact", "termsOfServiceAgreed", "onlyReturnExisting", "externalAccountBinding",
-        "identifiers", "profile", "replaces", "csr", "counter", "addresses",
+        "contact",
+        "termsOfServiceAgreed",
+        "onlyReturnExisting",
+        "externalAccountBinding",
+        "identifiers",
+        "profile",
+        "replaces",
+        "csr",
+        "counter",
+        "addresses",
     };
     size_t known = 0;
     for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++) {
@@ -131,13 +141,15 @@ static const char *check_payload(const struct signing_rules *rules, const json_t
     return NULL;
 }
 
-static const char *check(const struct signing_rules *rules, const char *input, size_t size)
+static const char *check(const struct signing_rules *rules, const char *input,
+                         size_t size)
 {
     const char *dot = memchr(input, '.', size);
     json_t *header = NULL;
     json_t *payload = NULL;
     const char *reason = NULL;
-    if (dot == NULL || size > LIMIT_JWS_BYTES || (size_t)(dot - input) > PROTECTED_BYTES) {
+    if (dot == NULL || size > LIMIT_JWS_BYTES ||
+        (size_t)(dot - input) > PROTECTED_BYTES) {
         return "this is no JWS signing input";
     }
     size_t payload_size = size - (size_t)(dot - input) - 1;

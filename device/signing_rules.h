@@ -1,6 +1,7 @@
-/* What the agent signs for its worker: only JWS signing inputs of ACME requests that a task of ours makes,
- * addressed to the configured relay. The worker parses what comes from outside; were it captured, this is
- * what stands between it and the identity key. Pure. */
+/* What the agent signs for its worker: only JWS signing inputs of ACME requests that a
+ * task of ours makes, addressed to the configured relay. The worker parses what comes
+ * from outside; were it captured, this is what stands between it and the identity key.
+ * Pure. */
 #ifndef DEVICE_SIGNING_RULES_H
 #define DEVICE_SIGNING_RULES_H
 
@@ -9,14 +10,16 @@
 struct signing_rules {
     const struct key *key; /* the one that would sign; borrowed */
     const char *id;        /* its id */
-    const char *directory; /* the relay's directory: its origin is the only one signed for */
-    const char *csr;       /* base64url of the only request that may be finalized; "" : none */
+    const char
+        *directory;  /* the relay's directory: its origin is the only one signed for */
+    const char *csr; /* base64url of the only request that may be finalized; "" : none */
 };
 
-/* Checks "base64url(protected).base64url(payload)" (RFC 7515 5.1). Protected: alg of our key, nonce, url of the
- * origin, and jwk (our own) or kid (of the origin), nothing else. Payload: empty, or an object of the members
- * that account creation, an order for our own names, finalization with our own CSR and publication of
- * addresses need. ERROR_DENIED with a sentence in REASON. */
+/* Checks "base64url(protected).base64url(payload)" (RFC 7515 5.1). Protected: alg of our
+ * key, nonce, url of the origin, and jwk (our own) or kid (of the origin), nothing else.
+ * Payload: empty, or an object of the members that account creation, an order for our own
+ * names, finalization with our own CSR and publication of addresses need. ERROR_DENIED
+ * with a sentence in REASON. */
 int signing_rules_check(const struct signing_rules *rules, const char *input, size_t size,
                         char *reason, size_t reason_capacity) MUST_CHECK;
 

@@ -83,8 +83,8 @@ static struct address self_address(const struct address *listen, uint16_t port)
     return self;
 }
 
-int terminator_listen(struct terminator *terminator, const struct conf_texts *listen, char *reason,
-                      size_t reason_capacity)
+int terminator_listen(struct terminator *terminator, const struct conf_texts *listen,
+                      char *reason, size_t reason_capacity)
 {
     for (size_t i = 0; i < listen->count; i++) {
         struct address address;
@@ -106,7 +106,8 @@ int terminator_listen(struct terminator *terminator, const struct conf_texts *li
     return 0;
 }
 
-int terminator_set(struct terminator *terminator, enum tls_slot slot, const struct bundle *bundle)
+int terminator_set(struct terminator *terminator, enum tls_slot slot,
+                   const struct bundle *bundle)
 {
     return tls_server_set(terminator->tls, slot, bundle->cert, bundle->key);
 }

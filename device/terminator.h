@@ -1,4 +1,5 @@
-/* Where HTTPS ends: the listeners, the two certificates, and the server of the agent's pages. */
+/* Where HTTPS ends: the listeners, the two certificates, and the server of the agent's
+ * pages. */
 #ifndef DEVICE_TERMINATOR_H
 #define DEVICE_TERMINATOR_H
 
@@ -11,10 +12,10 @@ struct terminator;
 /* Makes the server; nothing listens yet. */
 int terminator_new(struct loop *loop, http_server_fn *fn, void *arg,
                    struct terminator **ret_terminator) MUST_CHECK;
-/* Listens on each of LISTEN ("address:port"). On failure REASON names the address and what stands in the
- * way. */
-int terminator_listen(struct terminator *terminator, const struct conf_texts *listen, char *reason,
-                      size_t reason_capacity) MUST_CHECK;
+/* Listens on each of LISTEN ("address:port"). On failure REASON names the address and
+ * what stands in the way. */
+int terminator_listen(struct terminator *terminator, const struct conf_texts *listen,
+                      char *reason, size_t reason_capacity) MUST_CHECK;
 /* New handshakes get BUNDLE; connections that live keep what they have. */
 int terminator_set(struct terminator *terminator, enum tls_slot slot,
                    const struct bundle *bundle) MUST_CHECK;

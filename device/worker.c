@@ -16,14 +16,18 @@ enum { EXIT_USAGE = 2, DESCRIPTOR_MAX = 1023 };
 
 static void print_help(FILE *out)
 {
-    fputs("Usage: latchkey-worker --socket FD | --check [--config FILE] | --help | --version\n"
+    fputs("Usage: latchkey-worker --socket FD | --check [--config FILE] | --help | "
+          "--version\n"
           "\n"
-          "Does one task over the network for latchkey, which starts it: it is not meant to be\n"
+          "Does one task over the network for latchkey, which starts it: it is not meant "
+          "to be\n"
           "started by hand. It holds no key; latchkey signs for it.\n"
           "\n"
           "  --socket FD     the descriptor on which latchkey gives the task\n"
-          "  --check         check the configuration as far as it concerns the worker, and end\n"
-          "  --config FILE   the configuration to check (default: " DEVICE_CONFIG_PATH ")\n",
+          "  --check         check the configuration as far as it concerns the worker, "
+          "and end\n"
+          "  --config FILE   the configuration to check (default: " DEVICE_CONFIG_PATH
+          ")\n",
           out);
 }
 
@@ -91,7 +95,8 @@ int main(int argc, char **argv)
     if (argc == 2 && strcmp(argv[1], "--check") == 0) {
         return check_config(DEVICE_CONFIG_PATH);
     }
-    if (argc == 4 && strcmp(argv[1], "--check") == 0 && strcmp(argv[2], "--config") == 0) {
+    if (argc == 4 && strcmp(argv[1], "--check") == 0 &&
+        strcmp(argv[2], "--config") == 0) {
         return check_config(argv[3]);
     }
     print_help(stderr);

@@ -39,13 +39,15 @@ static int wait_for(int fd, short events, int64_t until_mono_ms)
     }
 }
 
-int worker_channel_send(struct worker_channel *channel, const struct worker_message *message)
+int worker_channel_send(struct worker_channel *channel,
+                        const struct worker_message *message)
 {
     struct buffer frame = buffer_init_secret(LIMIT_WORKER_MESSAGE_BYTES + 4);
     int64_t until_mono_ms = clock_mono_ms() + ANSWER_MS;
     int error = worker_message_write(message, &frame);
     while (error == 0 && frame.size > 0) {
-        ssize_t size = send(channel->fd, frame.data, frame.size, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t size =
+            send(channel->fd, frame.data, frame.size, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (size > 0) {
             buffer_consume(&frame, (size_t)size);
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
@@ -101,7 +103,8 @@ int worker_channel_receive(struct worker_channel *channel, enum worker_message_t
     return error;
 }
 
-int worker_channel_call(struct worker_channel *channel, const struct worker_message *message,
+int worker_channel_call(struct worker_channel *channel,
+                        const struct worker_message *message,
                         enum worker_message_type type, struct worker_message *ret_answer)
 {
     int error = worker_channel_send(channel, message);

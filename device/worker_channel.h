@@ -1,6 +1,6 @@
-/* The worker's end of the socket pair. The worker asks, the agent answers: each call sends one message and
- * waits for the one that answers it. The wait blocks the worker, and nothing else, for as long as the agent
- * takes to sign or to write a file. */
+/* The worker's end of the socket pair. The worker asks, the agent answers: each call
+ * sends one message and waits for the one that answers it. The wait blocks the worker,
+ * and nothing else, for as long as the agent takes to sign or to write a file. */
 #ifndef DEVICE_WORKER_CHANNEL_H
 #define DEVICE_WORKER_CHANNEL_H
 
@@ -18,12 +18,13 @@ void worker_channel_close(struct worker_channel *channel);
 /* Sends MESSAGE. ERROR_IO when the agent is gone. */
 int worker_channel_send(struct worker_channel *channel,
                         const struct worker_message *message) MUST_CHECK;
-/* Waits for a message of this type. ERROR_DENIED when the agent refuses, ERROR_TIMEOUT after half a
- * minute, ERROR_IO when it is gone, ERROR_STATE for another type. */
+/* Waits for a message of this type. ERROR_DENIED when the agent refuses, ERROR_TIMEOUT
+ * after half a minute, ERROR_IO when it is gone, ERROR_STATE for another type. */
 int worker_channel_receive(struct worker_channel *channel, enum worker_message_type type,
                            struct worker_message *ret_message) MUST_CHECK;
 /* Both. */
-int worker_channel_call(struct worker_channel *channel, const struct worker_message *message,
+int worker_channel_call(struct worker_channel *channel,
+                        const struct worker_message *message,
                         enum worker_message_type type,
                         struct worker_message *ret_answer) MUST_CHECK;
 

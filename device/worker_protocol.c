@@ -1,7 +1,8 @@
-/* One table says which members each message has. It is held on both ends: by the agent because the
- * worker parses what comes from outside and may be captured; by the worker because it costs nothing and
- * finds our own slips. A message with an unknown member is refused, so that an old half and a new half
- * of a bad update fail loudly at the first message. */
+/* One table says which members each message has. It is held on both ends: by the agent
+ * because the worker parses what comes from outside and may be captured; by the worker
+ * because it costs nothing and finds our own slips. A message with an unknown member is
+ * refused, so that an old half and a new half of a bad update fail loudly at the first
+ * message. */
 #include "device/worker_protocol.h"
 
 #include "base/core/reader.h"
@@ -54,7 +55,8 @@ static const struct rule rules[] = {
     [WORKER_SAVE] = {"save",
                      {{"account_url", FIELD_TEXT, false, LIMIT_URL_BYTES},
                       {"order", FIELD_TEXT, false, LIMIT_WORKER_ORDER_BYTES}}},
-    [WORKER_CERTIFICATE] = {"certificate", {{"chain", FIELD_TEXT, true, LIMIT_CHAIN_BYTES}}},
+    [WORKER_CERTIFICATE] = {"certificate",
+                            {{"chain", FIELD_TEXT, true, LIMIT_CHAIN_BYTES}}},
     [WORKER_WINDOW] = {"window",
                        {{"start_at", FIELD_NUMBER, false, 0},
                         {"end_at", FIELD_NUMBER, false, 0},
@@ -68,7 +70,8 @@ static const struct rule rules[] = {
                         {"permanent", FIELD_BOOL, false, 0},
                         {"keep_order", FIELD_BOOL, false, 0}}},
 };
-_Static_assert(sizeof(rules) / sizeof(rules[0]) == WORKER_MESSAGE_COUNT, "one rule per message");
+_Static_assert(sizeof(rules) / sizeof(rules[0]) == WORKER_MESSAGE_COUNT,
+               "one rule per message");
 
 static bool is_text(const json_t *value, size_t max_bytes)
 {

@@ -1,6 +1,6 @@
-/* What the agent and its worker say to each other: frames of a 32-bit big-endian length and one JSON
- * object, over a socket pair. Both sides hold every message to one table: known type, known members of
- * known kinds and sizes, nothing else. Pure: no I/O. */
+/* What the agent and its worker say to each other: frames of a 32-bit big-endian length
+ * and one JSON object, over a socket pair. Both sides hold every message to one table:
+ * known type, known members of known kinds and sizes, nothing else. Pure: no I/O. */
 #ifndef DEVICE_WORKER_PROTOCOL_H
 #define DEVICE_WORKER_PROTOCOL_H
 
@@ -32,15 +32,20 @@ struct worker_message {
 };
 
 /* An empty message of TYPE to fill with json_set_*. */
-int worker_message_new(enum worker_message_type type, struct worker_message *ret_message) MUST_CHECK;
+int worker_message_new(enum worker_message_type type,
+                       struct worker_message *ret_message) MUST_CHECK;
 /* Frees the body; the struct may be used again. Accepts an all-zero message. */
 void worker_message_free(struct worker_message *message);
-/* Appends the message as a frame. ERROR_RANGE when it breaks the table (a bug of ours, or a text that is
- * too long), ERROR_LIMIT when it is larger than LIMIT_WORKER_MESSAGE_BYTES. */
-int worker_message_write(const struct worker_message *message, struct buffer *frames) MUST_CHECK;
-/* Takes the first whole frame off INPUT. ERROR_BUSY when more bytes are needed; ERROR_SYNTAX, ERROR_RANGE
- * or ERROR_LIMIT for one that breaks the rules: the channel is of no use then. */
-int worker_message_take(struct buffer *input, struct worker_message *ret_message) MUST_CHECK;
+/* Appends the message as a frame. ERROR_RANGE when it breaks the table (a bug of ours, or
+ * a text that is too long), ERROR_LIMIT when it is larger than
+ * LIMIT_WORKER_MESSAGE_BYTES. */
+int worker_message_write(const struct worker_message *message,
+                         struct buffer *frames) MUST_CHECK;
+/* Takes the first whole frame off INPUT. ERROR_BUSY when more bytes are needed;
+ * ERROR_SYNTAX, ERROR_RANGE or ERROR_LIMIT for one that breaks the rules: the channel is
+ * of no use then. */
+int worker_message_take(struct buffer *input,
+                        struct worker_message *ret_message) MUST_CHECK;
 /* "sign_jws" ... ; never NULL. */
 const char *worker_message_type_text(enum worker_message_type type);
 

@@ -1,7 +1,8 @@
-/* The worker is a process of its own because it parses HTTP, JSON and certificates from outside with
- * large libraries. It gets no key: it asks. Each question is answered by one handler below, in the order it
- * came; a message that breaks the protocol ends the session. The last message (done, window, failed) is kept
- * until the worker has closed its end, so that its exit status is seen too. */
+/* The worker is a process of its own because it parses HTTP, JSON and certificates from
+ * outside with large libraries. It gets no key: it asks. Each question is answered by one
+ * handler below, in the order it came; a message that breaks the protocol ends the
+ * session. The last message (done, window, failed) is kept until the worker has closed
+ * its end, so that its exit status is seen too. */
 #include "device/worker_session.h"
 
 #include "base/core/log.h"
@@ -61,7 +62,8 @@ static void reap(struct worker_session *session)
         return;
     }
     int status = 0;
-    /* It has closed its end or is to end now; after SIGKILL this waits for microseconds. */
+    /* It has closed its end or is to end now; after SIGKILL this waits for microseconds.
+     */
     kill(session->pid, SIGKILL);
     while (waitpid(session->pid, &status, 0) < 0 && errno == EINTR) {
     }
@@ -147,7 +149,8 @@ static void finish_by_last(struct worker_session *session)
 static int flush(struct worker_session *session)
 {
     while (session->output.size > 0) {
-        ssize_t size = send(session->fd, session->output.data, session->output.size, MSG_NOSIGNAL);
+        ssize_t size =
+            send(session->fd, session->output.data, session->output.size, MSG_NOSIGNAL);
         if (size < 0 && errno == EINTR) {
             continue;
         }
@@ -178,8 +181,8 @@ static int reply_text(struct worker_session *session, enum worker_message_type t
     return error;
 }
 
-static int answer_sign_jws(struct worker_session *session, const json_t *body, char *reason,
-                           size_t capacity)
+static int answer_sign_jws(struct worker_session *session, const json_t *body,
+                           char *reason, size_t capacity)
 {
     const char *input = json_get_text(body, "input");
     char id[KEY_ID_SIZE + 1];
@@ -221,15 +224,15 @@ static int remember_csr(struct worker_session *session, const char *csr)
     return 0;
 }
 
-static int answer_sign_csr(struct worker_session *session, const json_t *body, char *reason,
-                           size_t capacity)
+static int answer_sign_csr(struct worker_session *session, const json_t *body,
+                           char *reason, size_t capacity)
 {
     if (session->handlers->csr == NULL) {
         return ERROR_DENIED;
     }
     struct buffer csr = buffer_init(LIMIT_CSR_BYTES * 2);
-    int error =
-        session->handlers->csr(json_get_text(body, "zone"), &csr, reason, capacity, session->arg);
+    int error = session->handlers->csr(json_get_text(body, "zone"), &csr, reason,
+                                       capacity, session->arg);
     if (error == 0) {
         error = remember_csr(session, buffer_text(&csr));
     }
@@ -245,8 +248,8 @@ static int answer_save(struct worker_session *session, const json_t *body, char 
 {
     if (session->handlers->save != NULL) {
         int error = session->handlers->save(json_get_text(body, "account_url"),
-                                            json_get_text(body, "order"), reason, capacity,
-                                            session->arg);
+                                            json_get_text(body, "order"), reason,
+                                            capacity, session->arg);
         if (error < 0) {
             return error;
         }
@@ -254,16 +257,16 @@ static int answer_save(struct worker_session *session, const json_t *body, char 
     return reply_text(session, WORKER_SAVED, NULL, NULL);
 }
 
-static int answer_certificate(struct worker_session *session, const json_t *body, char *reason,
-                              size_t capacity)
+static int answer_certificate(struct worker_session *session, const json_t *body,
+                              char *reason, size_t capacity)
 {
     struct worker_installed installed = {.connect = ""};
     struct worker_message message = {.body = NULL};
     if (session->handlers->certificate == NULL) {
         return ERROR_DENIED;
     }
-    int error = session->handlers->certificate(json_get_text(body, "chain"), &installed, reason,
-                                               capacity, session->arg);
+    int error = session->handlers->certificate(json_get_text(body, "chain"), &installed,
+                                               reason, capacity, session->arg);
     if (error == 0) {
         error = worker_message_new(WORKER_INSTALLED, &message);
     }
@@ -401,7 +404,8 @@ static int open_channel(struct worker_session *session, const char *worker)
 }
 
 int worker_session_start(struct loop *loop, const struct worker_session_options *options,
-                         const struct worker_message *task, struct worker_session **ret_session)
+                         const struct worker_message *task,
+                         struct worker_session **ret_session)
 {
     struct worker_session *session = calloc(1, sizeof(*session));
     if (session == NULL) {
@@ -426,7 +430,8 @@ int worker_session_start(struct loop *loop, const struct worker_session_options 
         error = open_channel(session, options->worker);
     }
     if (error == 0) {
-        error = loop_watch_new(loop, session->fd, LOOP_READ, on_event, session, &session->watch);
+        error = loop_watch_new(loop, session->fd, LOOP_READ, on_event, session,
+                               &session->watch);
     }
     if (error == 0) {
         error = flush(session);

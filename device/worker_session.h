@@ -1,5 +1,6 @@
-/* The agent's side of one task: starts latchkey-worker, gives it the task, signs for it by rule, and passes
- * what it brings. The worker ends with the session, whatever it does. */
+/* The agent's side of one task: starts latchkey-worker, gives it the task, signs for it
+ * by rule, and passes what it brings. The worker ends with the session, whatever it does.
+ */
 #ifndef DEVICE_WORKER_SESSION_H
 #define DEVICE_WORKER_SESSION_H
 
@@ -32,31 +33,36 @@ struct worker_installed {
     char fingerprint[65]; /* hex SHA-256 of the leaf */
 };
 
-/* Each returns 0, or an error with a sentence in REASON, which is then sent to the worker as a refusal. */
+/* Each returns 0, or an error with a sentence in REASON, which is then sent to the worker
+ * as a refusal. */
 struct worker_session_handlers {
-    /* Makes (or finds) the key and request for this device in ZONE: base64url DER appended to CSR. It is
-     * then the only one that the session signs a finalization for. */
-    int (*csr)(const char *zone, struct buffer *csr, char *reason, size_t capacity, void *arg);
+    /* Makes (or finds) the key and request for this device in ZONE: base64url DER
+     * appended to CSR. It is then the only one that the session signs a finalization for.
+     */
+    int (*csr)(const char *zone, struct buffer *csr, char *reason, size_t capacity,
+               void *arg);
     /* Makes it durable; either may be NULL. */
-    int (*save)(const char *account_url, const char *order, char *reason, size_t capacity, void *arg);
+    int (*save)(const char *account_url, const char *order, char *reason, size_t capacity,
+                void *arg);
     /* Checks and installs a chain (PEM). */
-    int (*certificate)(const char *chain, struct worker_installed *ret_installed, char *reason,
-                       size_t capacity, void *arg);
+    int (*certificate)(const char *chain, struct worker_installed *ret_installed,
+                       char *reason, size_t capacity, void *arg);
     /* Called once, last; the session is gone after it returns. */
     void (*end)(const struct worker_result *result, void *arg);
 };
 
 struct worker_session_options {
-    const char *worker;          /* path of the program; borrowed */
-    struct key *key;             /* signs; a reference is taken */
-    const char *directory;       /* copied */
-    unsigned timeout_s;          /* for the whole task */
-    const struct worker_session_handlers *handlers; /* borrowed; those a task needs not may be NULL */
+    const char *worker;    /* path of the program; borrowed */
+    struct key *key;       /* signs; a reference is taken */
+    const char *directory; /* copied */
+    unsigned timeout_s;    /* for the whole task */
+    const struct worker_session_handlers
+        *handlers; /* borrowed; those a task needs not may be NULL */
     void *arg;
 };
 
-/* Starts the worker with TASK (type WORKER_TASK; not taken). ERROR_IO with errno when the program can't be
- * started. */
+/* Starts the worker with TASK (type WORKER_TASK; not taken). ERROR_IO with errno when the
+ * program can't be started. */
 int worker_session_start(struct loop *loop, const struct worker_session_options *options,
                          const struct worker_message *task,
                          struct worker_session **ret_session) MUST_CHECK;
@@ -64,6 +70,7 @@ int worker_session_start(struct loop *loop, const struct worker_session_options 
 void worker_session_free(struct worker_session *session);
 
 /* The path of latchkey-worker: CONFIGURED, or beside this program. */
-int worker_session_find(const char *configured, char *ret_path, size_t capacity) MUST_CHECK;
+int worker_session_find(const char *configured, char *ret_path,
+                        size_t capacity) MUST_CHECK;
 
 #endif

@@ -1,10 +1,11 @@
-/* Three tasks share one driver: `certify` (an order), `window` (renewalInfo) and `addresses` (the relay's
- * extension). Each drives acme's client and one machine beside it: an order or a call. drive() asks both what
- * they want until neither makes progress without a response or a timer; every callback ends in
- * drive() again.
+/* Three tasks share one driver: `certify` (an order), `window` (renewalInfo) and
+ * `addresses` (the relay's extension). Each drives acme's client and one machine beside
+ * it: an order or a call. drive() asks both what they want until neither makes progress
+ * without a response or a timer; every callback ends in drive() again.
  *
- * Waits longer than a minute are not slept through: the task fails with the moment to come back, the process
- * ends, and the agent starts another one then (the order's state is saved). */
+ * Waits longer than a minute are not slept through: the task fails with the moment to
+ * come back, the process ends, and the agent starts another one then (the order's state
+ * is saved). */
 #include "device/worker_task.h"
 
 #include "acme/acme.h"
@@ -127,7 +128,8 @@ static void end_error(struct task *task, const char *what, int error)
         loop_stop(task->loop);
         return;
     }
-    const char *reason = error == ERROR_DENIED ? task->channel->refusal : error_text(error);
+    const char *reason =
+        error == ERROR_DENIED ? task->channel->refusal : error_text(error);
     if (!text_format(text, sizeof(text), "%s: %s", what, reason)) {
         text_copy(text, sizeof(text), what);
     }
@@ -142,8 +144,8 @@ static void end_acme(struct task *task, const struct acme_error *error)
         .code = acme_error_type_text(error->type),
         .text = error->text,
         .detail = error->problem.detail,
-        /* Without a response nobody asked us to wait: the agent's own back-off holds, which a change of
-         * the network may shorten. */
+        /* Without a response nobody asked us to wait: the agent's own back-off holds,
+         * which a change of the network may shorten. */
         .retry_after_s = error->type == ACME_ERROR_NET || wait_s < 0 ? 0 : wait_s,
         .permanent = error->retry_at == 0,
         .keep_order = error->resumable,
@@ -175,8 +177,8 @@ static int sign_jws(void *arg, const void *data, size_t size, uint8_t *ret_signa
     }
     if (error == 0) {
         const char *text = json_get_text(answer.body, "signature");
-        error = text_base64url_decode(text, strlen(text), ret_signature, KEY_SIGNATURE_MAX,
-                                      ret_size);
+        error = text_base64url_decode(text, strlen(text), ret_signature,
+                                      KEY_SIGNATURE_MAX, ret_size);
     }
     worker_message_free(&question);
     worker_message_free(&answer);
@@ -241,7 +243,8 @@ static int ask_csr(struct task *task, const char *zone)
 
 /* --- the machines beside the client --- */
 
-/* The relay's extension object, or NULL after the task was ended: this is some other ACME server. */
+/* The relay's extension object, or NULL after the task was ended: this is some other ACME
+ * server. */
 static const json_t *relay_meta(struct task *task)
 {
     const json_t *meta = json_get_object(acme_client_directory(task->client), "meta");
@@ -249,7 +252,8 @@ static const json_t *relay_meta(struct task *task)
     if (json_get_text(relay, "zone") == NULL) {
         struct failure failure = {
             .code = "no-relay",
-            .text = "this ACME server is no latchkey relay: its directory has no meta.latchkey",
+            .text = "this ACME server is no latchkey relay: its directory has no "
+                    "meta.latchkey",
             .permanent = true,
         };
         end_failed(task, &failure);
@@ -278,7 +282,8 @@ static void begin_order(struct task *task)
     const char *saved = json_get_text(task->body, "order");
     error = ERROR_NOT_FOUND;
     if (saved != NULL) {
-        error = acme_order_load(task->client, &options, saved, strlen(saved), now(), &task->order);
+        error = acme_order_load(task->client, &options, saved, strlen(saved), now(),
+                                &task->order);
     }
     if (error < 0) {
         /* None, or not for this request or relay any more. */
@@ -297,7 +302,8 @@ static int make_addresses(const json_t *body, json_t **ret_payload)
     }
     int error = json_set_i64(payload, "counter", json_get_i64(body, "counter", 0));
     if (error == 0) {
-        error = json_set_take(payload, "addresses", json_deep_copy(json_get_array(body, "addresses")));
+        error = json_set_take(payload, "addresses",
+                              json_deep_copy(json_get_array(body, "addresses")));
     }
     if (error < 0) {
         json_decref(payload);
@@ -318,7 +324,8 @@ static void begin_addresses(struct task *task)
     if (url == NULL) {
         struct failure failure = {
             .code = "no-relay",
-            .text = "this relay publishes no addresses: its directory has no addressesUrl",
+            .text =
+                "this relay publishes no addresses: its directory has no addressesUrl",
             .permanent = true,
         };
         end_failed(task, &failure);
@@ -381,11 +388,13 @@ static int start_check(struct task *task, const json_t *installed)
         .fingerprint = json_get_text(installed, "fingerprint"),
     };
     int error = address_parse(json_get_text(installed, "connect"), 0, &target.address);
-    return error < 0 ? error
-                     : self_check_start(task->loop, &target, on_checked, task, &task->check);
+    return error < 0
+               ? error
+               : self_check_start(task->loop, &target, on_checked, task, &task->check);
 }
 
-/* Hands the chain to the agent, which verifies and installs it; then looks whether it is served. */
+/* Hands the chain to the agent, which verifies and installs it; then looks whether it is
+ * served. */
 static void deliver(struct task *task)
 {
     struct bytes chain = acme_order_chain(task->order);
@@ -416,9 +425,11 @@ static void report_window(struct task *task)
     struct acme_ari ari = {.start_at = 0};
     struct worker_message message = {.body = NULL};
     int64_t now_at = clock_wall_at();
-    /* The absurd is judged by the agent, which knows the certificate's dates: ask with wide ones. */
+    /* The absurd is judged by the agent, which knows the certificate's dates: ask with
+     * wide ones. */
     int window = acme_call_renewal_info(task->call, 0, INT64_MAX, now_at, &ari);
-    int64_t poll_at = acme_retry_after_at(acme_call_retry_after(task->call), now_at, 6 * 3600);
+    int64_t poll_at =
+        acme_retry_after_at(acme_call_retry_after(task->call), now_at, 6 * 3600);
     int error = worker_message_new(WORKER_WINDOW, &message);
     if (error == 0) {
         error = json_set_i64(message.body, "retry_after_s", poll_at - now_at);
@@ -492,8 +503,8 @@ static void send_request(struct task *task, struct exchange *exchange,
         .body = wanted->body,
         .max_response_bytes = wanted->max_response_bytes,
     };
-    int error =
-        http_client_send(task->http, &request, on_response, exchange, &exchange->transfer);
+    int error = http_client_send(task->http, &request, on_response, exchange,
+                                 &exchange->transfer);
     if (error < 0) {
         end_error(task, "the request could not be sent", error);
     }
@@ -585,7 +596,8 @@ static bool drive_machine(struct task *task)
     }
     case ACME_WANT_PUBLISH:
         /* A relay hands out orders that need no challenge. */
-        acme_order_publish_failed(task->order, "a device publishes no DNS records", now());
+        acme_order_publish_failed(task->order, "a device publishes no DNS records",
+                                  now());
         return true;
     case ACME_WANT_UNPUBLISH:
         acme_order_unpublished(task->order);
@@ -615,7 +627,8 @@ static void drive(struct task *task)
     }
 }
 
-/* The agent never speaks first: that the socket is readable outside a call means that it went away. */
+/* The agent never speaks first: that the socket is readable outside a call means that it
+ * went away. */
 static void on_agent(int fd, unsigned events, void *arg)
 {
     struct task *task = arg;

@@ -1,0 +1,233 @@
+#include "device/pages.h"
+
+#include "device/page_text.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <string.h>
+#include <cmocka.h>
+
+#define ID "abcdefghijklmnopqrstuvwxyz234567"
+
+static struct own_addresses addresses;
+
+static struct device_status sample(void)
+{
+    addresses.count = 2;
+    assert_true(lanname_address_parse("192.168.1.51", &addresses.at[0]));
+    assert_true(lanname_address_parse("fd12:3456::1", &addresses.at[1]));
+    return (struct device_status){
+        .now_at = 1800000000,
+        .id = ID,
+        .pin = ID "abcdefghijklmnopqrsa",
+        .zone = "lan.example.com",
+        .label = "home",
+        .local_name = "camera.local",
+        .directory = "https://relay.lan.example.com/acme/directory",
+        .account_url = "",
+        .addresses = &addresses,
+        .port = 443,
+        .state = LIFE_TRUSTED,
+        .is_trusted = true,
+        .trusted = {.is_present = true,
+                    .serial = "0badcafe",
+                    .issuer = "CN=Some CA",
+                    .fingerprint = "1111",
+                    .not_before_at = 1799990000,
+                    .not_after_at = 1803888000},
+        .fallback = {.is_present = true,
+                     .serial = "5eed",
+                     .issuer = "CN=" ID,
+                     .fingerprint = "2222333344445555",
+                     .not_after_at = 1830000000},
+        .renew_at = 1802592000,
+        .renew_advised = true,
+        .failure_code = "",
+        .failure_text = "",
+    };
+}
+
+static struct buffer render(const struct device_status *status, bool by_name)
+{
+    struct buffer html = buffer_init(64 << 10);
+    assert_int_equal(pages_render(status, by_name, &html), 0);
+    return html;
+}
+
+static void has(const struct buffer *html, const char *text)
+{
+    if (strstr(buffer_text(html), text) == NULL) {
+        fail_msg("'%s' is missing in %s", text, buffer_text(html));
+    }
+}
+
+static void lacks(const struct buffer *html, const char *text)
+{
+    if (strstr(buffer_text(html), text) != NULL) {
+        fail_msg("'%s' should not be there", text);
+    }
+}
+
+static void test_trusted(void **state)
+{
+    (void)state;
+    struct device_status status = sample();
+    struct buffer html = render(&status, true);
+    has(&html, page_text(PAGE_TEXT_TRUSTED_HEAD));
+    has(&html, "https://home." ID ".lan.example.com/");
+    has(&html, "https://192-168-1-51." ID ".lan.example.com/");
+    has(&html, "https://fd12-3456-0-0-0-0-0-1." ID ".lan.example.com/");
+    has(&html, "https://[fd12:3456::1]/");
+    has(&html, "0badcafe");
+    has(&html, "2027-03-01"); /* its end */
+    has(&html, page_text(PAGE_TEXT_RENEWAL_ADVISED));
+    has(&html, "2222 3333 4444 5555");
+    has(&html, "<svg");
+    lacks(&html, page_text(PAGE_TEXT_VISIT_NAME));
+    lacks(&html, page_text(PAGE_TEXT_FAILURE_HEAD));
+    lacks(&html, "<script");
+    lacks(&html, "style=");
+    buffer_free(&html);
+    html = render(&status, false);
+    has(&html, page_text(PAGE_TEXT_VISIT_NAME));
+    buffer_free(&html);
+}
+
+static void test_fallback_says_why(void **state)
+{
+    (void)state;
+    struct device_status status = sample();
+    status.is_trusted = false;
+    status.state = LIFE_FIRST;
+    status.failure_code = "eab";
+    status.failure_text = "the relay said \"<b>no</b>\" & more";
+    status.next_try_s = 90;
+    struct buffer html = render(&status, false);
+    has(&html, page_text(PAGE_TEXT_NEW_HEAD));
+    has(&html, "enrolment token");
+    has(&html, "&quot;&lt;b&gt;no&lt;/b&gt;&quot; &amp; more");
+    has(&html, "90 seconds");
+    has(&html, "5eed");
+    buffer_free(&html);
+    status.state = LIFE_EXPIRED;
+    html = render(&status, false);
+    has(&html, page_text(PAGE_TEXT_EXPIRED_HEAD));
+    buffer_free(&html);
+}
+
+static void test_before_the_zone_is_known(void **state)
+{
+    (void)state;
+    struct device_status status = sample();
+    status.zone = "";
+    status.is_trusted = false;
+    status.state = LIFE_FIRST;
+    addresses.count = 0;
+    status.port = 8443;
+    struct buffer html = render(&status, false);
+    lacks(&html, "https://home.");
+    has(&html, "camera.local");
+    has(&html, page_text(PAGE_TEXT_NO_ADDRESSES));
+    buffer_free(&html);
+}
+
+static void test_every_failure_has_a_sentence(void **state)
+{
+    (void)state;
+    static const char *const codes[] = {
+        "net",     "server",     "protocol",    "rate-limit", "paused",
+        "account", "eab",        "user-action", "rejected",   "csr",
+        "dns",     "caa",        "order",       "chain",      "no-relay",
+        "wait",    "self-check", "device",      "disk",       "worker",
+    };
+    const char *general = page_text_failure("something new");
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+        assert_string_not_equal(page_text_failure(codes[i]), general);
+    }
+}
+
+static void test_own_hosts(void **state)
+{
+    (void)state;
+    static const char *const own[] = {
+        "192.168.1.51",
+        "192.168.1.51:8443",
+        "[fd12:3456::1]",
+        "[fd12:3456::1]:443",
+        "10.9.9.9",
+        "camera.local",
+        "CAMERA.local:443",
+        "camera.local.",
+        "localhost:18443",
+        ID ".lan.example.com",
+        "home." ID ".lan.example.com:443",
+        "192-168-1-51." ID ".LAN.example.com",
+    };
+    static const char *const foreign[] = {
+        "",
+        "evil.example",
+        "evil.example:443",
+        "lan.example.com",
+        "x.y." ID ".lan.example.com",
+        ID ".lan.example.com.evil.example",
+        "evil" ID ".lan.example.com",
+        "camera.local.evil",
+        "[fd12::1",
+        "192.168.1.51.evil.example",
+        "192.168.1.51@evil",
+        ":443",
+    };
+    struct device_status status = sample();
+    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+        if (!pages_is_own_host(own[i], &status)) {
+            fail_msg("'%s' is refused", own[i]);
+        }
+    }
+    for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++) {
+        if (pages_is_own_host(foreign[i], &status)) {
+            fail_msg("'%s' is taken", foreign[i]);
+        }
+    }
+    assert_false(pages_is_own_host(NULL, &status));
+    status.zone = "";
+    assert_false(pages_is_own_host("home." ID ".", &status));
+}
+
+static void test_status_json(void **state)
+{
+    (void)state;
+    struct device_status status = sample();
+    json_t *object = NULL;
+    assert_int_equal(device_status_to_json(&status, &object), 0);
+    assert_string_equal(json_get_text(object, "serving"), "trusted");
+    assert_string_equal(json_get_text(object, "reason"), "trusted");
+    assert_string_equal(json_get_text(object, "stableUrl"),
+                        "https://home." ID ".lan.example.com/");
+    assert_string_equal(json_get_text(json_get_object(object, "trusted"), "serial"),
+                        "0badcafe");
+    assert_int_equal(json_array_size(json_get_array(object, "urls")), 2);
+    assert_null(json_get_object(object, "failure"));
+    json_decref(object);
+    status.is_trusted = false;
+    status.state = LIFE_RECOVERING;
+    status.failure_code = "net";
+    status.failure_at = 1800000000;
+    assert_int_equal(device_status_to_json(&status, &object), 0);
+    assert_string_equal(json_get_text(object, "reason"), "expired");
+    assert_string_equal(json_get_text(json_get_object(object, "failure"), "code"), "net");
+    json_decref(object);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_trusted),
+        cmocka_unit_test(test_fallback_says_why),
+        cmocka_unit_test(test_before_the_zone_is_known),
+        cmocka_unit_test(test_every_failure_has_a_sentence),
+        cmocka_unit_test(test_own_hosts),
+        cmocka_unit_test(test_status_json),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
