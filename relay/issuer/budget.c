@@ -58,7 +58,7 @@ static int count_ahead(const struct issuer_store_entry *entry, void *arg)
         return error;
     }
     if (promised_at + BUDGET_PROMISE_S < queue->now_at) {
-        return 0; /* gone; budget_book removes it */
+        return 0; /* its place is lost */
     }
     if (queue->asked_at < 0 || entry->at < queue->asked_at ||
         (entry->at == queue->asked_at && strcmp(entry->what, queue->id) < 0)) {
@@ -190,23 +190,28 @@ static int spend(struct database *database, const char *zone, int64_t rev,
 }
 
 int budget_settle(struct database *database, const char *zone, int64_t rev,
-                  const struct budget_rules *rules, const struct budget_order *order,
-                  int64_t now_at)
+                  const char *number, int64_t now_at)
+{
+    return issuer_store_settle(database, zone, rev, number, now_at);
+}
+
+/* Also an exempt one counts in its set: the CA spends that when it issues
+ * (facts/acme 1.1). */
+static int reserve(struct database *database, const char *zone, int64_t rev,
+                   const struct budget_order *order, int64_t now_at)
 {
     char set[SET_MAX];
     int error = 0;
 
-    if (!rules->on) {
-        return 0;
-    }
     if (!set_budget(order, set)) {
         return ERROR_LIMIT;
     }
-    /* Also after an exempt one: the CA counts its certificate in the set
-     * (facts/acme 1.1). */
     error = spend(database, zone, rev, order, set, now_at);
     if (error == 0 && !order->renewal && !order->exempt) {
         error = spend(database, zone, rev, order, "certificates", now_at);
+    }
+    if (error == 0 && !order->renewal && !order->exempt) {
+        error = spend(database, zone, rev, order, "orders", now_at);
     }
     return error;
 }
@@ -233,10 +238,7 @@ int budget_book(struct database *database, const char *zone, int64_t rev,
         return 0;
     }
     if (decision->admitted) {
-        error = budget_settle(database, zone, rev, rules, order, now_at);
-        if (error == 0 && !order->renewal && !order->exempt) {
-            error = spend(database, zone, rev, order, "orders", now_at);
-        }
+        error = reserve(database, zone, rev, order, now_at);
         return error != 0 ? error : leave_queue(database, zone, order->id);
     }
     if (decision->place == 0) {

@@ -44,10 +44,10 @@ int budget_decide(struct database *database, const char *zone,
 int budget_book(struct database *database, const char *zone, int64_t rev,
                 const struct budget_rules *rules, const struct budget_order *order,
                 const struct budget_decision *decision, int64_t now_at) MUST_CHECK;
-/* The certificate was issued: the reservation counts from now, as the CA's does. */
+/* The certificate of order NUMBER was issued: its reservation counts from now, as the
+ * CA's does. */
 int budget_settle(struct database *database, const char *zone, int64_t rev,
-                  const struct budget_rules *rules, const struct budget_order *order,
-                  int64_t now_at) MUST_CHECK;
+                  const char *number, int64_t now_at) MUST_CHECK;
 /* How many more of this set of names may be had this week; INT64_MAX without budgets. */
 int budget_left_of_set(struct database *database, const char *zone,
                        const struct budget_rules *rules, const struct budget_order *order,

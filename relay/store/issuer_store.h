@@ -233,9 +233,10 @@ int issuer_store_challenges_since(struct database *database, const char *zone,
 /* ---- ledger: facts that must hold for ever ----
  * kinds: "finalize" (what: order number taken), "order" (what: hash of a newOrder JWS
  * admitted), "account" (what: id enrolled), "token" (what: kid/id), "key" and
- * "renewal-key" (what: id/SPKI hash, a TLS key taken), "revoked-key" (what: SPKI hash),
- * "queue" (what: id, at: asked first), "promise" (what: id, at: promised), "cursor",
- * "generation". */
+ * "renewal-key" (what: id/SPKI hash, a TLS key taken), "failure" (what: order number),
+ * "revoking" (what: request number, id: certID, at: reason), "revoked-key" (what: SPKI
+ * hash), "queue" (what: id, at: asked first), "promise" (what: id, at: promised),
+ * "cursor", "generation". */
 int issuer_store_put_entry(struct database *database, const char *zone, int64_t rev,
                            const struct issuer_store_entry *entry)
     MUST_CHECK; /* overwrites */
@@ -289,6 +290,9 @@ struct issuer_store_spending {
 
 int issuer_store_spend(struct database *database, const char *zone, int64_t rev,
                        const struct issuer_store_spending *spending) MUST_CHECK;
+/* What the order NUMBER reserved counts from NOW, but for "orders". */
+int issuer_store_settle(struct database *database, const char *zone, int64_t rev,
+                        const char *number, int64_t now_at) MUST_CHECK;
 /* Gives back what the order NUMBER spent of BUDGET ("" : of every one). */
 int issuer_store_refund(struct database *database, const char *zone, const char *number,
                         const char *budget) MUST_CHECK;

@@ -1,0 +1,62 @@
+/* Private to issuance*.c: one issuance in memory, and what the files do for each other.
+ */
+#ifndef RELAY_ISSUER_ISSUANCE_PARTS_H
+#define RELAY_ISSUER_ISSUANCE_PARTS_H
+
+#include "relay/issuer/issuance.h"
+
+enum issuance_state {
+    ISSUANCE_QUEUED,
+    ISSUANCE_RUNNING,
+    ISSUANCE_SAVING,
+    ISSUANCE_SHOWING,
+    ISSUANCE_HELD,
+    ISSUANCE_FOLLOWING,
+    ISSUANCE_STORING,
+};
+
+struct issuance {
+    struct issuances *set;
+    struct issuance *next;
+    enum issuance_state state;
+    bool durable;            /* its row is */
+    struct issuance *leader; /* FOLLOWING */
+
+    char *number;
+    char *id;
+    char *names;
+    char *profile;
+    char *csr_text;
+    bool for_relay; /* lane "relay" */
+    struct verify_csr csr;
+    char replaces[CERT_ID_MAX];
+
+    struct acme_order *order;
+    struct buffer saved; /* from the row, until the order is loaded */
+    struct ca_exchange exchange;
+    struct ca_waiter shared;
+    struct commit_waiter committed;
+    struct propagation *propagation;
+    struct loop_timer *timer;
+    int64_t started_mono_ms;
+    int64_t ready_mono_ms; /* HELD and QUEUED: not before */
+    unsigned restarts;
+    unsigned dns_failures;
+    unsigned failures; /* in a row */
+    int64_t attempts;
+};
+
+struct issuances {
+    struct issuer *issuer;
+    struct issuance *first;
+    size_t count;
+    size_t running_count; /* those that hold a slot */
+    struct loop_timer *timer;
+};
+
+/* issuance.c: callbacks of each issuance's waiters and timer; the argument is it. */
+void issuance_parts_on_committed(void *arg);
+void issuance_parts_on_shared(void *arg);
+void issuance_parts_on_timer(void *arg);
+
+#endif

@@ -1,0 +1,38 @@
+/* What the parts of the issuer share. One thread, one loop. */
+#ifndef RELAY_ISSUER_ISSUER_STATE_H
+#define RELAY_ISSUER_ISSUER_STATE_H
+
+#include "relay/issuer/budget.h"
+#include "relay/issuer/ca.h"
+#include "relay/issuer/commit.h"
+#include "relay/issuer/propagation.h"
+#include "relay/issuer/verify.h"
+#include "relay/store/token.h"
+
+struct issuances;
+struct requests;
+struct revocations;
+struct window_poll;
+
+struct issuer {
+    const struct relay_config *config;
+    struct loop *loop;
+    struct database *database; /* issuer.db, ours */
+    struct database *front;    /* NULL while it is not there */
+    struct database *admin;    /* NULL while it is not there */
+    struct commit *commit;
+    struct ca *ca;
+    struct issuances *issuances;
+    struct requests *requests;
+    struct revocations *revocations;
+    struct window_poll *windows;
+    struct verify_context verify;
+    struct budget_rules rules;
+    struct propagation_servers servers;
+    int64_t generation;      /* of the issuances that are ours */
+    unsigned shown_after_ms; /* how long values take to be shown, lately */
+    bool has_secret;
+    uint8_t secret[TOKEN_SECRET_SIZE];
+};
+
+#endif
