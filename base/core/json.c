@@ -47,8 +47,9 @@ int json_parse(const void *data, size_t size, size_t max_bytes, json_t **ret_val
     json_t *value =
         json_loadb(data, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &fault);
     if (value == NULL) {
-        return json_error_code(&fault) == json_error_out_of_memory ? ERROR_MEMORY
-                                                                   : ERROR_SYNTAX;
+        /* A failed allocation mostly leaves no text; in the middle of a string it looks
+         * like an invalid token, and can't be told from one. */
+        return fault.text[0] == '\0' ? ERROR_MEMORY : ERROR_SYNTAX;
     }
     *ret_value = value;
     return 0;
@@ -106,20 +107,41 @@ bool json_get_bool(const json_t *object, const char *key, bool fallback)
     return json_is_boolean(value) ? json_is_true(value) : fallback;
 }
 
+/* Octets of the UTF-8 sequence at TEXT (RFC 3629 4: no overlong forms, no surrogates,
+ * nothing above U+10FFFF), 0 when there is none. The NUL ends every wrong sequence before
+ * it is passed. */
+static size_t utf8_size(const uint8_t *text)
+{
+    if (text[0] < 0x80) {
+        return 1;
+    }
+    size_t size = text[0] >= 0xf0 ? 4 : text[0] >= 0xe0 ? 3 : 2;
+    uint8_t second_min = text[0] == 0xe0 ? 0xa0 : text[0] == 0xf0 ? 0x90 : 0x80;
+    uint8_t second_max = text[0] == 0xed ? 0x9f : text[0] == 0xf4 ? 0x8f : 0xbf;
+    if (text[0] < 0xc2 || text[0] > 0xf4 || text[1] < second_min ||
+        text[1] > second_max) {
+        return 0;
+    }
+    for (size_t i = 2; i < size; i++) {
+        if (text[i] < 0x80 || text[i] > 0xbf) {
+            return 0;
+        }
+    }
+    return size;
+}
+
 int json_set_text(json_t *object, const char *key, const char *text)
 {
     if (text == NULL) {
         return 0;
     }
-    json_t *value = json_string(text);
-    if (value == NULL) {
-        /* jansson does not say which it was: bytes that are no UTF-8, or memory. */
-        json_t *unchecked = json_string_nocheck(text);
-        bool is_memory = unchecked == NULL;
-        json_decref(unchecked);
-        return is_memory ? ERROR_MEMORY : ERROR_SYNTAX;
+    /* json_string would fail in the same way for bad bytes and for want of memory. */
+    for (const uint8_t *at = (const uint8_t *)text; *at != '\0'; at += utf8_size(at)) {
+        if (utf8_size(at) == 0) {
+            return ERROR_SYNTAX;
+        }
     }
-    return json_set_take(object, key, value);
+    return json_set_take(object, key, json_string_nocheck(text));
 }
 
 int json_set_i64(json_t *object, const char *key, int64_t value)

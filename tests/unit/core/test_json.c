@@ -121,7 +121,26 @@ static void setters_build_objects(void **state)
     assert_int_equal(json_set_bool(object, "b", true), 0);
     assert_int_equal(json_set_take(object, "a", json_array()), 0);
     assert_int_equal(json_set_take(object, "m", NULL), ERROR_MEMORY);
-    assert_int_equal(json_set_text(object, "bad", "\xff"), ERROR_SYNTAX);
+    static const char *const bad[] = {"\xff",
+                                      "\x80",
+                                      "\xc3",
+                                      "\xc0\xaf",
+                                      "\xe0\x80\x80",
+                                      "a\xed\xa0\x80",
+                                      "\xf4\x90\x80\x80",
+                                      "\xf0\x80\x80\x80",
+                                      "\xe2\x82",
+                                      "\xf5\x80\x80\x80"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_int_equal(json_set_text(object, "bad", bad[i]), ERROR_SYNTAX);
+        assert_null(json_string(bad[i])); /* jansson thinks so, too */
+    }
+    static const char *const fine[] = {"\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80",
+                                       "\xed\x9f\xbf", "\xf4\x8f\xbf\xbf"};
+    for (size_t i = 0; i < sizeof(fine) / sizeof(fine[0]); i++) {
+        assert_int_equal(json_set_text(object, "fine", fine[i]), 0);
+        json_object_del(object, "fine");
+    }
     assert_int_equal(json_dump(object, &dump), 0);
     assert_string_equal(
         buffer_text(&dump),
