@@ -1,0 +1,26 @@
+/* The answer to one query: bytes, view and time in, bytes out. */
+#ifndef DNS_ANSWER_H
+#define DNS_ANSWER_H
+
+#include "dns/probe.h"
+#include "dns/query.h"
+#include "dns/view.h"
+
+enum dns_transport { DNS_UDP, DNS_TCP };
+
+enum {
+    DNS_UDP_MIN = 512,
+    DNS_UDP_MAX =
+        1232, /* our EDNS size and the largest datagram that we send (RFC 9715) */
+    DNS_ANSWER_MAX = 16384, /* room that a TCP answer needs at most */
+};
+
+/* Writes the answer to QUERY into RET_ANSWER, which holds CAPACITY octets (DNS_UDP_MAX at
+ * least; DNS_ANSWER_MAX over TCP). Returns its size, or 0 for silence. No allocation, no
+ * clock, no I/O; PROBES (may be NULL) is counted up for a probe name's A, and nothing
+ * else changes. NOW_AT: wall seconds. */
+size_t dns_answer(struct bytes query, enum dns_transport transport,
+                  const struct dns_view *view, struct dns_probes *probes, int64_t now_at,
+                  uint8_t *ret_answer, size_t capacity);
+
+#endif

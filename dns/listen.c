@@ -1,0 +1,116 @@
+#include "dns/listen.h"
+
+#include "dns/tcp.h"
+#include "dns/udp.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+
+enum { SOCKETS_MAX = 16, PORT_TRIES = 20 };
+
+struct dns_listen {
+    struct dns_udp_shared shared;
+    struct dns_tcp *tcp;
+    struct dns_udp *udp[SOCKETS_MAX];
+    size_t count;
+};
+
+static void set_port(struct address *address, uint16_t port)
+{
+    if (address->storage.ss_family == AF_INET) {
+        ((struct sockaddr_in *)&address->storage)->sin_port = htons(port);
+    } else {
+        ((struct sockaddr_in6 *)&address->storage)->sin6_port = htons(port);
+    }
+}
+
+/* UDP chooses the port when none is given; TCP must get the same one, which somebody else
+ * may hold: then another is tried. */
+static int bind_both(struct dns_listen *listen, const struct address *address)
+{
+    int result = ERROR_IO;
+    bool any_port = address_port(address) == 0;
+    for (int i = 0; i < (any_port ? PORT_TRIES : 1); i++) {
+        struct dns_udp *udp = NULL;
+        struct address same = *address;
+        result = dns_udp_new(&listen->shared, address, &udp);
+        if (result != 0) {
+            return result;
+        }
+        set_port(&same, dns_udp_port(udp));
+        result = dns_tcp_listen(listen->tcp, &same);
+        if (result == 0) {
+            listen->udp[listen->count++] = udp;
+            return 0;
+        }
+        int saved = errno;
+        dns_udp_free(udp);
+        errno = saved;
+        if (errno != EADDRINUSE) {
+            return result;
+        }
+    }
+    return result;
+}
+
+int dns_listen_new(struct loop *loop, struct dns_view *view, struct dns_probes *probes,
+                   const struct dns_listen_options *options, size_t *ret_failed,
+                   struct dns_listen **ret_listen)
+{
+    struct dns_listen *listen = calloc(1, sizeof(*listen));
+    if (listen == NULL) {
+        return ERROR_MEMORY;
+    }
+    pthread_mutex_init(&listen->shared.lock, NULL);
+    listen->shared.view = view;
+    listen->shared.probes = probes;
+    int result = options->address_count > SOCKETS_MAX
+                     ? ERROR_LIMIT
+                     : dns_tcp_new(loop, &listen->shared, options, &listen->tcp);
+    for (size_t i = 0; result == 0 && i < options->address_count; i++) {
+        *ret_failed = i;
+        result = bind_both(listen, &options->addresses[i]);
+    }
+    if (result != 0) {
+        int saved = errno;
+        dns_listen_free(listen);
+        errno = saved;
+        return result;
+    }
+    *ret_listen = listen;
+    return 0;
+}
+
+void dns_listen_lock(struct dns_listen *listen)
+{
+    pthread_mutex_lock(&listen->shared.lock);
+}
+
+void dns_listen_unlock(struct dns_listen *listen)
+{
+    pthread_mutex_unlock(&listen->shared.lock);
+}
+
+uint16_t dns_listen_port(const struct dns_listen *listen, size_t index)
+{
+    return dns_udp_port(listen->udp[index]);
+}
+
+uint64_t dns_listen_answer_count(const struct dns_listen *listen)
+{
+    return atomic_load(&listen->shared.answer_count);
+}
+
+void dns_listen_free(struct dns_listen *listen)
+{
+    if (listen == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < listen->count; i++) {
+        dns_udp_free(listen->udp[i]);
+    }
+    dns_tcp_free(listen->tcp);
+    pthread_mutex_destroy(&listen->shared.lock);
+    free(listen);
+}

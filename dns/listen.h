@@ -1,0 +1,37 @@
+/* The sockets of the DNS engine, its only I/O: UDP in batches, one thread a socket, and
+ * TCP on the caller's loop. */
+#ifndef DNS_LISTEN_H
+#define DNS_LISTEN_H
+
+#include "base/net/address.h"
+#include "base/net/loop.h"
+#include "dns/answer.h"
+
+struct dns_listen;
+
+struct dns_listen_options {
+    const struct address
+        *addresses; /* each gets UDP and TCP; port 0: one free port for both */
+    size_t address_count;
+    unsigned max_connections;            /* TCP, over all addresses */
+    unsigned max_connections_per_source; /* TCP, per IPv4 address or IPv6 /64 */
+    unsigned idle_ms;                    /* TCP: between messages (RFC 7766 6.2.3) */
+    unsigned partial_ms;                 /* TCP: for a message that began to arrive */
+};
+
+/* Binds everything and starts to serve VIEW and PROBES (borrowed). ERROR_IO with errno;
+ * *RET_FAILED is then the index of the address. */
+int dns_listen_new(struct loop *loop, struct dns_view *view, struct dns_probes *probes,
+                   const struct dns_listen_options *options, size_t *ret_failed,
+                   struct dns_listen **ret_listen) MUST_CHECK;
+/* Between the two the view may be changed: no answer is being made. Keep it short. */
+void dns_listen_lock(struct dns_listen *listen);
+void dns_listen_unlock(struct dns_listen *listen);
+/* The port of the INDEXth address. */
+uint16_t dns_listen_port(const struct dns_listen *listen, size_t index);
+/* Answers sent so far over UDP and TCP. */
+uint64_t dns_listen_answer_count(const struct dns_listen *listen);
+/* Ends the threads (within a quarter of a second) and closes everything. */
+void dns_listen_free(struct dns_listen *listen);
+
+#endif

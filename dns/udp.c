@@ -1,0 +1,269 @@
+/* A blocking recvmmsg, the answers, a sendmmsg: per query the kernel's part is what
+ * counts, so nothing else is done here. All buffers are made once. The socket blocks with
+ * a timeout, which is how the thread sees that it shall end. */
+#include "dns/udp.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/ip.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    BATCH = 64,
+    QUERY_MAX = 1500,
+    STOP_US = 200000,
+    SEND_RETRIES = 3,
+    RECEIVE_BUFFER = 4 << 20,
+};
+
+union control {
+    char data[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+    struct cmsghdr align;
+};
+
+struct slot {
+    uint8_t query[QUERY_MAX];
+    uint8_t answer[DNS_UDP_MAX];
+    struct sockaddr_storage peer;
+    union control control;
+};
+
+struct dns_udp {
+    struct dns_udp_shared *shared;
+    int fd;
+    bool wildcard; /* the source of an answer must then be set from PKTINFO */
+    bool running;
+    atomic_bool stopping;
+    pthread_t thread;
+    struct address bound;
+    struct slot slots[BATCH];
+    struct mmsghdr received[BATCH];
+    struct mmsghdr sent[BATCH];
+    struct iovec received_io[BATCH];
+    struct iovec sent_io[BATCH];
+};
+
+static bool is_wildcard(const struct address *address)
+{
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)&address->storage;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&address->storage;
+    return address->storage.ss_family == AF_INET
+               ? v4->sin_addr.s_addr == INADDR_ANY
+               : IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr);
+}
+
+static uint16_t peer_port(const struct sockaddr_storage *peer)
+{
+    return peer->ss_family == AF_INET
+               ? ntohs(((const struct sockaddr_in *)peer)->sin_port)
+               : ntohs(((const struct sockaddr_in6 *)peer)->sin6_port);
+}
+
+static int set_options(const struct dns_udp *udp, int family)
+{
+    const int on = 1;
+    const int size = RECEIVE_BUFFER;
+    const int omit =
+        IP_PMTUDISC_OMIT; /* forged "fragmentation needed" must not shrink what we send */
+    const struct timeval timeout = {.tv_usec = STOP_US};
+    (void)setsockopt(udp->fd, SOL_SOCKET, SO_RCVBUF, &size,
+                     sizeof(size)); /* as far as it is granted */
+    if (family == AF_INET6) {
+        (void)setsockopt(udp->fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &omit, sizeof(omit));
+        if (setsockopt(udp->fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0 ||
+            (udp->wildcard &&
+             setsockopt(udp->fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on)) != 0)) {
+            return ERROR_IO;
+        }
+    } else {
+        (void)setsockopt(udp->fd, IPPROTO_IP, IP_MTU_DISCOVER, &omit, sizeof(omit));
+        if (udp->wildcard &&
+            setsockopt(udp->fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on)) != 0) {
+            return ERROR_IO;
+        }
+    }
+    return setsockopt(udp->fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) == 0
+               ? 0
+               : ERROR_IO;
+}
+
+static int open_socket(struct dns_udp *udp, const struct address *address)
+{
+    udp->wildcard = is_wildcard(address);
+    udp->fd = socket(address->storage.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (udp->fd < 0 || set_options(udp, address->storage.ss_family) != 0 ||
+        bind(udp->fd, (const struct sockaddr *)&address->storage, address->size) != 0) {
+        return ERROR_IO;
+    }
+    udp->bound.size = sizeof(udp->bound.storage);
+    return getsockname(udp->fd, (struct sockaddr *)&udp->bound.storage,
+                       &udp->bound.size) == 0
+               ? 0
+               : ERROR_IO;
+}
+
+static void prepare_receive(struct dns_udp *udp, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct msghdr *message = &udp->received[i].msg_hdr;
+        message->msg_namelen = sizeof(udp->slots[i].peer);
+        message->msg_controllen = udp->wildcard ? sizeof(udp->slots[i].control) : 0;
+        message->msg_flags = 0;
+    }
+}
+
+static void prepare(struct dns_udp *udp)
+{
+    for (size_t i = 0; i < BATCH; i++) {
+        struct slot *slot = &udp->slots[i];
+        udp->received_io[i] = (struct iovec){slot->query, sizeof(slot->query)};
+        udp->received[i].msg_hdr = (struct msghdr){
+            .msg_name = &slot->peer,
+            .msg_control = udp->wildcard ? slot->control.data : NULL,
+            .msg_iov = &udp->received_io[i],
+            .msg_iovlen = 1,
+        };
+    }
+    prepare_receive(udp, BATCH);
+}
+
+/* The interface that a query came in by must not decide the way out. */
+static void clear_interface(struct msghdr *message)
+{
+    struct cmsghdr *control = CMSG_FIRSTHDR(message);
+    if (control != NULL && control->cmsg_level == IPPROTO_IP &&
+        control->cmsg_type == IP_PKTINFO) {
+        struct in_pktinfo info;
+        memcpy(&info, CMSG_DATA(control), sizeof(info));
+        info.ipi_ifindex = 0;
+        info.ipi_spec_dst = info.ipi_addr;
+        memcpy(CMSG_DATA(control), &info, sizeof(info));
+    }
+}
+
+/* Answers the received batch; how many answers stand in `sent`, without holes. */
+static size_t answer_batch(struct dns_udp *udp, size_t count, int64_t now_at)
+{
+    struct dns_udp_shared *shared = udp->shared;
+    size_t ready = 0;
+    pthread_mutex_lock(&shared->lock);
+    for (size_t i = 0; i < count; i++) {
+        struct slot *slot = &udp->slots[i];
+        struct msghdr *message = &udp->received[i].msg_hdr;
+        struct bytes query = {slot->query, udp->received[i].msg_len};
+        /* Port 0 can't be answered, and whoever sends from it means no good. */
+        if ((message->msg_flags & MSG_TRUNC) != 0 || peer_port(&slot->peer) == 0) {
+            continue;
+        }
+        size_t size = dns_answer(query, DNS_UDP, shared->view, shared->probes, now_at,
+                                 slot->answer, sizeof(slot->answer));
+        if (size == 0) {
+            continue;
+        }
+        udp->sent_io[ready] = (struct iovec){slot->answer, size};
+        udp->sent[ready].msg_hdr = *message;
+        udp->sent[ready].msg_hdr.msg_iov = &udp->sent_io[ready];
+        udp->sent[ready].msg_hdr.msg_flags = 0;
+        if (udp->wildcard) {
+            clear_interface(&udp->sent[ready].msg_hdr);
+        }
+        ready++;
+    }
+    pthread_mutex_unlock(&shared->lock);
+    return ready;
+}
+
+/* One answer that can't be sent must not take the rest of the batch with it. */
+static void send_batch(struct dns_udp *udp, size_t count)
+{
+    size_t at = 0;
+    unsigned retries = 0;
+    while (at < count) {
+        int result = sendmmsg(udp->fd, udp->sent + at, (unsigned)(count - at), 0);
+        if (result > 0) {
+            at += (size_t)result;
+            retries = 0;
+        } else if (errno == EINTR ||
+                   ((errno == EAGAIN || errno == ENOBUFS) && retries++ < SEND_RETRIES)) {
+            continue;
+        } else {
+            at++; /* EINVAL, EPERM, ENETUNREACH ...: this peer goes without */
+            retries = 0;
+        }
+    }
+    atomic_fetch_add_explicit(&udp->shared->answer_count, count, memory_order_relaxed);
+}
+
+static void *serve(void *arg)
+{
+    struct dns_udp *udp = arg;
+    while (!atomic_load_explicit(&udp->stopping, memory_order_relaxed)) {
+        struct timespec now;
+        int count = recvmmsg(udp->fd, udp->received, BATCH, MSG_WAITFORONE, NULL);
+        if (count <= 0) {
+            continue; /* the timeout, or an ICMP error of an earlier answer */
+        }
+        clock_gettime(CLOCK_REALTIME_COARSE, &now);
+        size_t ready = answer_batch(udp, (size_t)count, now.tv_sec);
+        send_batch(udp, ready);
+        prepare_receive(udp, (size_t)count);
+    }
+    return NULL;
+}
+
+int dns_udp_new(struct dns_udp_shared *shared, const struct address *address,
+                struct dns_udp **ret_udp)
+{
+    struct dns_udp *udp = calloc(1, sizeof(*udp));
+    sigset_t all;
+    sigset_t old;
+    if (udp == NULL) {
+        return ERROR_MEMORY;
+    }
+    udp->shared = shared;
+    int result = open_socket(udp, address);
+    if (result == 0) {
+        prepare(udp);
+        /* Signals are the main thread's. */
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &old);
+        errno = pthread_create(&udp->thread, NULL, serve, udp);
+        result = errno == 0 ? 0 : ERROR_IO;
+        udp->running = result == 0;
+        pthread_sigmask(SIG_SETMASK, &old, NULL);
+    }
+    if (result != 0) {
+        int saved = errno;
+        dns_udp_free(udp);
+        errno = saved;
+        return result;
+    }
+    *ret_udp = udp;
+    return 0;
+}
+
+uint16_t dns_udp_port(const struct dns_udp *udp)
+{
+    return address_port(&udp->bound);
+}
+
+void dns_udp_free(struct dns_udp *udp)
+{
+    if (udp == NULL) {
+        return;
+    }
+    if (udp->running) {
+        atomic_store(&udp->stopping, true);
+        pthread_join(udp->thread, NULL);
+    }
+    if (udp->fd >= 0) {
+        close(udp->fd);
+    }
+    free(udp);
+}

@@ -1,0 +1,28 @@
+/* One UDP socket and the thread that serves it. */
+#ifndef DNS_UDP_H
+#define DNS_UDP_H
+
+#include "base/net/address.h"
+#include "dns/answer.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* What all sockets share. The lock guards view and probes; it is taken once per batch. */
+struct dns_udp_shared {
+    pthread_mutex_t lock;
+    struct dns_view *view;
+    struct dns_probes *probes;
+    atomic_uint_fast64_t answer_count;
+};
+
+struct dns_udp;
+
+/* Binds ADDRESS and starts the thread. ERROR_IO with errno. */
+int dns_udp_new(struct dns_udp_shared *shared, const struct address *address,
+                struct dns_udp **ret_udp) MUST_CHECK;
+uint16_t dns_udp_port(const struct dns_udp *udp);
+/* Ends the thread (within a quarter of a second) and closes the socket. Accepts NULL. */
+void dns_udp_free(struct dns_udp *udp);
+
+#endif

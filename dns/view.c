@@ -1,0 +1,291 @@
+#include "dns/view.h"
+
+#include "base/core/text.h"
+
+#include <string.h>
+
+enum { KEY_SIZE = 64 };
+
+static const char challenge_label[] = "_acme-challenge.";
+
+/* The apex CAA RRset (RFC 8659), from the question's name pointer on. */
+static int build_caa(struct dns_view *view)
+{
+    static const char nobody[] = ";";
+    buffer_reset(&view->caa);
+    view->caa_record_count = 0;
+    for (size_t i = 0; i < view->ca_count || (i == 0 && view->ca_count == 0); i++) {
+        const char *value = view->ca_count > 0 ? view->cas[i].value : nobody;
+        size_t data_size = 2 + 5 + strlen(value);
+        const uint8_t head[] = {0xc0,
+                                DNS_HEADER_SIZE,
+                                DNS_TYPE_CAA >> 8,
+                                DNS_TYPE_CAA & 0xff,
+                                0,
+                                DNS_CLASS_IN,
+                                0,
+                                0,
+                                DNS_TTL_CAA_S >> 8,
+                                DNS_TTL_CAA_S & 0xff,
+                                (uint8_t)(data_size >> 8),
+                                (uint8_t)data_size,
+                                0 /* flags */,
+                                5 /* tag length */};
+        buffer_append(&view->caa, head, sizeof(head));
+        buffer_append_text(&view->caa, "issue");
+        buffer_append_text(&view->caa, value);
+        view->caa_record_count++;
+    }
+    return view->caa.error;
+}
+
+int dns_view_init(struct dns_view *view, const struct dns_template *template,
+                  const struct lanname_policy *policy, size_t max_devices,
+                  size_t max_challenges)
+{
+    *view = (struct dns_view){.template = template, .policy = *policy};
+    view->caa = buffer_init((DNS_VIEW_CAA_BYTES + 32) * DNS_VIEW_CAA_MAX);
+    int result = dns_table_init(&view->challenges, sizeof(struct dns_challenge), KEY_SIZE,
+                                max_challenges);
+    if (result == 0) {
+        result = dns_table_init(&view->devices, sizeof(struct dns_device),
+                                LANNAME_ID_SIZE, max_devices);
+    }
+    return result == 0 ? build_caa(view) : result;
+}
+
+void dns_view_free(struct dns_view *view)
+{
+    dns_table_free(&view->challenges);
+    dns_table_free(&view->devices);
+    buffer_free(&view->caa);
+}
+
+/* "<label>.<label>" to lower-case wire labels, zeros behind. */
+static int make_key(const char *labels, size_t size, uint8_t ret_key[static KEY_SIZE])
+{
+    uint8_t key[KEY_SIZE] = {0};
+    size_t at = 0;
+    size_t start = 0;
+    for (size_t i = 0; i <= size; i++) {
+        if (i < size && labels[i] != '.') {
+            continue;
+        }
+        size_t length = i - start;
+        if (length == 0 || length > LANNAME_LABEL_MAX || at + length + 1 >= KEY_SIZE) {
+            return ERROR_RANGE;
+        }
+        key[at++] = (uint8_t)length;
+        for (size_t k = 0; k < length; k++) {
+            char c = labels[start + k];
+            key[at++] = (uint8_t)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+        }
+        start = i + 1;
+    }
+    memcpy(ret_key, key, sizeof(key));
+    return 0;
+}
+
+/* The zone as text is not at hand: its labels are compared with the wire form. */
+static int key_of_name(const struct dns_view *view, const char *name,
+                       uint8_t ret_key[static KEY_SIZE])
+{
+    struct bytes zone = dns_template_zone(view->template);
+    size_t zone_text = zone.size - 2; /* dots instead of length octets, no root */
+    size_t size = strlen(name);
+    size_t prefix = sizeof(challenge_label) - 1;
+    if (size < prefix + 2 + zone_text || !text_starts_with(name, challenge_label) ||
+        name[size - zone_text - 1] != '.') {
+        return ERROR_RANGE;
+    }
+    const char *tail = name + size - zone_text;
+    for (size_t at = 0; zone.data[at] != 0; at += zone.data[at] + 1u) {
+        if (strncmp(tail + at, (const char *)zone.data + at + 1, zone.data[at]) != 0 ||
+            (tail[at + zone.data[at]] != '.' && tail[at + zone.data[at]] != '\0')) {
+            return ERROR_RANGE;
+        }
+    }
+    return make_key(name + prefix, size - prefix - zone_text - 1, ret_key);
+}
+
+static void drop_value(struct dns_challenge *challenge, size_t index)
+{
+    challenge->count--;
+    challenge->values[index] = challenge->values[challenge->count];
+}
+
+int dns_view_put_challenge(struct dns_view *view, const char *name, const char *value,
+                           int64_t expires_at, int64_t now_at)
+{
+    uint8_t key[KEY_SIZE];
+    void *entry = NULL;
+    size_t size = strlen(value);
+    int result = key_of_name(view, name, key);
+    if (result != 0 || size == 0 || size > DNS_VIEW_VALUE_MAX) {
+        return ERROR_RANGE;
+    }
+    result = dns_table_insert(&view->challenges, key, &entry);
+    if (result != 0) {
+        return result;
+    }
+    struct dns_challenge *challenge = entry;
+    for (size_t i = 0; i < challenge->count;) {
+        bool same = challenge->values[i].size == size &&
+                    memcmp(challenge->values[i].text, value, size) == 0;
+        if (same || challenge->values[i].expires_at <= now_at) {
+            drop_value(challenge, i);
+        } else {
+            i++;
+        }
+    }
+    if (challenge->count == LIMIT_CHALLENGE_VALUES) {
+        return ERROR_LIMIT;
+    }
+    challenge->values[challenge->count].expires_at = expires_at;
+    challenge->values[challenge->count].size = (uint8_t)size;
+    memcpy(challenge->values[challenge->count].text, value, size);
+    challenge->count++;
+    return 0;
+}
+
+int dns_view_end_challenge(struct dns_view *view, const char *name, const char *value)
+{
+    uint8_t key[KEY_SIZE];
+    size_t size = strlen(value);
+    int result = key_of_name(view, name, key);
+    if (result != 0) {
+        return result;
+    }
+    struct dns_challenge *challenge = dns_table_find(&view->challenges, key);
+    for (size_t i = 0; challenge != NULL && i < challenge->count; i++) {
+        if (challenge->values[i].size == size &&
+            memcmp(challenge->values[i].text, value, size) == 0) {
+            drop_value(challenge, i);
+            break;
+        }
+    }
+    if (challenge != NULL && challenge->count == 0) {
+        dns_table_remove(&view->challenges, key);
+    }
+    return 0;
+}
+
+/* The device with ID; made when MAKE. *RET_DEVICE may stay NULL when not. */
+static int find_device(struct dns_view *view, const char *id, bool make,
+                       struct dns_device **ret_device)
+{
+    uint8_t key[LANNAME_ID_SIZE];
+    void *entry = NULL;
+    if (!lanname_is_id((const uint8_t *)id, strlen(id))) {
+        return ERROR_RANGE;
+    }
+    for (size_t i = 0; i < sizeof(key); i++) {
+        key[i] = (uint8_t)(id[i] >= 'A' && id[i] <= 'Z' ? id[i] - 'A' + 'a' : id[i]);
+    }
+    if (!make) {
+        *ret_device = dns_table_find(&view->devices, key);
+        return 0;
+    }
+    int result = dns_table_insert(&view->devices, key, &entry);
+    if (result == 0) {
+        *ret_device = entry;
+    }
+    return result;
+}
+
+/* An entry that says nothing is not kept. */
+static void forget_empty(struct dns_view *view, const struct dns_device *device)
+{
+    if (device->address_count == 0 && device->holds_id_until_at == 0 &&
+        !device->blocked) {
+        uint8_t key[LANNAME_ID_SIZE];
+        memcpy(key, device->id, sizeof(key));
+        dns_table_remove(&view->devices, key);
+    }
+}
+
+int dns_view_put_addresses(struct dns_view *view, const char *id, const char *addresses)
+{
+    struct dns_device *device = NULL;
+    int result = find_device(view, id, addresses[0] != '\0', &device);
+    if (result != 0 || device == NULL) {
+        return result;
+    }
+    device->address_count = 0;
+    for (const char *at = addresses; *at != '\0';) {
+        char text[64];
+        struct lanname_address address;
+        size_t size = strcspn(at, " ");
+        if (device->address_count < LIMIT_PUBLISHED_ADDRESSES &&
+            text_format(text, sizeof(text), "%.*s", (int)size, at) &&
+            lanname_address_parse(text, &address) &&
+            lanname_allowed(&address, &view->policy)) {
+            device->addresses[device->address_count++] = address;
+        }
+        at += size;
+        at += *at == ' ' ? 1 : 0;
+    }
+    forget_empty(view, device);
+    return 0;
+}
+
+int dns_view_put_certificate(struct dns_view *view, const char *id,
+                             int64_t holds_id_until_at)
+{
+    struct dns_device *device = NULL;
+    int result = find_device(view, id, holds_id_until_at != 0, &device);
+    if (result == 0 && device != NULL) {
+        device->holds_id_until_at = holds_id_until_at;
+        forget_empty(view, device);
+    }
+    return result;
+}
+
+int dns_view_put_block(struct dns_view *view, const char *id, bool blocked)
+{
+    struct dns_device *device = NULL;
+    int result = find_device(view, id, blocked, &device);
+    if (result == 0 && device != NULL) {
+        device->blocked = blocked;
+        forget_empty(view, device);
+    }
+    return result;
+}
+
+int dns_view_put_caa(struct dns_view *view, const char *ca, const char *value)
+{
+    size_t at = 0;
+    while (at < view->ca_count && strcmp(view->cas[at].ca, ca) != 0) {
+        at++;
+    }
+    if (value[0] == '\0') {
+        if (at < view->ca_count) {
+            view->cas[at] = view->cas[--view->ca_count];
+        }
+        return build_caa(view);
+    }
+    if (at == DNS_VIEW_CAA_MAX || strlen(ca) >= sizeof(view->cas[at].ca) ||
+        strlen(value) >= sizeof(view->cas[at].value)) {
+        return ERROR_LIMIT;
+    }
+    memcpy(view->cas[at].ca, ca, strlen(ca) + 1);
+    memcpy(view->cas[at].value, value, strlen(value) + 1);
+    view->ca_count += at == view->ca_count ? 1 : 0;
+    return build_caa(view);
+}
+
+const struct dns_challenge *dns_view_challenge(const struct dns_view *view,
+                                               const uint8_t *key, size_t key_size)
+{
+    uint8_t padded[KEY_SIZE] = {0};
+    if (key_size >= KEY_SIZE) {
+        return NULL;
+    }
+    memcpy(padded, key, key_size);
+    return dns_table_find(&view->challenges, padded);
+}
+
+const struct dns_device *dns_view_device(const struct dns_view *view, const uint8_t *id)
+{
+    return dns_table_find(&view->devices, id);
+}
