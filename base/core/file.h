@@ -1,5 +1,5 @@
-/* Files: bounded reads, atomic and durable writes, locks. All block on the disk. errno is kept on
- * ERROR_IO. */
+/* Files: bounded reads, atomic and durable writes, locks. All block on the disk. errno is
+ * kept on ERROR_IO. */
 #ifndef BASE_CORE_FILE_H
 #define BASE_CORE_FILE_H
 
@@ -7,17 +7,22 @@
 
 #include <sys/types.h>
 
-/* Appends the whole file to BUFFER (its max holds). ERROR_NOT_FOUND when there is none. */
+/* Appends the whole file to BUFFER (its max holds). ERROR_NOT_FOUND when there is none.
+ */
 int file_read(const char *path, struct buffer *buffer) MUST_CHECK;
-/* Writes a temporary beside PATH, fsyncs it, renames it over PATH and fsyncs the folder: after a crash
- * there is either the old file or the new one, whole. MODE is exact, whatever the umask. */
-int file_write_atomic(const char *path, const void *data, size_t size, mode_t mode) MUST_CHECK;
-/* As file_write_atomic, but ERROR_EXISTS when PATH is there already (link(2) decides, not a check). */
-int file_write_new(const char *path, const void *data, size_t size, mode_t mode) MUST_CHECK;
+/* Writes a temporary beside PATH, fsyncs it, renames it over PATH and fsyncs the folder:
+ * after a crash there is either the old file or the new one, whole. MODE is exact,
+ * whatever the umask. */
+int file_write_atomic(const char *path, const void *data, size_t size,
+                      mode_t mode) MUST_CHECK;
+/* As file_write_atomic, but ERROR_EXISTS when PATH is there already (link(2) decides, not
+ * a check). */
+int file_write_new(const char *path, const void *data, size_t size,
+                   mode_t mode) MUST_CHECK;
 /* Makes a folder and its parents with MODE; fine when it exists. */
 int file_make_folder(const char *path, mode_t mode) MUST_CHECK;
-/* Takes an exclusive lock on PATH (made if missing) without waiting: a descriptor to keep open, or
- * ERROR_BUSY. The lock ends with the process. */
+/* Takes an exclusive lock on PATH (made if missing) without waiting: a descriptor to keep
+ * open, or ERROR_BUSY. The lock ends with the process. */
 int file_lock(const char *path, int *ret_fd) MUST_CHECK;
 /* ERROR_NOT_FOUND when there was none. */
 int file_remove(const char *path) MUST_CHECK;

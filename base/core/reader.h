@@ -1,4 +1,5 @@
-/* A bounded reader over bytes from outside, with a sticky failure: read everything, check once. */
+/* A bounded reader over bytes from outside, with a sticky failure: read everything, check
+ * once. */
 #ifndef BASE_CORE_READER_H
 #define BASE_CORE_READER_H
 
@@ -27,7 +28,8 @@ uint8_t reader_u8(struct reader *reader);
 uint16_t reader_u16(struct reader *reader);
 uint32_t reader_u32(struct reader *reader);
 uint64_t reader_u64(struct reader *reader);
-/* The next SIZE bytes, borrowed from the input; {NULL, 0} and `failed` when too few are left. */
+/* The next SIZE bytes, borrowed from the input; {NULL, 0} and `failed` when too few are
+ * left. */
 struct bytes reader_bytes(struct reader *reader, size_t size_bytes);
 
 #endif

@@ -13,6 +13,7 @@ struct writer {
     bool failed; /* set by the first write that does not fit; nothing of it is written */
 };
 
+/* Writes to the CAPACITY_BYTES at DATA, which must outlive the writer. */
 struct writer writer_init(void *data, size_t capacity_bytes);
 /* Bytes written so far. */
 size_t writer_size(const struct writer *writer);

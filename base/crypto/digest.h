@@ -12,10 +12,13 @@ enum { DIGEST_SHA256_SIZE = 32, DIGEST_MAX_SIZE = 64 };
 
 enum digest_hash { DIGEST_SHA256, DIGEST_SHA384, DIGEST_SHA512 };
 
-int digest_sha256(const void *data, size_t size, uint8_t ret_hash[static DIGEST_SHA256_SIZE]) MUST_CHECK;
+/* SHA-256 of SIZE bytes. ERROR_CRYPTO or ERROR_MEMORY from OpenSSL. */
+int digest_sha256(const void *data, size_t size,
+                  uint8_t ret_hash[static DIGEST_SHA256_SIZE]) MUST_CHECK;
 /* HMAC (RFC 2104); *RET_SIZE is 32, 48 or 64. */
-int digest_hmac(enum digest_hash hash, const void *key, size_t key_size, const void *data, size_t size,
-                uint8_t ret_mac[static DIGEST_MAX_SIZE], size_t *ret_size) MUST_CHECK;
+int digest_hmac(enum digest_hash hash, const void *key, size_t key_size, const void *data,
+                size_t size, uint8_t ret_mac[static DIGEST_MAX_SIZE],
+                size_t *ret_size) MUST_CHECK;
 /* Constant time. */
 bool digest_equal(const void *a, const void *b, size_t size);
 /* Overwrites secrets; not optimised away. */

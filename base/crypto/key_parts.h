@@ -6,9 +6,11 @@
 
 #include <openssl/evp.h>
 
-/* Takes PKEY (also on failure) as a key; ERROR_RANGE for kinds and sizes we do not use. */
+/* Takes PKEY (also on failure) as a key; ERROR_RANGE for kinds and sizes we do not use.
+ */
 int key_take_evp(EVP_PKEY *pkey, bool is_private, struct key **ret_key) MUST_CHECK;
-/* Signs and verifies once; ERROR_CRYPTO when the halves of a pair do not belong together. */
+/* Signs and verifies once; ERROR_CRYPTO when the halves of a pair do not belong together.
+ */
 int key_check_pair(const struct key *key) MUST_CHECK;
 /* What stands before the raw public value in a canonical SPKI; {NULL, 0} for RSA. */
 struct bytes key_spki_prefix(enum key_kind kind);

@@ -11,7 +11,8 @@
  * OTHERWISE. The queue is cleared: SSL_get_error looks into it, so a stale entry of a CSR
  * would close somebody else's connection. */
 int openssl_error(int otherwise);
-/* The digest that goes with a key's signatures; NULL for Ed25519, which brings its own. */
+/* The digest that goes with a key's signatures; NULL for Ed25519, which brings its own.
+ */
 const EVP_MD *openssl_digest(enum key_kind kind);
 /* Adds a general name of SIZE octets to NAMES; TYPE is GEN_DNS or GEN_IPADD. */
 int openssl_add_name(GENERAL_NAMES *names, int type, const void *data,

@@ -84,6 +84,7 @@ static void values_and_defaults(void **state)
                                "[dns]\n"
                                "   listen = 10.0.0.1:53   10.0.0.2:53\n"
                                "listen: [fd00::1]:53\n"
+                               "peer = https://r.example/directory#pin;x\n"
                                "verbose = Yes\n"
                                "timeout = 2h";
     struct sample sample = {0};
@@ -97,7 +98,9 @@ static void values_and_defaults(void **state)
     assert_int_equal(sample.listen.count, 3);
     assert_string_equal(sample.listen.at[1], "10.0.0.2:53");
     assert_string_equal(sample.listen.at[2], "[fd00::1]:53");
-    assert_int_equal(sample.peers.count, 0);
+    /* '#' and ';' inside a word are no comments. */
+    assert_int_equal(sample.peers.count, 1);
+    assert_string_equal(sample.peers.at[0], "https://r.example/directory#pin;x");
     assert_int_equal(sample.workers, 2);
     assert_int_equal(sample.timeout_s, 7200);
     assert_true(sample.verbose);
