@@ -274,6 +274,28 @@ int dns_view_put_caa(struct dns_view *view, const char *ca, const char *value)
     return build_caa(view);
 }
 
+void dns_view_forget(struct dns_view *view, bool front, bool issuer, bool admin)
+{
+    size_t at = 0;
+    /* Emptied entries stay in their slots: they say nothing, and are few. */
+    for (struct dns_device *device = dns_table_next(&view->devices, &at); device != NULL;
+         device = dns_table_next(&view->devices, &at)) {
+        device->address_count = front ? 0 : device->address_count;
+        device->holds_id_until_at = issuer ? 0 : device->holds_id_until_at;
+        device->blocked = !admin && device->blocked;
+    }
+    at = 0;
+    for (struct dns_challenge *entry = issuer ? dns_table_next(&view->challenges, &at)
+                                              : NULL;
+         entry != NULL; entry = dns_table_next(&view->challenges, &at)) {
+        entry->count = 0;
+    }
+    if (issuer) {
+        view->ca_count = 0;
+        (void)!build_caa(view);
+    }
+}
+
 const struct dns_challenge *dns_view_challenge(const struct dns_view *view,
                                                const uint8_t *key, size_t key_size)
 {

@@ -72,6 +72,9 @@ int dns_view_put_certificate(struct dns_view *view, const char *id,
 int dns_view_put_block(struct dns_view *view, const char *id, bool blocked) MUST_CHECK;
 /* The CAA issue value of one CA; "" takes it away. */
 int dns_view_put_caa(struct dns_view *view, const char *ca, const char *value) MUST_CHECK;
+/* Forgets what came from one writer: published addresses (front); challenges,
+ * certificates and CAs (issuer); blocks (admin). */
+void dns_view_forget(struct dns_view *view, bool front, bool issuer, bool admin);
 
 /* Look-ups of the answer path. KEY: the owner's labels behind _acme-challenge and before
  * the zone, lower-case wire octets; ID: 32 lower-case characters. NULL when there is

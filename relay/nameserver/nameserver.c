@@ -1,0 +1,314 @@
+/* The role's main loop. UDP has its own threads (dns/udp.c); here are TCP, the store and
+ * signals. Every POLL_MS the follower looks for news, which is one cheap question per
+ * file when there are none; the view is locked meanwhile.
+ *
+ * Rows go straight into the view; a commit of the relay is small, and the first reading
+ * happens before the sockets are open. */
+#include "relay/nameserver/nameserver.h"
+
+#include "base/core/clock.h"
+#include "base/core/file.h"
+#include "base/core/log.h"
+#include "base/core/text.h"
+#include "relay/nameserver/follower.h"
+#include "relay/nameserver/snapshot.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    POLL_MS = 25,
+    SNAPSHOT_MS = 5000, /* between two snapshots, when something changed */
+    DEVICES_MAX = 4000000,
+    CHALLENGES_MAX = 100000,
+    CONNECTIONS_MAX = 1024,
+    CONNECTIONS_PER_SOURCE = 64,
+    IDLE_MS = 10000,
+    PARTIAL_MS = 2000,
+};
+
+struct nameserver {
+    const struct nameserver_options *options;
+    struct loop *loop;
+    struct loop_timer *poll_timer;
+    struct loop_signal *signals[2];
+    struct dns_template *template;
+    struct dns_view view;
+    struct dns_probes *probes;
+    struct dns_listen *listen;
+    struct follower *follower;
+    char snapshot_path[512];
+    int64_t snapshot_mono_ms;
+    bool snapshot_due;
+    bool snapshot_failed;
+};
+
+static int put_challenge(void *arg, const char *name, const char *value,
+                         int64_t expires_at, bool gone)
+{
+    struct nameserver *server = arg;
+    int64_t now_at = clock_wall_at();
+    if (gone || expires_at <= now_at) {
+        return dns_view_end_challenge(&server->view, name, value);
+    }
+    return dns_view_put_challenge(&server->view, name, value, expires_at, now_at);
+}
+
+static int put_addresses(void *arg, const char *id, const char *addresses)
+{
+    struct nameserver *server = arg;
+    return dns_view_put_addresses(&server->view, id, addresses);
+}
+
+static int put_certificate(void *arg, const char *id, int64_t holds_id_until_at)
+{
+    struct nameserver *server = arg;
+    return dns_view_put_certificate(&server->view, id, holds_id_until_at);
+}
+
+static int put_block(void *arg, const char *id, bool blocked)
+{
+    struct nameserver *server = arg;
+    return dns_view_put_block(&server->view, id, blocked);
+}
+
+static int put_caa(void *arg, const char *ca, const char *value)
+{
+    struct nameserver *server = arg;
+    return dns_view_put_caa(&server->view, ca, value);
+}
+
+static void forget(void *arg, enum follower_source source)
+{
+    struct nameserver *server = arg;
+    dns_view_forget(&server->view, source == FOLLOWER_FRONT, source == FOLLOWER_ISSUER,
+                    source == FOLLOWER_ADMIN);
+}
+
+static void write_snapshot(struct nameserver *server)
+{
+    struct follower_seen seen = follower_seen(server->follower);
+    int result = snapshot_write(server->snapshot_path, &server->view, &seen);
+    if (result != 0 && !server->snapshot_failed) {
+        log_warning("can't write '%s' (%s): after a restart without the store nothing "
+                    "published is "
+                    "known",
+                    server->snapshot_path, error_text(result));
+    }
+    server->snapshot_failed = result != 0;
+    server->snapshot_due = false;
+    server->snapshot_mono_ms = clock_mono_ms();
+}
+
+static void poll_store(struct nameserver *server)
+{
+    bool changed = false;
+    int64_t now_mono_ms = clock_mono_ms();
+    if (server->listen != NULL) {
+        dns_listen_lock(server->listen);
+    }
+    follower_poll(server->follower, now_mono_ms, &changed);
+    if (server->listen != NULL) {
+        dns_listen_unlock(server->listen);
+    }
+    server->snapshot_due = server->snapshot_due || changed;
+    /* Only this thread changes the view, so it may be read without the lock. */
+    if (server->snapshot_due && now_mono_ms - server->snapshot_mono_ms >= SNAPSHOT_MS) {
+        write_snapshot(server);
+    }
+}
+
+static void on_poll(void *arg)
+{
+    struct nameserver *server = arg;
+    poll_store(server);
+    loop_timer_set(server->poll_timer, POLL_MS);
+}
+
+static void on_signal(int signal, void *arg)
+{
+    struct nameserver *server = arg;
+    log_info("ending on signal %d", signal);
+    loop_stop(server->loop);
+}
+
+static int make_view(struct nameserver *server)
+{
+    return dns_view_init(&server->view, server->template, &server->options->policy,
+                         DEVICES_MAX, CHALLENGES_MAX);
+}
+
+static int load_snapshot(struct nameserver *server, struct follower_seen *ret_seen)
+{
+    int result = snapshot_read(server->snapshot_path, &server->view, ret_seen);
+    if (result == 0) {
+        log_info("starting from '%s': %zu devices", server->snapshot_path,
+                 server->view.devices.count);
+        return 0;
+    }
+    if (result != ERROR_NOT_FOUND) {
+        log_warning("ignoring '%s' (%s): reading the whole store instead",
+                    server->snapshot_path, error_text(result));
+    }
+    *ret_seen = (struct follower_seen){{0}};
+    dns_view_free(&server->view);
+    return make_view(server);
+}
+
+static int open_zone(struct nameserver *server)
+{
+    struct buffer report = buffer_init(16 << 10);
+    struct dns_template_options zone = server->options->zone;
+    if (zone.serial == 0) {
+        zone.serial = (uint32_t)clock_wall_at();
+    }
+    int result = dns_template_new(&zone, &report, &server->template);
+    if (result != 0) {
+        log_error("the zone '%s' can't be made: %s%s%s", zone.zone, error_text(result),
+                  report.size > 0 ? ": " : "", buffer_text(&report));
+    }
+    buffer_free(&report);
+    return result == 0 ? make_view(server) : result;
+}
+
+static int open_store(struct nameserver *server)
+{
+    struct follower_seen seen;
+    struct follower_sink sink = {
+        .challenge = put_challenge,
+        .addresses = put_addresses,
+        .certificate = put_certificate,
+        .block = put_block,
+        .caa = put_caa,
+        .forget = forget,
+        .arg = server,
+    };
+    int result = text_format(server->snapshot_path, sizeof(server->snapshot_path),
+                             "%s/dns.snapshot", server->options->store)
+                     ? load_snapshot(server, &seen)
+                     : ERROR_LIMIT;
+    if (result == 0) {
+        result = follower_new(server->options->store, server->options->zone.zone, &seen,
+                              &sink, &server->follower);
+    }
+    if (result == 0) {
+        poll_store(server); /* what is there already is known before the first question */
+    }
+    return result;
+}
+
+static int open_sockets(struct nameserver *server)
+{
+    struct dns_listen_options options = {
+        .addresses = server->options->addresses,
+        .address_count = server->options->address_count,
+        .max_connections = CONNECTIONS_MAX,
+        .max_connections_per_source = CONNECTIONS_PER_SOURCE,
+        .idle_ms = IDLE_MS,
+        .partial_ms = PARTIAL_MS,
+    };
+    size_t failed = 0;
+    int result = dns_listen_new(server->loop, &server->view, server->probes, &options,
+                                &failed, &server->listen);
+    if (result != 0) {
+        char text[ADDRESS_TEXT_CAPACITY] = "";
+        int saved = errno;
+        if (failed < options.address_count) {
+            address_text(&options.addresses[failed], text);
+        }
+        log_error("can't serve DNS on '%s': %s%s", text, strerror(saved),
+                  saved == EADDRINUSE
+                      ? ". Another server has the port; systemd-resolved holds "
+                        "127.0.0.53:53, so give single addresses instead of 0.0.0.0"
+                  : saved == EACCES ? ". A port below 1024 needs CAP_NET_BIND_SERVICE"
+                                    : "");
+    }
+    return result;
+}
+
+static int tell_ready(const struct nameserver *server)
+{
+    struct buffer text = buffer_init(4096);
+    int result = 0;
+    for (size_t i = 0; i < server->options->address_count; i++) {
+        char address[ADDRESS_TEXT_CAPACITY];
+        address_text(&server->options->addresses[i], address);
+        log_info("serving '%s' on %s (port %u)", server->options->zone.zone, address,
+                 dns_listen_port(server->listen, i));
+        buffer_printf(&text, "%u\n", dns_listen_port(server->listen, i));
+    }
+    if (server->options->ready_file[0] != '\0') {
+        result = file_write_atomic(server->options->ready_file, buffer_text(&text),
+                                   text.size, 0644);
+        if (result != 0) {
+            log_error("can't write '%s': %s", server->options->ready_file,
+                      error_text(result));
+        }
+    }
+    buffer_free(&text);
+    return result;
+}
+
+static int start(struct nameserver *server)
+{
+    int result = loop_new(&server->loop);
+    if (result == 0) {
+        result = loop_signal_new(server->loop, SIGTERM, on_signal, server,
+                                 &server->signals[0]);
+    }
+    if (result == 0) {
+        result =
+            loop_signal_new(server->loop, SIGINT, on_signal, server, &server->signals[1]);
+    }
+    if (result == 0) {
+        result = loop_timer_new(server->loop, on_poll, server, &server->poll_timer);
+    }
+    if (result == 0) {
+        result = dns_probe_new(&server->probes);
+    }
+    if (result == 0) {
+        result = open_zone(server);
+    }
+    if (result == 0) {
+        result = open_store(server);
+    }
+    if (result == 0) {
+        result = open_sockets(server);
+    }
+    return result == 0 ? tell_ready(server) : result;
+}
+
+static void stop(struct nameserver *server)
+{
+    dns_listen_free(server->listen);
+    if (server->follower != NULL && server->snapshot_due) {
+        write_snapshot(server);
+    }
+    follower_free(server->follower);
+    dns_view_free(&server->view);
+    dns_template_free(server->template);
+    dns_probe_free(server->probes);
+    loop_timer_free(server->poll_timer);
+    loop_signal_free(server->signals[0]);
+    loop_signal_free(server->signals[1]);
+    loop_free(server->loop);
+}
+
+int nameserver_run(const struct nameserver_options *options)
+{
+    struct nameserver *server = calloc(1, sizeof(*server));
+    if (server == NULL) {
+        return ERROR_MEMORY;
+    }
+    server->options = options;
+    int result = start(server);
+    if (result == 0) {
+        loop_timer_set(server->poll_timer, POLL_MS);
+        result = loop_run(server->loop);
+    }
+    stop(server);
+    free(server);
+    return result;
+}
