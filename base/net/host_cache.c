@@ -68,20 +68,34 @@ void host_cache_free(struct host_cache *cache)
     free(cache);
 }
 
-/* Drops what is answered and old; when there are too many, also what is not old. */
+static void drop(struct host_cache *cache, struct host **place)
+{
+    struct host *host = *place;
+    *place = host->next;
+    cache->count--;
+    host_free(host);
+}
+
+/* Drops what is answered and old; if there are still too many, the oldest. */
 static void sweep(struct host_cache *cache)
 {
     int64_t now = clock_mono_ms();
+    struct host **oldest = NULL;
     for (struct host **place = &cache->hosts; *place != NULL;) {
         struct host *host = *place;
-        if (host->query == NULL &&
-            (now >= host->until_mono_ms || cache->count >= HOSTS_MAX)) {
-            *place = host->next;
-            cache->count--;
-            host_free(host);
-        } else {
-            place = &host->next;
+        if (host->query == NULL && now >= host->until_mono_ms) {
+            drop(cache, place);
+            continue;
         }
+        /* A later `drop` frees none of the places seen before. */
+        if (host->query == NULL &&
+            (oldest == NULL || host->until_mono_ms <= (*oldest)->until_mono_ms)) {
+            oldest = place;
+        }
+        place = &host->next;
+    }
+    if (cache->count >= HOSTS_MAX && oldest != NULL) {
+        drop(cache, oldest);
     }
 }
 

@@ -13,6 +13,7 @@
 
 #include <ares.h>
 #include <netinet/in.h>
+#include <arpa/inet.h>
 #include <arpa/nameser.h>
 #include <stdlib.h>
 #include <string.h>
@@ -341,6 +342,22 @@ static void on_addresses(void *arg, int status, int timeouts, struct ares_addrin
            error == ERROR_NONE && answer->address_count == 0 ? ERROR_NOT_FOUND : error);
 }
 
+/* An address literal is its own answer. */
+static bool take_literal(struct resolve_query *query, const char *name)
+{
+    struct address *address = &query->answer.addresses[0];
+    uint8_t octets[sizeof(struct in6_addr)];
+    bool is_literal =
+        inet_pton(AF_INET, name, octets) == 1 || inet_pton(AF_INET6, name, octets) == 1;
+    if (!is_literal || address_parse(name, NAMESERVER_PORT, address) != ERROR_NONE) {
+        return false;
+    }
+    address_set_port(address, 0);
+    query->answer.address_count = 1;
+    finish(query, ERROR_NONE);
+    return true;
+}
+
 int resolve_addresses(struct resolver *resolver, const char *name, resolve_fn *fn,
                       void *arg, struct resolve_query **ret_query)
 {
@@ -362,7 +379,9 @@ int resolve_addresses(struct resolver *resolver, const char *name, resolve_fn *f
         query->next->previous = query;
     }
     resolver->queries = query;
-    ares_getaddrinfo(query->channel, name, NULL, &hints, on_addresses, query);
+    if (!take_literal(query, name)) {
+        ares_getaddrinfo(query->channel, name, NULL, &hints, on_addresses, query);
+    }
     query_start(query, ADDRESSES_DEADLINE_MS);
     *ret_query = query;
     return ERROR_NONE;
