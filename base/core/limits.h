@@ -20,13 +20,13 @@ enum {
     LIMIT_LOG_BYTES = 1024,        /* a log line */
     LIMIT_HTTP_FIELDS = 64,        /* header lines in a request or response */
     LIMIT_HTTP_METHOD_BYTES = 32,
-    LIMIT_HTTP_LINGER_BYTES =
-        4 << 20, /* read and dropped after a refusal, so that it is seen */
-    LIMIT_HTTP_READ_AHEAD_BYTES =
-        16 << 10,           /* taken from a peer while its request is handled */
+    /* read and dropped after a refusal, so that it is seen */
+    LIMIT_HTTP_LINGER_BYTES = 4 << 20,
+    /* taken from a peer while its request is handled */
+    LIMIT_HTTP_READ_AHEAD_BYTES = 16 << 10,
     LIMIT_NONCE_TRIES = 10, /* badNonce in a row (RFC 8555 6.5) */
-    LIMIT_WORKER_ORDER_BYTES =
-        16 << 10, /* an order's saved state between agent and worker */
+    /* an order's saved state between agent and worker */
+    LIMIT_WORKER_ORDER_BYTES = 16 << 10,
     LIMIT_WORKER_MESSAGE_BYTES = 192 << 10, /* one message between agent and worker */
     LIMIT_STATE_BYTES = 64 << 10,           /* the device's state file */
     LIMIT_DEVICE_ADDRESSES = 8, /* own addresses that a device names and publishes */
