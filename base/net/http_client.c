@@ -510,7 +510,11 @@ static int set_method(struct http_transfer *transfer, const struct http_request 
         return set_number(easy, CURLOPT_HTTPGET, 1) ? ERROR_NONE : ERROR_MEMORY;
     }
     if (strcmp(request->method, "HEAD") == 0) {
-        return set_number(easy, CURLOPT_NOBODY, 1) ? ERROR_NONE : ERROR_MEMORY;
+        /* The length told is that of a body which does not come. */
+        bool is_set =
+            set_number(easy, CURLOPT_NOBODY, 1) &&
+            curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)0) == CURLE_OK;
+        return is_set ? ERROR_NONE : ERROR_MEMORY;
     }
     if (strcmp(request->method, "POST") != 0) {
         return ERROR_UNSUPPORTED;

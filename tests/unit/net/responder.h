@@ -1,5 +1,7 @@
 /* A name server for tests, UDP and TCP on one loopback port, that answers by rules of its
- * own: a.test A 127.0.0.1   six.test AAAA ::1, no A   nodata.test   none.test NXDOMAIN
+ * own:
+ *   a.test, *.lan.test A 127.0.0.1   six.test AAAA ::1, no A
+ *   nodata.test nothing of the type  none.test NXDOMAIN
  *   refused.test REFUSED   silent.test nothing   txt.test three TXT records
  *   large.test 20 TXT records, truncated over UDP   tcp.test TXT over TCP only */
 #ifndef TESTS_UNIT_NET_RESPONDER_H
@@ -69,7 +71,8 @@ static inline int responder_answers(struct writer *writer, const char *name,
     if (strcmp(name, "refused.test") == 0) {
         return -5;
     }
-    if (strcmp(name, "a.test") == 0 && type == TYPE_A) {
+    bool is_host = strcmp(name, "a.test") == 0 || text_ends_with(name, ".lan.test");
+    if (is_host && type == TYPE_A) {
         responder_record(writer, type, v4, sizeof(v4));
         return 1;
     }
