@@ -276,7 +276,7 @@ static void end_window(struct agent *agent, const struct worker_result *result)
     };
     life_step(&agent->life, &event, &now);
     if (result->outcome == WORKER_OUTCOME_FAILED) {
-        log_info("renewal window: none: %s", result->text);
+        log_debug("renewal window: none: %s", result->text);
     } else if (agent->life.renew_at != before_at) {
         char text[TEXT_TIME_CAPACITY];
         text_time(agent->life.renew_at, text);

@@ -1,0 +1,3 @@
+latchkey_fuzz_target(fuzz_worker_message.c worker_message LINK lk_device)
+latchkey_fuzz_target(fuzz_agent_state.c agent_state LINK lk_device)
+latchkey_fuzz_target(fuzz_signing_input.c signing_input LINK lk_device)
