@@ -449,6 +449,22 @@ int issuance_begin(struct issuer *issuer, int64_t rev, const struct issuance_wis
     return 0;
 }
 
+size_t issuance_other_keys(const struct issuances *issuances, const char *id,
+                           const char *spki_hash)
+{
+    size_t count = 0;
+
+    for (const struct issuance *issuance = issuances->first; issuance != NULL;
+         issuance = issuance->next) {
+        if (!issuance->for_relay && issuance->state != ISSUANCE_STORING &&
+            strcmp(issuance->id, id) == 0 &&
+            strcmp(issuance->csr.spki_hash, spki_hash) != 0) {
+            count++;
+        }
+    }
+    return count;
+}
+
 size_t issuance_count(const struct issuances *issuances)
 {
     return issuances->count;

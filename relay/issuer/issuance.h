@@ -25,6 +25,9 @@ void issuance_close_all(struct issuances *issuances);
  * same id already on its way, both get that one's certificate. */
 int issuance_begin(struct issuer *issuer, int64_t rev,
                    const struct issuance_wish *wish) MUST_CHECK;
+/* How many of this id are under way with other keys than this one. */
+size_t issuance_other_keys(const struct issuances *issuances, const char *id,
+                           const char *spki_hash);
 size_t issuance_count(const struct issuances *issuances);
 /* More than can be worked off soon: nothing new should be admitted. */
 bool issuance_crowded(const struct issuances *issuances);

@@ -1,0 +1,385 @@
+/* The issuer's start, end and housekeeping. The parts, in the order a request meets them:
+ * requests (follows front.db), admission and acceptance (verify, budget), issuance (ca,
+ * propagation), revoke, window; commit makes all their writes durable together. */
+#include "relay/issuer/issuer.h"
+
+#include "base/core/clock.h"
+#include "base/core/file.h"
+#include "base/core/log.h"
+#include "relay/issuer/issuance.h"
+#include "relay/issuer/issuer_state.h"
+#include "relay/issuer/requests.h"
+#include "relay/issuer/revoke.h"
+#include "relay/issuer/window.h"
+#include "relay/store/schema.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    DNS_PORT = 53,
+    SWEEP_MS = 20000,
+    TOMBSTONE_S = 86400, /* readers that were away so long start from their snapshot */
+    ORDER_ENTRY_S = 30 * 86400, /* a nonce is long dead by then */
+    FIRST_LOOK_MS = 40,
+};
+
+struct run {
+    struct issuer issuer;
+    struct loop_signal *terminate;
+    struct loop_signal *interrupt;
+    struct loop_timer *sweep;
+};
+
+/* ---- which name servers to ask ---- */
+
+static int add_server(struct propagation_servers *servers, const char *text,
+                      uint16_t port)
+{
+    struct address address;
+    int error = address_parse(text, port, &address);
+
+    if (error != 0) {
+        log_error("'%s' is no address of a name server to check", text);
+        return error;
+    }
+    if (servers->count == PROPAGATION_SERVERS_MAX) {
+        log_error("more than %d name servers to check", PROPAGATION_SERVERS_MAX);
+        return ERROR_LIMIT;
+    }
+    servers->at[servers->count++] = address;
+    return 0;
+}
+
+/* "ns1.lan.example.com=192.0.2.1,2001:db8::1": each address after the '='. */
+static int add_addresses_of(struct propagation_servers *servers, const char *text)
+{
+    const char *at = strchr(text, '=');
+    int error = 0;
+
+    while (error == 0 && at != NULL) {
+        size_t size = strcspn(at + 1, ",");
+        char address[ADDRESS_TEXT_CAPACITY];
+
+        if (!text_format(address, sizeof(address), "%.*s", (int)size, at + 1)) {
+            return ERROR_LIMIT;
+        }
+        error = add_server(servers, address, DNS_PORT);
+        at = at[1 + size] == ',' ? at + 1 + size : NULL;
+    }
+    return error;
+}
+
+/* A server that listens everywhere is asked at loopback. */
+static int add_listener(struct propagation_servers *servers, const char *text)
+{
+    char address[ADDRESS_TEXT_CAPACITY];
+
+    if (text_starts_with(text, "0.0.0.0:")) {
+        return text_format(address, sizeof(address), "127.0.0.1:%s",
+                           strchr(text, ':') + 1)
+                   ? add_server(servers, address, DNS_PORT)
+                   : ERROR_LIMIT;
+    }
+    if (text_starts_with(text, "[::]:")) {
+        return text_format(address, sizeof(address), "[::1]:%s", text + strlen("[::]:"))
+                   ? add_server(servers, address, DNS_PORT)
+                   : ERROR_LIMIT;
+    }
+    return add_server(servers, text, DNS_PORT);
+}
+
+static int find_servers(const struct relay_config *config,
+                        struct propagation_servers *servers)
+{
+    int error = 0;
+
+    for (size_t i = 0; error == 0 && i < config->name_server_checks.count; i++) {
+        error = add_server(servers, config->name_server_checks.at[i], DNS_PORT);
+    }
+    for (size_t i = 0; error == 0 && config->name_server_checks.count == 0 &&
+                       i < config->dns_name_servers.count;
+         i++) {
+        error = add_addresses_of(servers, config->dns_name_servers.at[i]);
+    }
+    if (error == 0 && servers->count == 0) {
+        for (size_t i = 0; error == 0 && i < config->dns_listen.count; i++) {
+            error = add_listener(servers, config->dns_listen.at[i]);
+        }
+    }
+    if (error == 0 && servers->count == 0) {
+        log_error(
+            "no address of a name server to check: give [issuer] check_name_servers");
+        error = ERROR_NOT_FOUND;
+    }
+    return error;
+}
+
+/* ---- housekeeping ---- */
+
+static int sweep(struct issuer *issuer, int64_t rev)
+{
+    static const char expired[] = "{\"type\":\"urn:ietf:params:acme:error:malformed\","
+                                  "\"detail\":\"The order was not finalized in time\","
+                                  "\"status\":403}";
+    const char *zone = issuer->config->zone;
+    struct database *database = issuer->database;
+    int64_t now_at = clock_wall_at();
+    int count = 0;
+    int error = issuer_store_expire_orders(database, zone, rev, now_at, expired, &count);
+
+    if (error == 0) {
+        error = issuer_store_sweep_challenges(database, zone, rev, now_at,
+                                              now_at - TOMBSTONE_S);
+    }
+    if (error == 0) {
+        error = issuer_store_forget_spendings(database, zone, now_at - BUDGET_WEEK_S);
+    }
+    if (error == 0) {
+        error = issuer_store_forget_places(database, zone, now_at - BUDGET_PROMISE_S);
+    }
+    if (error == 0) {
+        error =
+            issuer_store_forget_entries(database, zone, "order", now_at - ORDER_ENTRY_S);
+    }
+    if (error == 0) {
+        error = issuer_store_forget_entries(database, zone, "failure",
+                                            now_at - BUDGET_WEEK_S);
+    }
+    if (error == 0 && count > 0) {
+        log_info("%d orders expired unused", count);
+    }
+    return error;
+}
+
+static void on_sweep(void *arg)
+{
+    struct run *run = arg;
+    struct issuer *issuer = &run->issuer;
+    int64_t rev = 0;
+    int error = commit_begin(issuer->commit, &rev);
+
+    if (error == 0) {
+        error = sweep(issuer, rev);
+    }
+    if (error != 0) {
+        (void)commit_fail(issuer->commit, error, "housekeeping");
+        return;
+    }
+    issuance_wake(issuer->issuances);
+    loop_timer_set(run->sweep, SWEEP_MS);
+}
+
+static void on_signal(int signal_number, void *arg)
+{
+    struct run *run = arg;
+
+    log_info("signal %d: ending; %zu issuances go on at the next start", signal_number,
+             issuance_count(run->issuer.issuances));
+    loop_stop(run->issuer.loop);
+}
+
+/* ---- start ---- */
+
+/* Each start is a new generation: a writer that was replaced can't write any more. */
+static int take_generation(struct issuer *issuer)
+{
+    const char *zone = issuer->config->zone;
+    struct issuer_store_entry entry = {.kind = "generation", .what = "issuer", .id = ""};
+    int64_t rev = 0;
+    int64_t last = -1;
+    int error =
+        issuer_store_entry_at(issuer->database, zone, entry.kind, entry.what, &last);
+
+    if (error == 0) {
+        issuer->generation = (last < 0 ? 0 : last) + 1;
+        entry.at = issuer->generation;
+        error = database_begin(issuer->database, &rev);
+    }
+    if (error == 0) {
+        error = issuer_store_put_entry(issuer->database, zone, rev, &entry);
+        if (error == 0) {
+            error = issuer_store_take_issuances(issuer->database, zone, rev,
+                                                issuer->generation);
+        }
+        if (error == 0) {
+            error = database_commit(issuer->database);
+        } else {
+            database_rollback(issuer->database);
+        }
+    }
+    if (error != 0) {
+        log_error("issuer.db can't be written: %s: %s", error_text(error),
+                  database_error(issuer->database));
+    }
+    return error;
+}
+
+static int open_store(struct issuer *issuer)
+{
+    const struct relay_config *config = issuer->config;
+    int error = database_open(config->store, "issuer.db", DATABASE_WRITER, schema_issuer,
+                              &issuer->database);
+
+    if (error != 0) {
+        log_error("issuer.db in '%s' can't be opened: %s%s", config->store,
+                  error_text(error), error == ERROR_BUSY ? " (another issuer runs)" : "");
+        return error;
+    }
+    return take_generation(issuer);
+}
+
+/* Only tokens need the secret; with open enrolment it may be missing. */
+static int read_secret(struct issuer *issuer)
+{
+    int error = token_secret_read(issuer->config->secret_file, true, issuer->secret);
+
+    if (error != 0 && issuer->config->enrolment == RELAY_ENROLMENT_TOKEN) {
+        log_error("the secret file '%s' can't be read: %s", issuer->config->secret_file,
+                  error_text(error));
+        return error;
+    }
+    issuer->has_secret = error == 0;
+    return 0;
+}
+
+static int open_parts(struct issuer *issuer)
+{
+    int error = commit_new(issuer->loop, issuer->database, &issuer->commit);
+
+    if (error == 0) {
+        error = ca_new(issuer->loop, issuer->config, issuer->database, issuer->commit,
+                       &issuer->ca);
+    }
+    if (error == 0) {
+        error = issuance_open_all(issuer, &issuer->issuances);
+    }
+    if (error == 0) {
+        error = revoke_open_all(issuer, &issuer->revocations);
+    }
+    if (error == 0) {
+        error = window_poll_new(issuer, &issuer->windows);
+    }
+    if (error == 0) {
+        error = requests_open(issuer, &issuer->requests);
+    }
+    return error;
+}
+
+static int write_ready(const struct relay_config *config)
+{
+    char text[32];
+    int error = 0;
+
+    if (config->issuer_ready_file[0] == '\0') {
+        return 0;
+    }
+    (void)text_format(text, sizeof(text), "%ld\n", (long)getpid());
+    error = file_write_atomic(config->issuer_ready_file, text, strlen(text), 0644);
+    if (error != 0) {
+        log_error("the ready file '%s' can't be written: %s", config->issuer_ready_file,
+                  error_text(error));
+    }
+    return error;
+}
+
+static int open_run(struct run *run)
+{
+    struct issuer *issuer = &run->issuer;
+    int error = loop_new(&issuer->loop);
+
+    if (error == 0) {
+        error = loop_signal_new(issuer->loop, SIGTERM, on_signal, run, &run->terminate);
+    }
+    if (error == 0) {
+        error = loop_signal_new(issuer->loop, SIGINT, on_signal, run, &run->interrupt);
+    }
+    if (error == 0) {
+        error = loop_timer_new(issuer->loop, on_sweep, run, &run->sweep);
+    }
+    if (error == 0) {
+        error = open_store(issuer);
+    }
+    if (error == 0) {
+        error = read_secret(issuer);
+    }
+    if (error == 0) {
+        error = open_parts(issuer);
+    }
+    return error;
+}
+
+static void close_run(struct run *run)
+{
+    struct issuer *issuer = &run->issuer;
+
+    requests_close(issuer->requests);
+    window_poll_free(issuer->windows);
+    revoke_close_all(issuer->revocations);
+    issuance_close_all(issuer->issuances);
+    ca_free(issuer->ca);
+    commit_free(issuer->commit);
+    database_close(issuer->database);
+    database_close(issuer->front);
+    database_close(issuer->admin);
+    if (run->sweep != NULL) {
+        loop_timer_free(run->sweep);
+    }
+    if (run->terminate != NULL) {
+        loop_signal_free(run->terminate);
+    }
+    if (run->interrupt != NULL) {
+        loop_signal_free(run->interrupt);
+    }
+    if (issuer->loop != NULL) {
+        loop_free(issuer->loop);
+    }
+    digest_wipe(issuer->secret, sizeof(issuer->secret));
+}
+
+int issuer_run(const struct relay_config *config)
+{
+    struct run run = {
+        .issuer =
+            {
+                .config = config,
+                .verify = {.zone = config->zone, .base_url = config->base_url},
+                .rules = {.on = config->budgets,
+                          .certificates_week = (int64_t)config->budget_certificates_week,
+                          .orders_3h = (int64_t)config->budget_orders_3h,
+                          .exact_set_week = (int64_t)config->budget_exact_set_week},
+                .shown_after_ms = FIRST_LOOK_MS,
+            },
+    };
+    struct issuer *issuer = &run.issuer;
+    int error = 0;
+
+    if (!config->ca_terms_agreed) {
+        log_error(
+            "the CA's terms must be agreed to: set 'terms_agreed = yes' in [issuer]");
+        return ERROR_DENIED;
+    }
+    error = find_servers(config, &issuer->servers);
+    if (error == 0) {
+        error = open_run(&run);
+    }
+    if (error == 0) {
+        error = write_ready(config);
+    }
+    if (error == 0) {
+        log_info("issuing for '%s' from '%s', generation %" PRId64, config->zone,
+                 config->ca_directory, issuer->generation);
+        ca_start(issuer->ca);
+        loop_timer_set(run.sweep, SWEEP_MS);
+        error = loop_run(issuer->loop);
+        if (error == 0) {
+            error = commit_error(issuer->commit);
+        }
+        log_info("ended after %" PRIu64 " commits", commit_count(issuer->commit));
+    }
+    close_run(&run);
+    return error;
+}

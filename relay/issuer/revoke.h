@@ -1,0 +1,17 @@
+/* Revocations: verified here again, done at the CA, and a key said to be compromised is
+ * never certified again. */
+#ifndef RELAY_ISSUER_REVOKE_H
+#define RELAY_ISSUER_REVOKE_H
+
+#include "relay/issuer/issuer_state.h"
+#include "relay/store/front_store.h"
+
+/* Goes on with those that the ledger says were begun. */
+int revoke_open_all(struct issuer *issuer,
+                    struct revocations **ret_revocations) MUST_CHECK;
+void revoke_close_all(struct revocations *revocations);
+/* Takes a request inside the transaction REV; an error only when the store fails. */
+int revoke_request(struct issuer *issuer, int64_t rev,
+                   const struct front_store_request *request) MUST_CHECK;
+
+#endif
