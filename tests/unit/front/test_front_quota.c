@@ -1,0 +1,49 @@
+/* Quotas: a burst, then a steady rate, per id and kind. */
+#include "relay/front/quota.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static void test_burst_and_refill(void **state)
+{
+    struct quota *quota = NULL;
+    int64_t now_mono_ms = 1000;
+    int taken = 0;
+    int64_t wait_s = 0;
+
+    (void)state;
+    assert_int_equal(quota_new(&quota), 0);
+    while ((wait_s = quota_take(quota, QUOTA_ORDER, "aaaa", now_mono_ms)) == 0) {
+        taken++;
+        assert_true(taken < 10000);
+    }
+    assert_true(taken >= 10);
+    assert_true(wait_s > 0);
+    /* Another kind and another id have their own. */
+    assert_int_equal(quota_take(quota, QUOTA_PROBE, "aaaa", now_mono_ms), 0);
+    assert_int_equal(quota_take(quota, QUOTA_ORDER, "aaab", now_mono_ms), 0);
+    /* The wait is honest: not before, but then; and one unit, not two. */
+    now_mono_ms += wait_s * 1000 - 1001;
+    assert_true(quota_take(quota, QUOTA_ORDER, "aaaa", now_mono_ms) > 0);
+    now_mono_ms += 1001;
+    assert_int_equal(quota_take(quota, QUOTA_ORDER, "aaaa", now_mono_ms), 0);
+    assert_true(quota_take(quota, QUOTA_ORDER, "aaaa", now_mono_ms) > 0);
+    /* After a long rest the burst is back, and no more than it. */
+    now_mono_ms += INT64_C(1000) * 3600 * 24;
+    for (int i = 0; i < taken; i++) {
+        assert_int_equal(quota_take(quota, QUOTA_ORDER, "aaaa", now_mono_ms), 0);
+    }
+    assert_true(quota_take(quota, QUOTA_ORDER, "aaaa", now_mono_ms) > 0);
+    quota_free(quota);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_burst_and_refill)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
