@@ -236,6 +236,7 @@ int issuer_store_challenges_since(struct database *database, const char *zone,
  * "renewal-key" (what: id/SPKI hash, a TLS key taken), "failure" (what: order number),
  * "revoking" (what: request number, id: certID, at: reason), "revoked-key" (what: SPKI
  * hash), "queue" (what: id, at: asked first), "promise" (what: id, at: promised),
+ * "relay-order" (what: number),
  * "cursor", "generation". */
 int issuer_store_put_entry(struct database *database, const char *zone, int64_t rev,
                            const struct issuer_store_entry *entry)
