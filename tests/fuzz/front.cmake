@@ -1,0 +1,1 @@
+latchkey_fuzz_target(fuzz_front_request.c front_request LINK lk_front)
