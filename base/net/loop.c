@@ -114,15 +114,6 @@ int loop_timer_new(struct loop *loop, loop_timer_fn *fn, void *arg,
         free(timer);
         return ERROR_MEMORY;
     }
-    /* The heap entry is made now, so that loop_timer_set() has nothing left that could
-     * fail. */
-    struct timeval far = {.tv_sec = 1000000};
-    if (event_add(timer->event, &far) != 0) {
-        event_free(timer->event);
-        free(timer);
-        return ERROR_MEMORY;
-    }
-    event_del(timer->event);
     *ret_timer = timer;
     return ERROR_NONE;
 }
@@ -132,7 +123,11 @@ void loop_timer_set(struct loop_timer *timer, int64_t delay_ms)
     int64_t ms = delay_ms < 0 ? 0 : delay_ms;
     struct timeval delay = {.tv_sec = (time_t)(ms / 1000),
                             .tv_usec = (suseconds_t)(ms % 1000) * 1000};
-    event_add(timer->event, &delay);
+    if (event_add(timer->event, &delay) != 0) {
+        /* Without memory a timer comes too early rather than never: most are deadlines.
+         */
+        event_active(timer->event, EV_TIMEOUT, 0);
+    }
 }
 
 void loop_timer_cancel(struct loop_timer *timer)

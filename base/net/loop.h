@@ -26,7 +26,8 @@ int loop_run(struct loop *loop) MUST_CHECK;
 void loop_stop(struct loop *loop);
 void loop_free(struct loop *loop);
 
-/* A one-shot timer, unarmed at first. Setting it again moves it. */
+/* A one-shot timer, unarmed at first. Setting it again moves it. When memory runs out it fires
+ * at once. */
 int loop_timer_new(struct loop *loop, loop_timer_fn *fn, void *arg,
                    struct loop_timer **ret_timer) MUST_CHECK;
 void loop_timer_set(struct loop_timer *timer, int64_t delay_ms);

@@ -18,11 +18,11 @@ struct pair {
     struct cert *cert;
 };
 
-/* A leaf for NAME (and 127.0.0.1), signed by a fresh identity that may sign for lan.test.
- */
-static inline void pair_make(struct pair *pair, const char *name)
+/* A leaf for NAME (and 127.0.0.1), signed by a fresh identity that may sign for
+ * PERMITTED. */
+static inline void pair_make_under(struct pair *pair, const char *permitted,
+                                   const char *name)
 {
-    const char *permitted = "lan.test";
     const char *address = "127.0.0.1";
     int64_t now_at = clock_wall_at();
     assert_int_equal(key_generate(KEY_P256, &pair->identity), 0);
@@ -34,6 +34,11 @@ static inline void pair_make(struct pair *pair, const char *name)
                                     1, &address, 1, now_at - 60, now_at + 86400,
                                     &pair->cert),
                      0);
+}
+
+static inline void pair_make(struct pair *pair, const char *name)
+{
+    pair_make_under(pair, "lan.test", name);
 }
 
 static inline void pair_free(struct pair *pair)
