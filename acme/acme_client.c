@@ -447,6 +447,11 @@ void acme_client_saved(struct acme_client *client)
         set_state(client, CLIENT_READY);
 }
 
+void acme_client_forbid_new_account(struct acme_client *client)
+{
+    client->may_create_account = false;
+}
+
 void acme_client_retry(struct acme_client *client)
 {
     if (client->state == CLIENT_FAILED)

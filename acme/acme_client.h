@@ -37,6 +37,9 @@ void acme_client_response(struct acme_client *client,
                           const struct acme_response *response, struct acme_now now);
 /* The account URL is durable. */
 void acme_client_saved(struct acme_client *client);
+/* From now on no account is made, only one that exists is found; for a caller whose leave to
+ * make one was for the first only. */
+void acme_client_forbid_new_account(struct acme_client *client);
 /* Forgets a failure at once (the operator changed something). */
 void acme_client_retry(struct acme_client *client);
 /* How many SHARED machines should be asked again now; SIZE_MAX when all must be told that
