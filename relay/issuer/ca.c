@@ -293,6 +293,9 @@ static void on_saved(void *arg)
 {
     struct ca *ca = arg;
 
+    if (!ca->config->ca_new_account) {
+        acme_client_forbid_new_account(ca->client);
+    }
     acme_client_saved(ca->client);
     loop_timer_set(ca->wake_timer, 0);
 }
