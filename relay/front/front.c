@@ -1,9 +1,12 @@
 /* The role's table of contents: what is opened, in which order, and how it ends.
  *
- *   router        method and path -> handler          request     JWS, nonce, account,
- * signature journal       writes of one turn, one fsync       waiting     held until the
- * issuer has decided account order authorization finalize certificate revocation renewal
- * addresses probe: the resources relay_certificate   the relay's own HTTPS
+ *   router    method and path -> handler
+ *   request   what all POSTs have: JWS, nonce, account, signature
+ *   journal   the writes of a few milliseconds, one fsync
+ *   waiting   exchanges held until the issuer has decided
+ *   account, order, authorization, finalize, certificate, revocation, renewal,
+ *   addresses, probe: the resources
+ *   relay_certificate: the relay's own HTTPS
  *
  * One thread, one loop. A request is never answered before what it wrote is durable. */
 #include "relay/front/front.h"
@@ -29,7 +32,7 @@
 enum {
     HANDSHAKE_S = 10,
     REQUEST_S = 15,
-    IDLE_S = 60,
+    IDLE_S = 15,
     RESPONSE_S = 30,
     HEADER_BYTES_MAX = 16 << 10,
     SWEEP_MS = 3600 * 1000,
