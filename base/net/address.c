@@ -174,6 +174,18 @@ void address_set_port(struct address *address, uint16_t port)
     }
 }
 
+void address_unmap(struct address *address)
+{
+    const struct sockaddr_in6 mapped = *as_v6(address);
+    if (mapped.sin6_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&mapped.sin6_addr)) {
+        return;
+    }
+    struct sockaddr_in plain = {.sin_family = AF_INET, .sin_port = mapped.sin6_port};
+    memcpy(&plain.sin_addr, mapped.sin6_addr.s6_addr + 12, sizeof(plain.sin_addr));
+    *address = (struct address){.size = sizeof(plain)};
+    *as_v4(address) = plain;
+}
+
 /* Removes the socket of a process that has ended. One that still answers, and a file of
  * another kind, stay: bind(2) then says EADDRINUSE. */
 static void remove_stale(const struct sockaddr_un *name)

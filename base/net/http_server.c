@@ -212,7 +212,9 @@ static enum step take_request_bytes(struct connection *connection, const void *d
         if (error != ERROR_NONE) {
             return close_soon(connection);
         }
-        set_state(connection, STATE_REQUEST);
+        if (connection->state == STATE_IDLE) {
+            set_state(connection, STATE_REQUEST);
+        }
     }
     struct http_parser *parser = connection->exchange->parser;
     switch (http_parser_feed(parser, data, size, ret_used)) {
@@ -282,6 +284,10 @@ static enum step step_request(struct connection *connection)
         }
     } else {
         enum stream_result result = read_some(connection, &size);
+        if (connection->state == STATE_IDLE && stream_has_partial(connection->stream)) {
+            /* A record that trickles in begins a request, though none of it can be read yet. */
+            set_state(connection, STATE_REQUEST);
+        }
         if (result != STREAM_OK) {
             return wait_for(connection, result);
         }
@@ -506,6 +512,7 @@ static void on_accept(int fd, unsigned events, void *arg)
             close(accepted);
             continue;
         }
+        address_unmap(&peer);
         /* Inherited from our own listeners; a listener that was taken over may lack it.
          */
         setsockopt(accepted, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));

@@ -150,6 +150,11 @@ enum stream_result stream_write(struct stream *stream, const void *data, size_t 
     }
 }
 
+bool stream_has_partial(const struct stream *stream)
+{
+    return stream->ssl != NULL && SSL_has_pending(stream->ssl) == 1;
+}
+
 void stream_finish(struct stream *stream)
 {
     if (stream->failed) {

@@ -35,6 +35,8 @@ enum stream_result stream_read(struct stream *stream, void *data, size_t capacit
  * again. */
 enum stream_result stream_write(struct stream *stream, const void *data, size_t size,
                                 size_t *ret_size);
+/* Whether a part of a TLS record has come, but not yet enough for a byte of plaintext. */
+bool stream_has_partial(const struct stream *stream);
 /* Tells the peer that nothing more comes (close_notify, FIN); reading goes on. Best
  * effort. */
 void stream_finish(struct stream *stream);

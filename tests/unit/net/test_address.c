@@ -100,6 +100,29 @@ static void test_port(void **state)
     assert_int_equal(address_port(&address), 0);
 }
 
+static void test_unmap(void **state)
+{
+    (void)state;
+    struct address address;
+    char text[ADDRESS_TEXT_CAPACITY];
+    assert_int_equal(address_parse("[::ffff:192.0.2.1]:53", 0, &address), 0);
+    address_unmap(&address);
+    address_text(&address, text);
+    assert_string_equal(text, "192.0.2.1:53");
+    assert_int_equal(address.size, sizeof(struct sockaddr_in));
+    address_unmap(&address);
+    address_text(&address, text);
+    assert_string_equal(text, "192.0.2.1:53");
+    assert_int_equal(address_parse("[2001:db8::1]:53", 0, &address), 0);
+    address_unmap(&address);
+    address_text(&address, text);
+    assert_string_equal(text, "[2001:db8::1]:53");
+    assert_int_equal(address_parse("/run/x", 0, &address), 0);
+    address_unmap(&address);
+    address_text(&address, text);
+    assert_string_equal(text, "/run/x");
+}
+
 static void listen_on(const char *text, int *ret_fd, struct address *ret_bound)
 {
     struct address address;
@@ -195,6 +218,7 @@ int main(void)
         cmocka_unit_test(test_parse),
         cmocka_unit_test(test_long_path),
         cmocka_unit_test(test_port),
+        cmocka_unit_test(test_unmap),
         cmocka_unit_test(test_listen_tcp),
         cmocka_unit_test(test_listen_everywhere_takes_ipv4),
         cmocka_unit_test(test_listen_unix),

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 struct fixture {
     struct loop *loop;
@@ -320,6 +321,12 @@ static void test_bad_requests(void **state)
     }
 }
 
+static bool is_deserted(void *arg)
+{
+    struct fixture *fixture = arg;
+    return http_server_connection_count(fixture->server) == 0;
+}
+
 struct drip {
     struct fixture *fixture;
     const char *text; /* sent byte by byte, the last one again and again */
@@ -382,6 +389,32 @@ static void test_slow_body(void **state)
     stop(&fixture);
 }
 
+/* A TLS record that comes byte by byte: nothing of it can be read before its last one. */
+static void test_slow_record(void **state)
+{
+    (void)state;
+    struct fixture fixture = {.loop = NULL};
+    struct http_server_options patient = usual;
+    patient.idle_s = 60;
+    start(&fixture, &patient, true);
+    SSL *ssl = fixture.peer.ssl;
+    BIO *sink = BIO_new(BIO_s_mem());
+    char *record = NULL;
+    assert_non_null(sink);
+    SSL_set0_wbio(ssl, sink);
+    peer_send(&fixture.peer,
+              "GET / HTTP/1.1\r\nHost: x\r\nX: yyyyyyyyyyyyyyyyyyyyyyyyyy\r\n\r\n");
+    long size = BIO_get_mem_data(sink, &record);
+    assert_true(size > 60);
+    for (long i = 0; i < 60 && !is_deserted(&fixture); i++) {
+        (void)!send(fixture.peer.fd, record + i, 1, MSG_NOSIGNAL);
+        pump_for(fixture.loop, 100);
+    }
+    assert_true(is_deserted(&fixture));
+    assert_int_equal(fixture.handled, 0);
+    stop(&fixture);
+}
+
 static void test_slow_handshake(void **state)
 {
     (void)state;
@@ -408,12 +441,6 @@ static void test_idle_is_closed(void **state)
     /* An orderly end: close_notify, so that the session may be resumed. */
     assert_true((SSL_get_shutdown(fixture.peer.ssl) & SSL_RECEIVED_SHUTDOWN) != 0);
     stop(&fixture);
-}
-
-static bool is_deserted(void *arg)
-{
-    struct fixture *fixture = arg;
-    return http_server_connection_count(fixture->server) == 0;
 }
 
 /* A peer that does not take its response. */
@@ -461,6 +488,41 @@ static void test_cap(void **state)
     for (unsigned i = 0; i < 7; i++) {
         peer_close(&peers[i]);
     }
+    stop(&fixture);
+}
+
+/* Without descriptors nobody is accepted, and the loop does not spin; then it goes on by itself. */
+static void test_no_descriptors(void **state)
+{
+    (void)state;
+    struct fixture fixture = {.loop = NULL};
+    struct peer waiting;
+    struct rlimit old;
+    struct rlimit none;
+    struct rusage before;
+    struct rusage after;
+    start(&fixture, &usual, false);
+    pump_for(fixture.loop, 20);
+    peer_open(&waiting, fixture.port, false, "");
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    none = old;
+    none.rlim_cur = (rlim_t)waiting.fd;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    assert_int_equal(getrusage(RUSAGE_SELF, &before), 0);
+    pump_for(fixture.loop, 500);
+    assert_int_equal(getrusage(RUSAGE_SELF, &after), 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    assert_int_equal(http_server_connection_count(fixture.server), 1);
+    int64_t used_ms = (after.ru_utime.tv_sec - before.ru_utime.tv_sec +
+                       after.ru_stime.tv_sec - before.ru_stime.tv_sec) *
+                          1000 +
+                      (after.ru_utime.tv_usec - before.ru_utime.tv_usec +
+                       after.ru_stime.tv_usec - before.ru_stime.tv_usec) /
+                          1000;
+    assert_true(used_ms < 250);
+    peer_send(&waiting, "GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
+    peer_expect(&waiting, fixture.loop, "200 OK");
+    peer_close(&waiting);
     stop(&fixture);
 }
 
@@ -596,10 +658,12 @@ int main(void)
         cmocka_unit_test(test_bad_requests),
         cmocka_unit_test(test_slow_head),
         cmocka_unit_test(test_slow_body),
+        cmocka_unit_test(test_slow_record),
         cmocka_unit_test(test_slow_handshake),
         cmocka_unit_test(test_idle_is_closed),
         cmocka_unit_test(test_untaken_response),
         cmocka_unit_test(test_cap),
+        cmocka_unit_test(test_no_descriptors),
         cmocka_unit_test(test_gone),
         cmocka_unit_test(test_gone_unheard),
         cmocka_unit_test(test_free_tells_gone),
