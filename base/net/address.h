@@ -30,8 +30,8 @@ void address_host_text(const struct address *address,
 uint16_t address_port(const struct address *address);
 /* No effect on a unix path. */
 void address_set_port(struct address *address, uint16_t port);
-/* An IPv4 address that came as IPv6 (::ffff:192.0.2.1, the peer of a socket that takes both) becomes
- * IPv4 again, so that a peer has one spelling; others stay. */
+/* An IPv4 address that came as IPv6 (::ffff:192.0.2.1, the peer of a socket that takes
+ * both) becomes IPv4 again, so that a peer has one spelling; others stay. */
 void address_unmap(struct address *address);
 /* A listening TCP or unix stream socket: CLOEXEC, non-blocking, REUSEADDR, NODELAY; errno
  * on ERROR_IO. A stale unix socket of ours is replaced. */

@@ -1,6 +1,7 @@
-/* Every allocation of ours fails once while the HTTP client fetches over TLS from our own server: its
- * callback comes exactly once, with the response or an error, or the sending itself fails. libcurl and
- * c-ares allocate in their own libraries, so their entry points fail in place. */
+/* Every allocation of ours fails once while the HTTP client fetches over TLS from our own
+ * server: its callback comes exactly once, with the response or an error, or the sending
+ * itself fails. libcurl and c-ares allocate in their own libraries, so their entry points
+ * fail in place. */
 #include "base/core/file.h"
 #include "base/core/text.h"
 #include "base/net/http_client.h"
@@ -128,8 +129,9 @@ static int fetch(void)
     return error;
 }
 
-/* Server and client share the allocations that fail, so there are thousands, most of them in handshakes:
- * the first ones, which make client, resolver and transfer, are failed one by one, then every eleventh. */
+/* Server and client share the allocations that fail, so there are thousands, most of them
+ * in handshakes: the first ones, which make client, resolver and transfer, are failed one
+ * by one, then every eleventh. */
 static void test_fetch(void **state)
 {
     (void)state;
