@@ -16,32 +16,42 @@ struct dns_listen {
     size_t count;
 };
 
-static void set_port(struct address *address, uint16_t port)
+static bool is_any_v6(const struct address *address)
 {
-    if (address->storage.ss_family == AF_INET) {
-        ((struct sockaddr_in *)&address->storage)->sin_port = htons(port);
-    } else {
-        ((struct sockaddr_in6 *)&address->storage)->sin6_port = htons(port);
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&address->storage;
+    return address->storage.ss_family == AF_INET6 &&
+           IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr);
+}
+
+/* [::] takes IPv4 too, as ":53" promises, unless some IPv4 address is listed as well. */
+static bool has_ipv4(const struct dns_listen_options *options)
+{
+    for (size_t i = 0; i < options->address_count; i++) {
+        if (options->addresses[i].storage.ss_family == AF_INET) {
+            return true;
+        }
     }
+    return false;
 }
 
 /* UDP chooses the port when none is given; TCP must get the same one, which somebody else
  * may hold: then another is tried. */
-static int bind_both(struct dns_listen *listen, const struct address *address)
+static int bind_both(struct dns_listen *listen, const struct address *address,
+                     bool v6_only, struct dns_udp **ret_udp)
 {
     int result = ERROR_IO;
     bool any_port = address_port(address) == 0;
     for (int i = 0; i < (any_port ? PORT_TRIES : 1); i++) {
         struct dns_udp *udp = NULL;
         struct address same = *address;
-        result = dns_udp_new(&listen->shared, address, &udp);
+        result = dns_udp_new(&listen->shared, address, v6_only, &udp);
         if (result != 0) {
             return result;
         }
-        set_port(&same, dns_udp_port(udp));
-        result = dns_tcp_listen(listen->tcp, &same);
+        address_set_port(&same, dns_udp_port(udp));
+        result = dns_tcp_listen(listen->tcp, &same, v6_only);
         if (result == 0) {
-            listen->udp[listen->count++] = udp;
+            *ret_udp = udp;
             return 0;
         }
         int saved = errno;
@@ -52,6 +62,23 @@ static int bind_both(struct dns_listen *listen, const struct address *address)
         }
     }
     return result;
+}
+
+static int bind_all(struct dns_listen *listen, const struct dns_listen_options *options,
+                    size_t *ret_failed)
+{
+    bool v6_only = has_ipv4(options);
+    for (size_t i = 0; i < options->address_count; i++) {
+        const struct address *address = &options->addresses[i];
+        int result = bind_both(listen, address, v6_only, &listen->udp[i]);
+        /* A kernel without IPv6 is no reason not to serve the IPv4 that is listed too. */
+        if (result != 0 && !(errno == EAFNOSUPPORT && v6_only && is_any_v6(address))) {
+            *ret_failed = i;
+            return result;
+        }
+        listen->count = i + 1;
+    }
+    return 0;
 }
 
 int dns_listen_new(struct loop *loop, struct dns_view *view, struct dns_probes *probes,
@@ -68,10 +95,8 @@ int dns_listen_new(struct loop *loop, struct dns_view *view, struct dns_probes *
     int result = options->address_count > SOCKETS_MAX
                      ? ERROR_LIMIT
                      : dns_tcp_new(loop, &listen->shared, options, &listen->tcp);
-    for (size_t i = 0; result == 0 && i < options->address_count; i++) {
-        *ret_failed = i;
-        result = bind_both(listen, &options->addresses[i]);
-    }
+    *ret_failed = options->address_count;
+    result = result == 0 ? bind_all(listen, options, ret_failed) : result;
     if (result != 0) {
         int saved = errno;
         dns_listen_free(listen);
@@ -94,7 +119,7 @@ void dns_listen_unlock(struct dns_listen *listen)
 
 uint16_t dns_listen_port(const struct dns_listen *listen, size_t index)
 {
-    return dns_udp_port(listen->udp[index]);
+    return listen->udp[index] != NULL ? dns_udp_port(listen->udp[index]) : 0;
 }
 
 uint64_t dns_listen_answer_count(const struct dns_listen *listen)

@@ -10,8 +10,9 @@
 struct dns_listen;
 
 struct dns_listen_options {
-    const struct address
-        *addresses; /* each gets UDP and TCP; port 0: one free port for both */
+    /* Each gets UDP and TCP; port 0: one free port for both. [::] takes IPv4 too when no
+     * IPv4 address is among them, and is left out by a kernel without IPv6 when one is. */
+    const struct address *addresses;
     size_t address_count;
     unsigned max_connections;            /* TCP, over all addresses */
     unsigned max_connections_per_source; /* TCP, per IPv4 address or IPv6 /64 */
@@ -19,15 +20,16 @@ struct dns_listen_options {
     unsigned partial_ms;                 /* TCP: for a message that began to arrive */
 };
 
-/* Binds everything and starts to serve VIEW and PROBES (borrowed). ERROR_IO with errno;
- * *RET_FAILED is then the index of the address. */
+/* Binds everything and starts to serve VIEW and PROBES (borrowed). ERROR_LIMIT,
+ * ERROR_MEMORY, ERROR_IO with errno; *RET_FAILED is then the index of the address, or
+ * address_count when it was none of them. */
 int dns_listen_new(struct loop *loop, struct dns_view *view, struct dns_probes *probes,
                    const struct dns_listen_options *options, size_t *ret_failed,
                    struct dns_listen **ret_listen) MUST_CHECK;
 /* Between the two the view may be changed: no answer is being made. Keep it short. */
 void dns_listen_lock(struct dns_listen *listen);
 void dns_listen_unlock(struct dns_listen *listen);
-/* The port of the INDEXth address. */
+/* The port of the INDEXth address; 0 when that was left out. */
 uint16_t dns_listen_port(const struct dns_listen *listen, size_t index);
 /* Answers sent so far over UDP and TCP. */
 uint64_t dns_listen_answer_count(const struct dns_listen *listen);

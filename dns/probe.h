@@ -18,7 +18,9 @@ enum {
 /* What a probe name's A says: an address that rebinding filters look for. */
 #define DNS_PROBE_ADDRESS "192.168.0.1"
 
+/* About 1.1 MB, made at once. ERROR_MEMORY, ERROR_IO. */
 int dns_probe_new(struct dns_probes **ret_probes) MUST_CHECK;
+/* Accepts NULL. */
 void dns_probe_free(struct dns_probes *probes);
 /* Counts one ask of the name (SIZE octets, lower case) at NOW_AT (wall seconds). */
 void dns_probe_count(struct dns_probes *probes, const void *name, size_t size,

@@ -37,7 +37,9 @@ int dns_table_insert(struct dns_table *table, const void *key,
                      void **ret_entry) MUST_CHECK;
 /* Removes the entry with KEY, if any; what it points to is the caller's to free first. */
 void dns_table_remove(struct dns_table *table, const void *key);
-/* The first entry in a slot >= *AT, with *AT moved behind it; NULL at the end. */
+/* The first entry in a slot >= *AT, with *AT moved behind it; NULL at the end. Whoever
+ * removes that entry sets *AT back by one, and may see an entry twice, but misses none.
+ */
 void *dns_table_next(const struct dns_table *table, size_t *at);
 /* Frees the table's own memory; it may be initialised again. */
 void dns_table_free(struct dns_table *table);

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -97,8 +98,8 @@ static int answer_message(struct connection *connection, struct bytes query,
     return buffer_append(&connection->output, tcp->answer, size);
 }
 
-/* Answers every whole message in the input, as long as the output has room. */
-static int answer_input(struct connection *connection)
+/* Answers the whole messages in the input, as long as the output has room. */
+static int answer_some(struct connection *connection)
 {
     struct timespec now;
     size_t at = 0;
@@ -138,6 +139,22 @@ static int flush_output(struct connection *connection)
         }
     }
     return 0;
+}
+
+/* Answers every whole message in the input, unless the peer does not take the answers:
+ * the rest then waits for it. What came before garbage is still answered. */
+static int answer_input(struct connection *connection)
+{
+    size_t before = 0;
+    int result = 0;
+    do {
+        before = connection->input.size;
+        result = answer_some(connection);
+        int flushed = flush_output(connection);
+        result = result != 0 ? result : flushed;
+    } while (result == 0 && connection->output.size == 0 &&
+             connection->input.size < before);
+    return result;
 }
 
 /* Reads what is there. ERROR_BUSY: there may be more; ERROR_IO: the peer is gone. */
@@ -185,8 +202,7 @@ static void on_event(int fd, unsigned events, void *arg)
         result = had_output || connection->closing ? 0 : read_input(connection);
         if (result == 0 || result == ERROR_BUSY) {
             int answered = answer_input(connection);
-            int flushed = answered == 0 ? flush_output(connection) : answered;
-            result = flushed != 0 ? flushed : result;
+            result = answered != 0 ? answered : result;
         }
         had_output = connection->output.size > 0;
     }
@@ -205,24 +221,42 @@ static void on_event(int fd, unsigned events, void *arg)
 static void read_source(const struct sockaddr_storage *peer,
                         uint8_t ret_source[static 16])
 {
+    const struct in6_addr *v6 = &((const struct sockaddr_in6 *)peer)->sin6_addr;
     memset(ret_source, 0, 16);
     if (peer->ss_family == AF_INET) {
         memcpy(ret_source, &((const struct sockaddr_in *)peer)->sin_addr, 4);
+    } else if (IN6_IS_ADDR_V4MAPPED(v6)) {
+        memcpy(ret_source, v6->s6_addr + 12, 4);
     } else {
-        memcpy(ret_source, &((const struct sockaddr_in6 *)peer)->sin6_addr, 8);
+        memcpy(ret_source, v6, 8);
     }
 }
 
-static bool may_connect(const struct dns_tcp *tcp, const uint8_t source[static 16])
+/* At the cap the connection that was opened first and holds nothing unfinished makes room
+ * (RFC 7766 6.2.3 lets a server close idle ones): else a few sources that say nothing
+ * would lock everybody out for idle_ms. */
+static bool close_oldest_idle(struct dns_tcp *tcp)
 {
-    unsigned count = 0;
-    if (tcp->connection_count >= tcp->options.max_connections) {
+    struct connection *oldest = NULL;
+    for (struct connection *at = tcp->connections; at != NULL; at = at->next) {
+        oldest = at->input.size == 0 && at->output.size == 0 ? at : oldest;
+    }
+    if (oldest == NULL) {
         return false;
     }
+    close_connection(oldest);
+    return true;
+}
+
+static bool may_connect(struct dns_tcp *tcp, const uint8_t source[static 16])
+{
+    unsigned count = 0;
     for (const struct connection *at = tcp->connections; at != NULL; at = at->next) {
         count += memcmp(at->source, source, 16) == 0 ? 1 : 0;
     }
-    return count < tcp->options.max_connections_per_source;
+    return count < tcp->options.max_connections_per_source &&
+           (tcp->connection_count < tcp->options.max_connections ||
+            close_oldest_idle(tcp));
 }
 
 static int add_connection(struct dns_tcp *tcp, int fd, const uint8_t source[static 16])
@@ -292,14 +326,39 @@ int dns_tcp_new(struct loop *loop, struct dns_udp_shared *shared,
     return 0;
 }
 
-int dns_tcp_listen(struct dns_tcp *tcp, const struct address *address)
+/* Not address_listen: beside 0.0.0.0 the socket of [::] must be for IPv6 only. */
+static int open_listener(const struct address *address, bool v6_only, int *ret_fd)
+{
+    const int on = 1;
+    const int only = v6_only ? 1 : 0;
+    int family = address->storage.ss_family;
+    int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) {
+        return ERROR_IO;
+    }
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0 ||
+        (family == AF_INET6 &&
+         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only)) != 0) ||
+        bind(fd, (const struct sockaddr *)&address->storage, address->size) != 0 ||
+        listen(fd, BACKLOG) != 0) {
+        int saved = errno;
+        close(fd);
+        errno = saved;
+        return ERROR_IO;
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
+int dns_tcp_listen(struct dns_tcp *tcp, const struct address *address, bool v6_only)
 {
     if (tcp->listener_count == LISTENERS_MAX) {
         return ERROR_LIMIT;
     }
     struct listener *listener = &tcp->listeners[tcp->listener_count];
     listener->tcp = tcp;
-    int result = address_listen(address, BACKLOG, &listener->fd);
+    int result = open_listener(address, v6_only, &listener->fd);
     if (result != 0) {
         return result;
     }

@@ -13,7 +13,9 @@ struct dns_tcp;
 int dns_tcp_new(struct loop *loop, struct dns_udp_shared *shared,
                 const struct dns_listen_options *options,
                 struct dns_tcp **ret_tcp) MUST_CHECK;
-int dns_tcp_listen(struct dns_tcp *tcp, const struct address *address) MUST_CHECK;
+/* V6_ONLY: an IPv6 wildcard leaves IPv4 to another socket. */
+int dns_tcp_listen(struct dns_tcp *tcp, const struct address *address,
+                   bool v6_only) MUST_CHECK;
 unsigned dns_tcp_connection_count(const struct dns_tcp *tcp);
 /* Closes listeners and connections. Accepts NULL. */
 void dns_tcp_free(struct dns_tcp *tcp);

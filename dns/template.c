@@ -50,7 +50,7 @@ static int wire_name(const char *text, uint8_t ret_name[static DNS_NAME_MAX],
     }
     ldns_dname2canonical(rdf);
     size_t size = ldns_rdf_size(rdf);
-    int result = size <= DNS_NAME_MAX ? 0 : ERROR_RANGE;
+    int result = size > 1 && size <= DNS_NAME_MAX ? 0 : ERROR_RANGE;
     if (result == 0) {
         memcpy(ret_name, ldns_rdf_data(rdf), size);
         *ret_size = size;
@@ -155,10 +155,33 @@ static int append_tail(struct buffer *wire, const ldns_rr *rr, uint32_t ttl_s)
     return result;
 }
 
+/* Appends RR to its RRset, which holds a record once (RFC 2181 5): ERROR_BUSY when it is
+ * there. A name server that is listed as a host too would be there twice. */
+static int append_record(struct buffer *wire, const ldns_rr *rr)
+{
+    static const uint8_t owner[2] = {0xc0, DNS_HEADER_SIZE};
+    struct buffer record = buffer_init(RRSET_BYTES_MAX);
+    buffer_append(&record, owner, sizeof(owner));
+    int result = append_tail(&record, rr, ldns_rr_ttl(rr));
+    for (size_t at = 0; result == 0 && at < wire->size;) {
+        size_t size = 12u + ((size_t)wire->data[at + 10] << 8 | wire->data[at + 11]);
+        /* The TTL, in front of RDLENGTH, does not make it another record. */
+        if (size == record.size &&
+            memcmp(wire->data + at + 10, record.data + 10, size - 10) == 0) {
+            result = ERROR_BUSY;
+        }
+        at += size;
+    }
+    if (result == 0) {
+        result = buffer_append(wire, record.data, record.size);
+    }
+    buffer_free(&record);
+    return result;
+}
+
 static int add_rr(struct dns_template *template, const ldns_rr *rr,
                   struct entry **ret_entry)
 {
-    static const uint8_t owner[2] = {0xc0, DNS_HEADER_SIZE};
     struct entry *entry = NULL;
     ldns_rdf *name = ldns_rdf_clone(ldns_rr_owner(rr));
     uint16_t type = (uint16_t)ldns_rr_get_type(rr);
@@ -178,8 +201,11 @@ static int add_rr(struct dns_template *template, const ldns_rr *rr,
     if (at == DNS_RRSETS_MAX) {
         return ERROR_LIMIT;
     }
-    buffer_append(&entry->wires[at], owner, sizeof(owner));
-    result = append_tail(&entry->wires[at], rr, ldns_rr_ttl(rr));
+    *ret_entry = entry;
+    result = append_record(&entry->wires[at], rr);
+    if (result == ERROR_BUSY) {
+        return 0;
+    }
     if (result != 0) {
         return result;
     }
@@ -187,7 +213,6 @@ static int add_rr(struct dns_template *template, const ldns_rr *rr,
     struct dns_rrset *rrset = &entry->node.rrsets[at];
     *rrset = (struct dns_rrset){type, (uint16_t)(rrset->count + 1), entry->wires[at].data,
                                 entry->wires[at].size};
-    *ret_entry = entry;
     return 0;
 }
 
@@ -264,6 +289,14 @@ static int add_name_server(struct dns_template *template, struct buffer *report,
     return result;
 }
 
+/* Whether a name relative to the zone is, or is below, a device's. */
+static bool is_device_name(const char *name)
+{
+    const char *last = strrchr(name, '.');
+    last = last != NULL ? last + 1 : name;
+    return lanname_is_id((const uint8_t *)last, strlen(last));
+}
+
 /* A host may not look like an id: the name would belong to whoever holds that key. */
 static int add_host(struct dns_template *template, struct buffer *report,
                     const struct dns_template_host *host)
@@ -271,7 +304,7 @@ static int add_host(struct dns_template *template, struct buffer *report,
     char owner[600];
     struct entry *entry = NULL;
     int result = 0;
-    if (lanname_is_id((const uint8_t *)host->name, strlen(host->name))) {
+    if (is_device_name(host->name)) {
         buffer_printf(report, "host '%s': must not look like a device id\n", host->name);
         return ERROR_RANGE;
     }
@@ -336,6 +369,12 @@ static const char *refuse_record(const struct dns_template *template, const ldns
     if (type == LDNS_RR_TYPE_SOA || type == LDNS_RR_TYPE_NS || type == LDNS_RR_TYPE_CAA ||
         type == LDNS_RR_TYPE_CNAME || type == LDNS_RR_TYPE_DNAME) {
         return "SOA, NS, CAA, CNAME and DNAME can't be given here";
+    }
+    if (ldns_rr_get_class(rr) != LDNS_RR_CLASS_IN) {
+        return "the class must be IN";
+    }
+    if (name[0] == 1 && name[1] == '*') {
+        return "wildcards are not expanded: give each name";
     }
     for (size_t at = 0; at < size && size - at > template->zone_size;
          at += name[at] + 1u) {
@@ -426,19 +465,21 @@ static int compile(struct dns_template *template,
 {
     struct entry *entry = NULL;
     char owner[300];
-    if (options->name_server_count == 0 ||
-        !text_copy(template->zone_text, sizeof(template->zone_text), options->zone) ||
-        !text_format(owner, sizeof(owner), "%s.", options->zone)) {
+    if (options->name_server_count == 0) {
+        buffer_printf(report, "name_servers: at least one is needed\n");
         return ERROR_RANGE;
     }
-    int result = wire_name(options->zone, template->zone, &template->zone_size);
-    if (result != 0) {
-        return result;
+    if (options->zone[0] == '\0' ||
+        !text_copy(template->zone_text, sizeof(template->zone_text), options->zone) ||
+        !text_format(owner, sizeof(owner), "%s.", options->zone) ||
+        wire_name(options->zone, template->zone, &template->zone_size) != 0) {
+        buffer_printf(report, "zone = '%s': must be a domain name\n", options->zone);
+        return ERROR_SYNTAX;
     }
     for (size_t at = 0; template->zone[at] != 0; at += template->zone[at] + 1u) {
         template->zone_labels++;
     }
-    result = add_soa(template, report, options);
+    int result = add_soa(template, report, options);
     for (size_t i = 0; result == 0 && i < options->name_server_count; i++) {
         result = add_name_server(template, report, &options->name_servers[i]);
     }

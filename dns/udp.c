@@ -65,9 +65,10 @@ static uint16_t peer_port(const struct sockaddr_storage *peer)
                : ntohs(((const struct sockaddr_in6 *)peer)->sin6_port);
 }
 
-static int set_options(const struct dns_udp *udp, int family)
+static int set_options(const struct dns_udp *udp, int family, bool v6_only)
 {
     const int on = 1;
+    const int only = v6_only ? 1 : 0;
     const int size = RECEIVE_BUFFER;
     const int omit =
         IP_PMTUDISC_OMIT; /* forged "fragmentation needed" must not shrink what we send */
@@ -76,7 +77,7 @@ static int set_options(const struct dns_udp *udp, int family)
                      sizeof(size)); /* as far as it is granted */
     if (family == AF_INET6) {
         (void)setsockopt(udp->fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &omit, sizeof(omit));
-        if (setsockopt(udp->fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0 ||
+        if (setsockopt(udp->fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only)) != 0 ||
             (udp->wildcard &&
              setsockopt(udp->fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on)) != 0)) {
             return ERROR_IO;
@@ -93,11 +94,11 @@ static int set_options(const struct dns_udp *udp, int family)
                : ERROR_IO;
 }
 
-static int open_socket(struct dns_udp *udp, const struct address *address)
+static int open_socket(struct dns_udp *udp, const struct address *address, bool v6_only)
 {
     udp->wildcard = is_wildcard(address);
     udp->fd = socket(address->storage.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (udp->fd < 0 || set_options(udp, address->storage.ss_family) != 0 ||
+    if (udp->fd < 0 || set_options(udp, address->storage.ss_family, v6_only) != 0 ||
         bind(udp->fd, (const struct sockaddr *)&address->storage, address->size) != 0) {
         return ERROR_IO;
     }
@@ -133,7 +134,8 @@ static void prepare(struct dns_udp *udp)
     prepare_receive(udp, BATCH);
 }
 
-/* The interface that a query came in by must not decide the way out. */
+/* The interface that a query came in by must not decide the way out, but for link-local
+ * addresses, which mean nothing without it. */
 static void clear_interface(struct msghdr *message)
 {
     struct cmsghdr *control = CMSG_FIRSTHDR(message);
@@ -143,6 +145,14 @@ static void clear_interface(struct msghdr *message)
         memcpy(&info, CMSG_DATA(control), sizeof(info));
         info.ipi_ifindex = 0;
         info.ipi_spec_dst = info.ipi_addr;
+        memcpy(CMSG_DATA(control), &info, sizeof(info));
+    } else if (control != NULL && control->cmsg_level == IPPROTO_IPV6 &&
+               control->cmsg_type == IPV6_PKTINFO) {
+        struct in6_pktinfo info;
+        memcpy(&info, CMSG_DATA(control), sizeof(info));
+        if (!IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr)) {
+            info.ipi6_ifindex = 0;
+        }
         memcpy(CMSG_DATA(control), &info, sizeof(info));
     }
 }
@@ -218,7 +228,7 @@ static void *serve(void *arg)
 }
 
 int dns_udp_new(struct dns_udp_shared *shared, const struct address *address,
-                struct dns_udp **ret_udp)
+                bool v6_only, struct dns_udp **ret_udp)
 {
     struct dns_udp *udp = calloc(1, sizeof(*udp));
     sigset_t all;
@@ -227,7 +237,7 @@ int dns_udp_new(struct dns_udp_shared *shared, const struct address *address,
         return ERROR_MEMORY;
     }
     udp->shared = shared;
-    int result = open_socket(udp, address);
+    int result = open_socket(udp, address, v6_only);
     if (result == 0) {
         prepare(udp);
         /* Signals are the main thread's. */

@@ -18,9 +18,10 @@ struct dns_udp_shared {
 
 struct dns_udp;
 
-/* Binds ADDRESS and starts the thread. ERROR_IO with errno. */
+/* Binds ADDRESS and starts the thread. V6_ONLY: an IPv6 wildcard leaves IPv4 to another
+ * socket. ERROR_IO with errno. */
 int dns_udp_new(struct dns_udp_shared *shared, const struct address *address,
-                struct dns_udp **ret_udp) MUST_CHECK;
+                bool v6_only, struct dns_udp **ret_udp) MUST_CHECK;
 uint16_t dns_udp_port(const struct dns_udp *udp);
 /* Ends the thread (within a quarter of a second) and closes the socket. Accepts NULL. */
 void dns_udp_free(struct dns_udp *udp);

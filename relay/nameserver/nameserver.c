@@ -1,9 +1,10 @@
 /* The role's main loop. UDP has its own threads (dns/udp.c); here are TCP, the store and
  * signals. Every POLL_MS the follower looks for news, which is one cheap question per
- * file when there are none; the view is locked meanwhile.
+ * file when there are none.
  *
- * Rows go straight into the view; a commit of the relay is small, and the first reading
- * happens before the sockets are open. */
+ * The view is locked for each row alone, never while the disk is asked: a store that
+ * hangs must not keep answers from being made. The first reading happens before the
+ * sockets are open. */
 #include "relay/nameserver/nameserver.h"
 
 #include "base/core/clock.h"
@@ -17,10 +18,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 enum {
     POLL_MS = 25,
-    SNAPSHOT_MS = 5000, /* between two snapshots, when something changed */
+    SNAPSHOT_MS = 5000,  /* between two snapshots, when something changed */
+    SNAPSHOT_SHARE = 50, /* but at most this part of our time goes into writing them */
     DEVICES_MAX = 4000000,
     CHALLENGES_MAX = 100000,
     CONNECTIONS_MAX = 1024,
@@ -40,56 +43,88 @@ struct nameserver {
     struct dns_listen *listen;
     struct follower *follower;
     char snapshot_path[512];
-    int64_t snapshot_mono_ms;
+    int64_t snapshot_mono_ms; /* not before this */
     bool snapshot_due;
     bool snapshot_failed;
 };
+
+static void lock_view(struct nameserver *server)
+{
+    if (server->listen != NULL) {
+        dns_listen_lock(server->listen);
+    }
+}
+
+static void unlock_view(struct nameserver *server)
+{
+    if (server->listen != NULL) {
+        dns_listen_unlock(server->listen);
+    }
+}
 
 static int put_challenge(void *arg, const char *name, const char *value,
                          int64_t expires_at, bool gone)
 {
     struct nameserver *server = arg;
     int64_t now_at = clock_wall_at();
-    if (gone || expires_at <= now_at) {
-        return dns_view_end_challenge(&server->view, name, value);
-    }
-    return dns_view_put_challenge(&server->view, name, value, expires_at, now_at);
+    lock_view(server);
+    int result =
+        gone || expires_at <= now_at
+            ? dns_view_end_challenge(&server->view, name, value)
+            : dns_view_put_challenge(&server->view, name, value, expires_at, now_at);
+    unlock_view(server);
+    return result;
 }
 
 static int put_addresses(void *arg, const char *id, const char *addresses)
 {
     struct nameserver *server = arg;
-    return dns_view_put_addresses(&server->view, id, addresses);
+    lock_view(server);
+    int result = dns_view_put_addresses(&server->view, id, addresses);
+    unlock_view(server);
+    return result;
 }
 
 static int put_certificate(void *arg, const char *id, int64_t holds_id_until_at)
 {
     struct nameserver *server = arg;
-    return dns_view_put_certificate(&server->view, id, holds_id_until_at);
+    lock_view(server);
+    int result = dns_view_put_certificate(&server->view, id, holds_id_until_at);
+    unlock_view(server);
+    return result;
 }
 
 static int put_block(void *arg, const char *id, bool blocked)
 {
     struct nameserver *server = arg;
-    return dns_view_put_block(&server->view, id, blocked);
+    lock_view(server);
+    int result = dns_view_put_block(&server->view, id, blocked);
+    unlock_view(server);
+    return result;
 }
 
 static int put_caa(void *arg, const char *ca, const char *value)
 {
     struct nameserver *server = arg;
-    return dns_view_put_caa(&server->view, ca, value);
+    lock_view(server);
+    int result = dns_view_put_caa(&server->view, ca, value);
+    unlock_view(server);
+    return result;
 }
 
 static void forget(void *arg, enum follower_source source)
 {
     struct nameserver *server = arg;
+    lock_view(server);
     dns_view_forget(&server->view, source == FOLLOWER_FRONT, source == FOLLOWER_ISSUER,
                     source == FOLLOWER_ADMIN);
+    unlock_view(server);
 }
 
 static void write_snapshot(struct nameserver *server)
 {
     struct follower_seen seen = follower_seen(server->follower);
+    int64_t start_mono_ms = clock_mono_ms();
     int result = snapshot_write(server->snapshot_path, &server->view, &seen);
     if (result != 0 && !server->snapshot_failed) {
         log_warning("can't write '%s' (%s): after a restart without the store nothing "
@@ -99,23 +134,20 @@ static void write_snapshot(struct nameserver *server)
     }
     server->snapshot_failed = result != 0;
     server->snapshot_due = false;
-    server->snapshot_mono_ms = clock_mono_ms();
+    int64_t now_mono_ms = clock_mono_ms();
+    int64_t pause_ms = (now_mono_ms - start_mono_ms) * SNAPSHOT_SHARE;
+    server->snapshot_mono_ms =
+        now_mono_ms + (pause_ms > SNAPSHOT_MS ? pause_ms : SNAPSHOT_MS);
 }
 
 static void poll_store(struct nameserver *server)
 {
     bool changed = false;
     int64_t now_mono_ms = clock_mono_ms();
-    if (server->listen != NULL) {
-        dns_listen_lock(server->listen);
-    }
     follower_poll(server->follower, now_mono_ms, &changed);
-    if (server->listen != NULL) {
-        dns_listen_unlock(server->listen);
-    }
     server->snapshot_due = server->snapshot_due || changed;
     /* Only this thread changes the view, so it may be read without the lock. */
-    if (server->snapshot_due && now_mono_ms - server->snapshot_mono_ms >= SNAPSHOT_MS) {
+    if (server->snapshot_due && now_mono_ms >= server->snapshot_mono_ms) {
         write_snapshot(server);
     }
 }
@@ -199,6 +231,16 @@ static int open_store(struct nameserver *server)
     return result;
 }
 
+/* TCP connections are bounded by CONNECTIONS_MAX, which is more than the usual limit. */
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 static int open_sockets(struct nameserver *server)
 {
     struct dns_listen_options options = {
@@ -210,6 +252,7 @@ static int open_sockets(struct nameserver *server)
         .partial_ms = PARTIAL_MS,
     };
     size_t failed = 0;
+    raise_descriptors();
     int result = dns_listen_new(server->loop, &server->view, server->probes, &options,
                                 &failed, &server->listen);
     if (result != 0) {
@@ -218,7 +261,8 @@ static int open_sockets(struct nameserver *server)
         if (failed < options.address_count) {
             address_text(&options.addresses[failed], text);
         }
-        log_error("can't serve DNS on '%s': %s%s", text, strerror(saved),
+        log_error("can't serve DNS on '%s': %s%s", text,
+                  result == ERROR_IO ? strerror(saved) : error_text(result),
                   saved == EADDRINUSE
                       ? ". Another server has the port; systemd-resolved holds "
                         "127.0.0.53:53, so give single addresses instead of 0.0.0.0"

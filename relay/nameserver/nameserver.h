@@ -11,8 +11,8 @@ struct nameserver_options {
     size_t address_count;
     struct lanname_policy policy;
     const char *store; /* the folder with the databases and our snapshot (dns.snapshot) */
-    const char *ready_file; /* written once the role serves: a line "address:port" each;
-                               "" : none */
+    const char *ready_file; /* written once the role serves: the port of each address, a
+                               line each; "": none */
 };
 
 /* Serves until SIGTERM or SIGINT. Blocks. Fails only at the start: when the zone's

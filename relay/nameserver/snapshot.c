@@ -217,32 +217,36 @@ static int take_all(struct reader *in, struct dns_view *view,
     return result == 0 && (in->failed || reader_left(in) > 0) ? ERROR_SYNTAX : result;
 }
 
-int snapshot_read(const char *path, struct dns_view *view, struct follower_seen *ret_seen)
+int snapshot_decode(struct bytes content, struct dns_view *view,
+                    struct follower_seen *ret_seen)
 {
-    struct buffer text = buffer_init(SNAPSHOT_MAX);
     struct follower_seen seen = {{0}};
     uint8_t hash[DIGEST_SHA256_SIZE];
-    int result = file_read(path, &text);
-    if (result != 0) {
-        goto out;
+    if (content.size < sizeof(hash)) {
+        return ERROR_SYNTAX;
     }
-    if (text.size < sizeof(hash)) {
-        result = ERROR_SYNTAX;
-        goto out;
-    }
-    size_t size = text.size - sizeof(hash);
-    result = digest_sha256(text.data, size, hash);
-    if (result == 0 && memcmp(hash, text.data + size, sizeof(hash)) != 0) {
+    size_t size = content.size - sizeof(hash);
+    int result = digest_sha256(content.data, size, hash);
+    if (result == 0 && memcmp(hash, content.data + size, sizeof(hash)) != 0) {
         result = ERROR_SYNTAX;
     }
     if (result == 0) {
-        struct reader in = reader_init(text.data, size);
+        struct reader in = reader_init(content.data, size);
         result = take_all(&in, view, &seen);
     }
     if (result == 0) {
         *ret_seen = seen;
     }
-out:
+    return result;
+}
+
+int snapshot_read(const char *path, struct dns_view *view, struct follower_seen *ret_seen)
+{
+    struct buffer text = buffer_init(SNAPSHOT_MAX);
+    int result = file_read(path, &text);
+    if (result == 0) {
+        result = snapshot_decode(buffer_bytes(&text), view, ret_seen);
+    }
     buffer_free(&text);
     return result;
 }
