@@ -173,9 +173,9 @@ class Client:
 
     # JWS --------------------------------------------------------------------------------------
 
-    def header(self, url, use_jwk=False, **changes):
-        """The protected header; CHANGES replace members, a value of None takes one away."""
-        header = {"alg": self.key.alg, "nonce": None, "url": url}
+    def header(self, target, use_jwk=False, **changes):
+        """The protected header for a POST to TARGET; CHANGES replace members, None takes one away."""
+        header = {"alg": self.key.alg, "nonce": None, "url": target}
         if use_jwk or self.kid is None:
             header["jwk"] = self.key.jwk()
         else:

@@ -1,5 +1,5 @@
-/* Drives acme/ against a real CA over base/net, for tests/system/test_acme.py: a client, some orders
- * at once, at the end revocation if asked for. It speaks in lines: what happens goes to stdout, and
+/* Drives acme/ against a real CA over base/net, for tests/system/test_acme.py: a client, some
+ * orders at once, at the end revocation if asked for. It speaks in lines: what happens goes to stdout, and
  * after "publish NAME VALUE ..." or "unpublish ..." it waits for one line on stdin.
  *
  * --stop-after N ends it like a crash (_exit) before the Nth want is followed; the saved states
@@ -429,7 +429,67 @@ static struct eab_credentials parse_eab(char *text, uint8_t *key, size_t capacit
     return eab;
 }
 
-int main(int argc, char **argv)
+/* What main needs beside `run`. */
+static struct {
+    struct http_client_options http;
+    struct acme_client_options client;
+    struct eab_credentials eab;
+    uint8_t eab_key[EAB_MAC_KEY_MAX];
+} set;
+
+static void take_option(int option)
+{
+    uint64_t number = 0;
+
+    if (strchr("Nxa", option) != NULL && text_u64(optarg, JOBS_MAX, &number) != 0)
+        die("not a number: %s", optarg);
+    switch (option) {
+    case 'd':
+        set.client.directory_url = optarg;
+        break;
+    case 'c':
+        set.http.ca_file = optarg;
+        break;
+    case 'k':
+        load_key(optarg);
+        break;
+    case 'n':
+        run.name = optarg;
+        break;
+    case 'N':
+        run.job_count = number;
+        break;
+    case 's':
+        run.state = optarg;
+        break;
+    case 'x':
+        run.stop_after = (int)number;
+        break;
+    case 'a':
+        run.alternates = (unsigned)number;
+        break;
+    case 'p':
+        run.profile = optarg;
+        break;
+    case 'r':
+        run.replaces = optarg;
+        break;
+    case 'E':
+        set.client.may_create_account = false;
+        break;
+    case 'R':
+        run.is_revoking = true;
+        break;
+    case 'e':
+        set.eab = parse_eab(optarg, set.eab_key, sizeof(set.eab_key));
+        set.client.eab = &set.eab;
+        break;
+    default:
+        die("unknown option");
+    }
+}
+
+static void take_options(int argc, char **argv)
 {
     static const struct option options[] = {
         {"directory", required_argument, NULL, 'd'},
@@ -447,67 +507,23 @@ int main(int argc, char **argv)
         {"revoke", no_argument, NULL, 'R'},
         {NULL, 0, NULL, 0},
     };
-    struct http_client_options http = {
-        .user_agent = "latchkey-test",
-        .max_connections = 8,
-        .connect_ms = 5000,
-        .total_ms = 20000,
-    };
-    struct acme_client_options client = {.may_create_account = true};
-    struct buffer account = buffer_init(LIMIT_URL_BYTES);
-    struct eab_credentials eab;
-    uint8_t eab_key[EAB_MAC_KEY_MAX];
-    char path[512];
-    uint64_t number = 0;
     int option;
 
-    (void)setvbuf(stdout, NULL, _IOLBF, 0);
+    set.http.user_agent = "latchkey-test";
+    set.http.max_connections = 8;
+    set.http.connect_ms = 5000;
+    set.http.total_ms = 20000;
+    set.client.may_create_account = true;
     run.job_count = 1;
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (strchr("Nxa", option) != NULL && text_u64(optarg, JOBS_MAX, &number) != 0)
-            die("not a number: %s", optarg);
-        switch (option) {
-        case 'd': client.directory_url = optarg; break;
-        case 'c': http.ca_file = optarg; break;
-        case 'k': load_key(optarg); break;
-        case 'n': run.name = optarg; break;
-        case 'N': run.job_count = number; break;
-        case 's': run.state = optarg; break;
-        case 'x': run.stop_after = (int)number; break;
-        case 'a': run.alternates = (unsigned)number; break;
-        case 'p': run.profile = optarg; break;
-        case 'r': run.replaces = optarg; break;
-        case 'E': client.may_create_account = false; break;
-        case 'R': run.is_revoking = true; break;
-        case 'e':
-            eab = parse_eab(optarg, eab_key, sizeof(eab_key));
-            client.eab = &eab;
-            break;
-        default: die("usage: see the source");
-        }
-    }
-    if (client.directory_url == NULL || run.key == NULL || run.name == NULL)
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
+        take_option(option);
+    if (set.client.directory_url == NULL || run.key == NULL || run.name == NULL)
         die("--directory, --key and --name are needed");
-    client.signer.key = run.key;
-    if (run.state != NULL) {
-        path_of("account", 0, "url", path);
-        if (file_read(path, &account) == 0)
-            client.account_url = buffer_text(&account);
-    }
-    if (loop_new(&run.loop) != 0 || resolver_new(run.loop, NULL, 0, &run.resolver) != 0)
-        die("no loop or resolver");
-    http.resolver = run.resolver;
-    if (http_client_new(run.loop, &http, &run.http) != 0 ||
-        acme_client_new(&client, &run.client) != 0 ||
-        loop_timer_new(run.loop, on_client_timer, NULL, &run.client_timer) != 0)
-        die("no client");
-    for (size_t i = 0; i < run.job_count; i++)
-        make_job(&run.jobs[i], i);
-    for (size_t i = 0; i < run.job_count; i++)
-        drive_job(&run.jobs[i]);
-    if (run.over_count < run.job_count && loop_run(run.loop) != 0)
-        die("the loop failed");
+    set.client.signer.key = run.key;
+}
 
+static void free_all(void)
+{
     for (size_t i = 0; i < run.job_count; i++) {
         acme_call_free(run.jobs[i].revocation);
         acme_order_free(run.jobs[i].order);
@@ -519,7 +535,35 @@ int main(int argc, char **argv)
     acme_client_free(run.client);
     resolver_free(run.resolver);
     loop_free(run.loop);
-    buffer_free(&account);
     key_free(run.key);
+}
+
+int main(int argc, char **argv)
+{
+    struct buffer account = buffer_init(LIMIT_URL_BYTES);
+    char path[512];
+
+    (void)setvbuf(stdout, NULL, _IOLBF, 0);
+    take_options(argc, argv);
+    if (run.state != NULL) {
+        path_of("account", 0, "url", path);
+        if (file_read(path, &account) == 0)
+            set.client.account_url = buffer_text(&account);
+    }
+    if (loop_new(&run.loop) != 0 || resolver_new(run.loop, NULL, 0, &run.resolver) != 0)
+        die("no loop or resolver");
+    set.http.resolver = run.resolver;
+    if (http_client_new(run.loop, &set.http, &run.http) != 0 ||
+        acme_client_new(&set.client, &run.client) != 0 ||
+        loop_timer_new(run.loop, on_client_timer, NULL, &run.client_timer) != 0)
+        die("no client");
+    buffer_free(&account);
+    for (size_t i = 0; i < run.job_count; i++)
+        make_job(&run.jobs[i], i);
+    for (size_t i = 0; i < run.job_count; i++)
+        drive_job(&run.jobs[i]);
+    if (run.over_count < run.job_count && loop_run(run.loop) != 0)
+        die("the loop failed");
+    free_all();
     return run.failed_count == 0 ? 0 : 1;
 }

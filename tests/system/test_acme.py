@@ -1,5 +1,5 @@
-"""acme/ against Pebble itself (-strict): issuing, chaos, account binding, crashes, revocation. The TXT go to
-pebble-challtestsrv; the driver is tests/system/acme_pebble.c."""
+"""acme/ against Pebble itself (-strict): issuing, chaos, account binding, crashes, revocation. The
+TXT go to pebble-challtestsrv; the driver is tests/system/acme_pebble.c."""
 import contextlib
 import json
 import os
@@ -56,10 +56,7 @@ class Bed:
         return os.path.join(self.folder, name)
 
     def start(self):
-        run = dict(check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.folder)
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-                        "-nodes", "-keyout", "server.key", "-out", "ca.pem", "-days", "2",
-                        "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"], **run)
+        self.make_certificate("server.key", "ca.pem")
         config = {"listenAddress": f"127.0.0.1:{self.port}",
                   "managementListenAddress": f"127.0.0.1:{self.manage}",
                   "certificate": "ca.pem", "privateKey": "server.key", "httpPort": 5002,
@@ -76,10 +73,18 @@ class Bed:
         self.launch_pebble()
         return self
 
+    def make_certificate(self, key, certificate):
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec",
+                        "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key,
+                        "-out", certificate, "-days", "2", "-subj", "/CN=127.0.0.1",
+                        "-addext", "subjectAltName=IP:127.0.0.1"],
+                       check=True, stderr=subprocess.DEVNULL, cwd=self.folder)
+
     def launch(self, log, command, port):
         with open(self.path(log), "ab") as file:
             process = subprocess.Popen(command, stdout=file, stderr=file, cwd=self.folder,
-                                       stdin=subprocess.DEVNULL, env={**os.environ, **self.environment})
+                                       stdin=subprocess.DEVNULL,
+                                       env={**os.environ, **self.environment})
         self.processes.append(process)
         wait_for_port(port, process)
         return process
@@ -310,15 +315,14 @@ def test_alternate_chains_are_bounded(bed):
 
 def test_profile_and_replaces_are_only_wishes(bed):
     one = bed()
-    line = done(one.drive("--profile", "tlsserver", "--replaces", "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE"))
+    line = done(one.drive("--profile", "tlsserver",
+                          "--replaces", "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE"))
     assert line[0][5] == "profile=-"
 
 
 def test_server_with_an_unknown_certificate_is_not_spoken_to(bed):
     one = bed()
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-                    "-nodes", "-keyout", "other.key", "-out", "other.pem", "-subj", "/CN=other"],
-                   check=True, cwd=one.folder, stderr=subprocess.DEVNULL)
+    one.make_certificate("other.key", "other.pem")
     one.ca = one.path("other.pem")
     failed = next(line for line in one.drive(expect=1) if line.startswith("failed"))
     assert re.match(r"failed 0 net ca resumable=1 ", failed), failed

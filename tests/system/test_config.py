@@ -89,7 +89,7 @@ def test_all_wrong_lines_are_named(tmp_path):
     text = "[relay]\nzone = x\nlog = loud\n[nosuch]\na = 1\n[dns]\nlisten = 53\nrubbish\n"
     status, said, path = check(tmp_path, "latchkey-relay", text)
     assert status != 0
-    for number in (2, 3, 5, 7, 8):
+    for number in (2, 3, 4, 7, 8):
         assert f"{path}:{number}:" in said, said
     assert "name_servers" in said, "what is missing is named too: " + said
 
