@@ -7,6 +7,7 @@
 #include "base/core/json.h"
 #include "base/core/log.h"
 #include "relay/front/journal.h"
+#include "relay/front/key_cache.h"
 #include "relay/front/response.h"
 #include "relay/store/admin_store.h"
 #include "relay/store/front_store.h"
@@ -233,6 +234,7 @@ static void add(struct request *request, const char *token)
     }
     log_info("account %s: enrolled%s%.64s", request->id,
              token[0] != '\0' ? " by token " : "", token);
+    key_cache_put(service->keys, request->id, request->key);
     journal_hold(service->journal, request, created);
 }
 

@@ -16,6 +16,7 @@
 #include "base/core/log.h"
 #include "base/net/http_server.h"
 #include "relay/front/journal.h"
+#include "relay/front/key_cache.h"
 #include "relay/front/probe.h"
 #include "relay/front/quota.h"
 #include "relay/front/relay_certificate.h"
@@ -123,6 +124,9 @@ static int open_parts(struct front *front, const struct relay_config *config)
     }
     if (error == 0) {
         error = quota_new(&front->service.quota);
+    }
+    if (error == 0) {
+        error = key_cache_new(&front->service.keys);
     }
     if (error == 0) {
         error = probe_set_new(&front->service, &front->service.probes);

@@ -6,6 +6,7 @@
 #include "base/core/clock.h"
 #include "base/core/json.h"
 #include "base/core/text.h"
+#include "relay/front/key_cache.h"
 #include "relay/front/response.h"
 #include "relay/store/front_store.h"
 #include "relay/store/url.h"
@@ -109,15 +110,25 @@ static int copy_account(const struct front_store_account *account, void *arg)
                                                                         : ERROR_MEMORY;
 }
 
-static int key_from_text(const char *jwk, struct key **ret_key)
+/* The account's key, from its row or remembered. */
+static int take_account_key(struct request *request)
 {
+    struct key_cache *keys = request->service->keys;
     json_t *value = NULL;
-    int error = json_parse(jwk, strlen(jwk), LIMIT_JWS_BYTES, &value);
+    int error = 0;
 
+    request->key = key_cache_get(keys, request->id);
+    if (request->key != NULL) {
+        return 0;
+    }
+    error = json_parse(request->jwk, strlen(request->jwk), LIMIT_JWS_BYTES, &value);
     if (error == 0) {
-        error = key_from_jwk(value, ret_key);
+        error = key_from_jwk(value, &request->key);
     }
     json_decref(value);
+    if (error == 0) {
+        key_cache_put(keys, request->id, request->key);
+    }
     return error;
 }
 
@@ -152,7 +163,7 @@ static bool find_account(struct request *request)
         response_error(request, ACME_PROBLEM_UNAUTHORIZED, "this account is deactivated");
         request = NULL;
     } else if (error == 0) {
-        error = key_from_text(request->jwk, &request->key);
+        error = take_account_key(request);
     }
     if (request != NULL && error != 0) {
         response_internal(request, error, "reading an account");

@@ -9,6 +9,7 @@
 #include "base/crypto/digest.h"
 #include "base/crypto/random.h"
 #include "relay/front/directory.h"
+#include "relay/front/key_cache.h"
 #include "relay/store/admin_store.h"
 #include "relay/store/schema.h"
 
@@ -75,6 +76,7 @@ void service_free(struct service *service)
     database_close(service->issuer);
     database_close(service->admin);
     nonce_maker_free(service->nonces);
+    key_cache_free(service->keys);
     digest_wipe(service->secret, sizeof(service->secret));
     free(service->directory);
     free(service->index_link);

@@ -12,6 +12,7 @@
 struct journal;
 struct waiting;
 struct quota;
+struct key_cache;
 struct probe_set;
 
 struct service {
@@ -30,6 +31,7 @@ struct service {
     struct journal *journal;
     struct waiting *waiting;
     struct quota *quota;
+    struct key_cache *keys;
     struct probe_set *probes;
     char *directory; /* the directory's body */
     size_t directory_size;
