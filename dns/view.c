@@ -1,328 +1,357 @@
-/* Devices are keyed by the 20 octets that their id stands for, challenges by the lower-case label behind
- * "_acme-challenge". A device's entry lives while it has published something or holds its bare name. */
 #include "dns/view.h"
 
 #include "base/core/text.h"
-#include "base/core/writer.h"
 
-#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-static const char challenge_prefix[] = "_acme-challenge";
+enum { KEY_SIZE = 64 };
 
-int dns_view_new(const struct dns_zone *zone, const struct lanname_policy *policy,
-                 const struct dns_view_maxima *maxima, struct dns_view **ret_view)
+static const char challenge_label[] = "_acme-challenge.";
+
+/* The apex CAA RRset (RFC 8659), from the question's name pointer on. When memory runs
+ * out the old one stays whole. */
+static int build_caa(struct dns_view *view)
 {
-    struct dns_view *view = calloc(1, sizeof(*view));
-    if (view == NULL) {
-        return ERROR_MEMORY;
+    static const char nobody[] = ";";
+    struct buffer caa = buffer_init((DNS_VIEW_CAA_BYTES + 32) * DNS_VIEW_CAA_MAX);
+    uint16_t count = 0;
+    for (size_t i = 0; i < view->ca_count || (i == 0 && view->ca_count == 0); i++) {
+        const char *value = view->ca_count > 0 ? view->cas[i].value : nobody;
+        size_t data_size = 2 + 5 + strlen(value);
+        const uint8_t head[] = {0xc0,
+                                DNS_HEADER_SIZE,
+                                DNS_TYPE_CAA >> 8,
+                                DNS_TYPE_CAA & 0xff,
+                                0,
+                                DNS_CLASS_IN,
+                                0,
+                                0,
+                                DNS_TTL_CAA_S >> 8,
+                                DNS_TTL_CAA_S & 0xff,
+                                (uint8_t)(data_size >> 8),
+                                (uint8_t)data_size,
+                                0 /* flags */,
+                                5 /* tag length */};
+        buffer_append(&caa, head, sizeof(head));
+        buffer_append_text(&caa, "issue");
+        buffer_append_text(&caa, value);
+        count++;
     }
-    view->zone = zone;
-    view->policy = *policy;
-    int result = dns_table_init(&view->devices, sizeof(struct dns_view_device), DNS_VIEW_ID_OCTETS,
-                                maxima->devices);
-    if (result == ERROR_NONE) {
-        result = dns_table_init(&view->blocks, DNS_VIEW_ID_OCTETS, DNS_VIEW_ID_OCTETS, maxima->blocks);
-    }
-    if (result == ERROR_NONE) {
-        result = dns_table_init(&view->challenges, sizeof(struct dns_view_challenge),
-                                DNS_VIEW_CHALLENGE_KEY, maxima->challenges);
-    }
-    if (result == ERROR_NONE) {
-        result = dns_view_set_caa(view, NULL, 0);
-    }
-    if (result != ERROR_NONE) {
-        dns_view_free(view);
+    if (caa.error != 0) {
+        int result = caa.error;
+        buffer_free(&caa);
         return result;
     }
-    *ret_view = view;
-    return ERROR_NONE;
+    buffer_free(&view->caa);
+    view->caa = caa;
+    view->caa_record_count = count;
+    return 0;
+}
+
+int dns_view_init(struct dns_view *view, const struct dns_template *template,
+                  const struct lanname_policy *policy, size_t max_devices,
+                  size_t max_challenges)
+{
+    *view = (struct dns_view){.template = template, .policy = *policy};
+    int result = dns_table_init(&view->challenges, sizeof(struct dns_challenge), KEY_SIZE,
+                                max_challenges);
+    if (result == 0) {
+        result = dns_table_init(&view->devices, sizeof(struct dns_device),
+                                LANNAME_ID_SIZE, max_devices);
+    }
+    return result == 0 ? build_caa(view) : result;
 }
 
 void dns_view_free(struct dns_view *view)
 {
-    size_t at = 0;
-    if (view == NULL) {
-        return;
-    }
-    for (struct dns_view_device *device = dns_table_next(&view->devices, &at); device != NULL;
-         device = dns_table_next(&view->devices, &at)) {
-        free(device->addresses);
-    }
-    dns_table_free(&view->devices);
-    dns_table_free(&view->blocks);
     dns_table_free(&view->challenges);
-    free(view);
+    dns_table_free(&view->devices);
+    buffer_free(&view->caa);
 }
 
-/* RFC 8659 4.1: flags, the tag with its length, the value up to the end. */
-static uint16_t write_caa(const char *value, uint8_t *wire, size_t capacity)
+/* "<label>.<label>" to lower-case wire labels, zeros behind. */
+static int make_key(const char *labels, size_t size, uint8_t ret_key[static KEY_SIZE])
 {
-    static const char tag[] = "issue";
-    struct writer writer = writer_init(wire, capacity);
-    size_t size = strlen(value);
-    writer_u16(&writer, 0xc00c);
-    writer_u16(&writer, DNS_TYPE_CAA);
-    writer_u16(&writer, DNS_CLASS_IN);
-    writer_u32(&writer, DNS_TTL_CAA);
-    writer_u16(&writer, (uint16_t)(2 + sizeof(tag) - 1 + size));
-    writer_u8(&writer, 0);
-    writer_u8(&writer, sizeof(tag) - 1);
-    writer_bytes(&writer, tag, sizeof(tag) - 1);
-    writer_bytes(&writer, value, size);
-    return writer.failed ? 0 : (uint16_t)writer_size(&writer);
+    uint8_t key[KEY_SIZE] = {0};
+    size_t at = 0;
+    size_t start = 0;
+    for (size_t i = 0; i <= size; i++) {
+        if (i < size && labels[i] != '.') {
+            continue;
+        }
+        size_t length = i - start;
+        if (length == 0 || length > LANNAME_LABEL_MAX || at + length + 1 >= KEY_SIZE) {
+            return ERROR_RANGE;
+        }
+        key[at++] = (uint8_t)length;
+        for (size_t k = 0; k < length; k++) {
+            char c = labels[start + k];
+            key[at++] = (uint8_t)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+        }
+        start = i + 1;
+    }
+    memcpy(ret_key, key, sizeof(key));
+    return 0;
 }
 
-int dns_view_set_caa(struct dns_view *view, const char *const *values, size_t count)
+/* The zone as text is not at hand: its labels are compared with the wire form. */
+static int key_of_name(const struct dns_view *view, const char *name,
+                       uint8_t ret_key[static KEY_SIZE])
 {
-    static const char *const nobody[] = {";"};
-    if (count == 0) {
-        values = nobody;
-        count = 1;
+    struct bytes zone = dns_template_zone(view->template);
+    size_t zone_text = zone.size - 2; /* dots instead of length octets, no root */
+    size_t size = strlen(name);
+    size_t prefix = sizeof(challenge_label) - 1;
+    if (size < prefix + 2 + zone_text || !text_starts_with(name, challenge_label) ||
+        name[size - zone_text - 1] != '.') {
+        return ERROR_RANGE;
     }
-    if (count > DNS_VIEW_CAA_MAX) {
-        return ERROR_LIMIT;
+    const char *tail = name + size - zone_text;
+    for (size_t at = 0; zone.data[at] != 0; at += zone.data[at] + 1u) {
+        if (strncmp(tail + at, (const char *)zone.data + at + 1, zone.data[at]) != 0 ||
+            (tail[at + zone.data[at]] != '.' && tail[at + zone.data[at]] != '\0')) {
+            return ERROR_RANGE;
+        }
     }
-    for (size_t i = 0; i < count; i++) {
-        for (const char *at = values[i]; *at != '\0'; at++) {
-            if (*at < ' ' || *at > '~' || at - values[i] >= 400) {
-                return ERROR_RANGE;
+    return make_key(name + prefix, size - prefix - zone_text - 1, ret_key);
+}
+
+static void drop_value(struct dns_challenge *challenge, size_t index)
+{
+    challenge->count--;
+    challenge->values[index] = challenge->values[challenge->count];
+}
+
+/* A writer that removes rows while we are not running leaves values that nobody ends. */
+static void sweep_challenges(struct dns_view *view, int64_t now_at)
+{
+    size_t at = 0;
+    for (struct dns_challenge *entry = dns_table_next(&view->challenges, &at);
+         entry != NULL; entry = dns_table_next(&view->challenges, &at)) {
+        for (size_t i = 0; i < entry->count;) {
+            if (entry->values[i].expires_at <= now_at) {
+                drop_value(entry, i);
+            } else {
+                i++;
             }
         }
-    }
-    for (size_t i = 0; i < count; i++) {
-        view->caa[i].size = write_caa(values[i], view->caa[i].wire, sizeof(view->caa[i].wire));
-    }
-    view->caa_count = count;
-    return ERROR_NONE;
-}
-
-/* NAME to the key of its challenge. */
-static bool challenge_key(const struct dns_view *view, const char *name,
-                          char ret_key[static DNS_VIEW_CHALLENGE_KEY])
-{
-    size_t prefix = sizeof(challenge_prefix) - 1;
-    if (strncasecmp(name, challenge_prefix, prefix) != 0 || name[prefix] != '.') {
-        return false;
-    }
-    const char *label = name + prefix + 1;
-    const char *zone = label;
-    size_t size = 0;
-    if (strcasecmp(label, view->zone->text) != 0) {
-        size = strcspn(label, ".");
-        zone = label + size + (label[size] == '.');
-    }
-    if (size >= DNS_VIEW_CHALLENGE_KEY || strcasecmp(zone, view->zone->text) != 0) {
-        return false;
-    }
-    memset(ret_key, 0, DNS_VIEW_CHALLENGE_KEY);
-    memcpy(ret_key, label, size);
-    text_lower(ret_key);
-    return true;
-}
-
-static void drop_expired(struct dns_view_challenge *challenge, int64_t now_at)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < challenge->count; i++) {
-        if (challenge->values[i].expires_at > now_at) {
-            challenge->values[kept++] = challenge->values[i];
+        if (entry->count == 0) {
+            uint8_t key[KEY_SIZE];
+            memcpy(key, entry->key, sizeof(key));
+            dns_table_remove(&view->challenges, key);
+            at--; /* another entry may have moved into the slot */
         }
     }
-    challenge->count = kept;
-}
-
-static struct dns_view_value *find_value(struct dns_view_challenge *challenge, const char *value)
-{
-    size_t size = strlen(value);
-    for (size_t i = 0; i < challenge->count; i++) {
-        if (challenge->values[i].size == size && memcmp(challenge->values[i].text, value, size) == 0) {
-            return &challenge->values[i];
-        }
-    }
-    return NULL;
 }
 
 int dns_view_put_challenge(struct dns_view *view, const char *name, const char *value,
                            int64_t expires_at, int64_t now_at)
 {
-    char key[DNS_VIEW_CHALLENGE_KEY];
+    uint8_t key[KEY_SIZE];
     void *entry = NULL;
     size_t size = strlen(value);
-    if (!challenge_key(view, name, key) || size == 0 || size > DNS_VIEW_CHALLENGE_MAX) {
+    int result = key_of_name(view, name, key);
+    if (result != 0 || size == 0 || size > DNS_VIEW_VALUE_MAX) {
         return ERROR_RANGE;
     }
-    int result = dns_table_insert(&view->challenges, key, &entry);
+    result = dns_table_insert(&view->challenges, key, &entry);
     if (result == ERROR_LIMIT) {
-        dns_view_sweep(view, now_at);
+        sweep_challenges(view, now_at);
         result = dns_table_insert(&view->challenges, key, &entry);
     }
-    if (result != ERROR_NONE) {
+    if (result != 0) {
         return result;
     }
-    struct dns_view_challenge *challenge = entry;
-    drop_expired(challenge, now_at);
-    struct dns_view_value *found = find_value(challenge, value);
-    if (found != NULL) {
-        found->expires_at = expires_at;
-        return ERROR_NONE;
+    struct dns_challenge *challenge = entry;
+    for (size_t i = 0; i < challenge->count;) {
+        bool same = challenge->values[i].size == size &&
+                    memcmp(challenge->values[i].text, value, size) == 0;
+        if (same || challenge->values[i].expires_at <= now_at) {
+            drop_value(challenge, i);
+        } else {
+            i++;
+        }
     }
     if (challenge->count == LIMIT_CHALLENGE_VALUES) {
         return ERROR_LIMIT;
     }
-    struct dns_view_value *fresh = &challenge->values[challenge->count++];
-    fresh->expires_at = expires_at;
-    fresh->size = (uint8_t)size;
-    memcpy(fresh->text, value, size);
-    return ERROR_NONE;
+    challenge->values[challenge->count].expires_at = expires_at;
+    challenge->values[challenge->count].size = (uint8_t)size;
+    memcpy(challenge->values[challenge->count].text, value, size);
+    challenge->count++;
+    return 0;
 }
 
-void dns_view_remove_challenge(struct dns_view *view, const char *name, const char *value)
+int dns_view_end_challenge(struct dns_view *view, const char *name, const char *value)
 {
-    char key[DNS_VIEW_CHALLENGE_KEY];
-    if (!challenge_key(view, name, key)) {
-        return;
-    }
-    struct dns_view_challenge *challenge = dns_table_find(&view->challenges, key);
-    struct dns_view_value *found = challenge != NULL ? find_value(challenge, value) : NULL;
-    if (found != NULL) {
-        *found = challenge->values[--challenge->count];
-        if (challenge->count == 0) {
-            dns_table_remove(&view->challenges, key);
-        }
-    }
-}
-
-void dns_view_sweep(struct dns_view *view, int64_t now_at)
-{
-    size_t at = 0;
-    for (;;) {
-        size_t slot = at;
-        struct dns_view_challenge *challenge = dns_table_next(&view->challenges, &at);
-        if (challenge == NULL) {
-            return;
-        }
-        drop_expired(challenge, now_at);
-        if (challenge->count == 0) {
-            char key[DNS_VIEW_CHALLENGE_KEY];
-            memcpy(key, challenge->key, sizeof(key));
-            dns_table_remove(&view->challenges, key);
-            at = slot; /* removal may have moved another entry into this slot */
-        }
-    }
-}
-
-static bool id_octets(const char *id, size_t size, uint8_t ret_octets[static DNS_VIEW_ID_OCTETS])
-{
-    size_t got = 0;
-    return lanname_is_id((const uint8_t *)id, size) &&
-           text_base32_decode(id, size, ret_octets, DNS_VIEW_ID_OCTETS, &got) == ERROR_NONE &&
-           got == DNS_VIEW_ID_OCTETS;
-}
-
-/* Removes the entry when it says nothing any more. */
-static void drop_if_empty(struct dns_view *view, struct dns_view_device *device)
-{
-    if (device->address_count == 0 && device->bare_until_at == 0) {
-        uint8_t id[DNS_VIEW_ID_OCTETS];
-        memcpy(id, device->id, sizeof(id));
-        dns_table_remove(&view->devices, id);
-    }
-}
-
-int dns_view_publish(struct dns_view *view, const char *id, const struct lanname_address *addresses,
-                     size_t count)
-{
-    uint8_t octets[DNS_VIEW_ID_OCTETS];
-    struct lanname_address allowed[LIMIT_PUBLISHED_ADDRESSES];
-    struct lanname_address *copy = NULL;
-    void *entry = NULL;
-    size_t kept = 0;
-    if (!id_octets(id, strlen(id), octets) || count > LIMIT_PUBLISHED_ADDRESSES) {
-        return ERROR_RANGE;
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (lanname_allowed(&addresses[i], &view->policy)) {
-            allowed[kept++] = addresses[i];
-        }
-    }
-    if (kept == 0 && dns_table_find(&view->devices, octets) == NULL) {
-        return ERROR_NONE;
-    }
-    if (kept > 0) {
-        copy = malloc(kept * sizeof(*copy));
-        if (copy == NULL) {
-            return ERROR_MEMORY;
-        }
-        memcpy(copy, allowed, kept * sizeof(*copy));
-    }
-    int result = dns_table_insert(&view->devices, octets, &entry);
-    if (result != ERROR_NONE) {
-        free(copy);
+    uint8_t key[KEY_SIZE];
+    size_t size = strlen(value);
+    int result = key_of_name(view, name, key);
+    if (result != 0) {
         return result;
     }
-    struct dns_view_device *device = entry;
-    free(device->addresses);
-    device->addresses = copy;
-    device->address_count = (uint8_t)kept;
-    drop_if_empty(view, device);
-    return ERROR_NONE;
+    struct dns_challenge *challenge = dns_table_find(&view->challenges, key);
+    for (size_t i = 0; challenge != NULL && i < challenge->count; i++) {
+        if (challenge->values[i].size == size &&
+            memcmp(challenge->values[i].text, value, size) == 0) {
+            drop_value(challenge, i);
+            break;
+        }
+    }
+    if (challenge != NULL && challenge->count == 0) {
+        dns_table_remove(&view->challenges, key);
+    }
+    return 0;
 }
 
-int dns_view_set_bare(struct dns_view *view, const char *id, int64_t until_at)
+/* The device with ID; made when MAKE. *RET_DEVICE may stay NULL when not. */
+static int find_device(struct dns_view *view, const char *id, bool make,
+                       struct dns_device **ret_device)
 {
-    uint8_t octets[DNS_VIEW_ID_OCTETS];
+    uint8_t key[LANNAME_ID_SIZE];
     void *entry = NULL;
-    if (!id_octets(id, strlen(id), octets)) {
+    if (!lanname_is_id((const uint8_t *)id, strlen(id))) {
         return ERROR_RANGE;
     }
-    if (until_at == 0 && dns_table_find(&view->devices, octets) == NULL) {
-        return ERROR_NONE;
+    for (size_t i = 0; i < sizeof(key); i++) {
+        key[i] = (uint8_t)(id[i] >= 'A' && id[i] <= 'Z' ? id[i] - 'A' + 'a' : id[i]);
     }
-    int result = dns_table_insert(&view->devices, octets, &entry);
-    if (result == ERROR_NONE) {
-        struct dns_view_device *device = entry;
-        device->bare_until_at = until_at;
-        drop_if_empty(view, device);
+    if (!make) {
+        *ret_device = dns_table_find(&view->devices, key);
+        return 0;
+    }
+    int result = dns_table_insert(&view->devices, key, &entry);
+    if (result == 0) {
+        *ret_device = entry;
     }
     return result;
 }
 
-int dns_view_block(struct dns_view *view, const char *id, bool blocked)
+/* An entry that says nothing is not kept; whether it was one. */
+static bool forget_empty(struct dns_view *view, const struct dns_device *device)
 {
-    uint8_t octets[DNS_VIEW_ID_OCTETS];
-    void *entry = NULL;
-    if (!id_octets(id, strlen(id), octets)) {
-        return ERROR_RANGE;
+    uint8_t key[LANNAME_ID_SIZE];
+    if (device->address_count > 0 || device->holds_id_until_at != 0 || device->blocked) {
+        return false;
     }
-    if (blocked) {
-        return dns_table_insert(&view->blocks, octets, &entry);
-    }
-    dns_table_remove(&view->blocks, octets);
-    return ERROR_NONE;
+    memcpy(key, device->id, sizeof(key));
+    dns_table_remove(&view->devices, key);
+    return true;
 }
 
-const struct dns_view_device *dns_view_device(const struct dns_view *view, const uint8_t *id_label)
+/* An RRset holds a record once (RFC 2181 5). */
+static void add_address(struct dns_device *device, const struct lanname_address *address)
 {
-    uint8_t octets[DNS_VIEW_ID_OCTETS];
-    if (!id_octets((const char *)id_label, LANNAME_ID_SIZE, octets) ||
-        dns_table_find(&view->blocks, octets) != NULL) {
-        return NULL;
+    size_t size = address->family == 4 ? 4 : 16;
+    for (size_t i = 0; i < device->address_count; i++) {
+        if (device->addresses[i].family == address->family &&
+            memcmp(device->addresses[i].octets, address->octets, size) == 0) {
+            return;
+        }
     }
-    return dns_table_find(&view->devices, octets);
+    if (device->address_count < LIMIT_PUBLISHED_ADDRESSES) {
+        device->addresses[device->address_count++] = *address;
+    }
 }
 
-const struct dns_view_challenge *dns_view_challenge(const struct dns_view *view, const uint8_t *label,
-                                                    size_t size)
+int dns_view_put_addresses(struct dns_view *view, const char *id, const char *addresses)
 {
-    char key[DNS_VIEW_CHALLENGE_KEY] = {0};
-    if (size >= DNS_VIEW_CHALLENGE_KEY) {
+    struct dns_device *device = NULL;
+    int result = find_device(view, id, addresses[0] != '\0', &device);
+    if (result != 0 || device == NULL) {
+        return result;
+    }
+    device->address_count = 0;
+    for (const char *at = addresses; *at != '\0';) {
+        char text[64];
+        struct lanname_address address;
+        size_t size = strcspn(at, " ");
+        if (text_format(text, sizeof(text), "%.*s", (int)size, at) &&
+            lanname_address_parse(text, &address) &&
+            lanname_allowed(&address, &view->policy)) {
+            add_address(device, &address);
+        }
+        at += size;
+        at += *at == ' ' ? 1 : 0;
+    }
+    (void)forget_empty(view, device);
+    return 0;
+}
+
+int dns_view_put_certificate(struct dns_view *view, const char *id,
+                             int64_t holds_id_until_at)
+{
+    struct dns_device *device = NULL;
+    int result = find_device(view, id, holds_id_until_at != 0, &device);
+    if (result == 0 && device != NULL) {
+        device->holds_id_until_at = holds_id_until_at;
+        (void)forget_empty(view, device);
+    }
+    return result;
+}
+
+int dns_view_put_block(struct dns_view *view, const char *id, bool blocked)
+{
+    struct dns_device *device = NULL;
+    int result = find_device(view, id, blocked, &device);
+    if (result == 0 && device != NULL) {
+        device->blocked = blocked;
+        (void)forget_empty(view, device);
+    }
+    return result;
+}
+
+int dns_view_put_caa(struct dns_view *view, const char *ca, const char *value)
+{
+    size_t at = 0;
+    while (at < view->ca_count && strcmp(view->cas[at].ca, ca) != 0) {
+        at++;
+    }
+    if (value[0] == '\0') {
+        if (at < view->ca_count) {
+            view->cas[at] = view->cas[--view->ca_count];
+        }
+        return build_caa(view);
+    }
+    if (at == DNS_VIEW_CAA_MAX || strlen(ca) >= sizeof(view->cas[at].ca) ||
+        strlen(value) >= sizeof(view->cas[at].value)) {
+        return ERROR_LIMIT;
+    }
+    memcpy(view->cas[at].ca, ca, strlen(ca) + 1);
+    memcpy(view->cas[at].value, value, strlen(value) + 1);
+    view->ca_count += at == view->ca_count ? 1 : 0;
+    return build_caa(view);
+}
+
+void dns_view_forget(struct dns_view *view, bool front, bool issuer, bool admin)
+{
+    size_t at = 0;
+    for (struct dns_device *device = dns_table_next(&view->devices, &at); device != NULL;
+         device = dns_table_next(&view->devices, &at)) {
+        device->address_count = front ? 0 : device->address_count;
+        device->holds_id_until_at = issuer ? 0 : device->holds_id_until_at;
+        device->blocked = !admin && device->blocked;
+        at -= forget_empty(view, device) ? 1 : 0;
+    }
+    if (issuer) {
+        sweep_challenges(view, INT64_MAX);
+        view->ca_count = 0;
+        (void)!build_caa(view);
+    }
+}
+
+const struct dns_challenge *dns_view_challenge(const struct dns_view *view,
+                                               const uint8_t *key, size_t key_size)
+{
+    uint8_t padded[KEY_SIZE] = {0};
+    if (key_size >= KEY_SIZE) {
         return NULL;
     }
-    memcpy(key, label, size);
-    for (size_t i = 0; i < size; i++) {
-        key[i] = key[i] >= 'A' && key[i] <= 'Z' ? (char)(key[i] | 0x20) : key[i];
-    }
-    return dns_table_find(&view->challenges, key);
+    memcpy(padded, key, key_size);
+    return dns_table_find(&view->challenges, padded);
+}
+
+const struct dns_device *dns_view_device(const struct dns_view *view, const uint8_t *id)
+{
+    return dns_table_find(&view->devices, id);
 }
