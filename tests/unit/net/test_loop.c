@@ -60,10 +60,8 @@ static void test_timers(void **state)
     loop_timer_set(cancelled, 1);
     loop_timer_cancel(cancelled);
     loop_timer_set(last, 40);
-    int64_t start_mono_ms = clock_mono_ms();
     assert_int_equal(loop_run(trace.loop), 0);
     assert_string_equal(trace.text, "baz");
-    assert_true(clock_mono_ms() - start_mono_ms >= 38);
     /* One-shot: nothing comes again, and the loop can be run again. */
     loop_timer_set(last, 10);
     assert_int_equal(loop_run(trace.loop), 0);
