@@ -62,6 +62,8 @@ struct task {
     struct exchange client_exchange;
     struct exchange machine_exchange;
     struct self_check *check;
+    int64_t
+        asked_wait_s; /* Retry-After of the last response that was an error; 0: none */
     bool ended;
     int error; /* of the channel */
 };
@@ -121,13 +123,6 @@ static void end_failed(struct task *task, const struct failure *failure)
 static void end_error(struct task *task, const char *what, int error)
 {
     char text[LIMIT_DETAIL_BYTES];
-    if (error == ERROR_IO) {
-        /* The agent is gone: nobody is there to be told. */
-        task->ended = true;
-        task->error = error;
-        loop_stop(task->loop);
-        return;
-    }
     const char *reason =
         error == ERROR_DENIED ? task->channel->refusal : error_text(error);
     if (!text_format(text, sizeof(text), "%s: %s", what, reason)) {
@@ -137,16 +132,26 @@ static void end_error(struct task *task, const char *what, int error)
     end_failed(task, &failure);
 }
 
+/* Only what the relay asked for is passed on as a wait: acme's own figures are for a CA that
+ * serves thousands, while the agent's back-off knows the certificate's life and the network. */
+static int64_t imposed_wait_s(const struct task *task, const struct acme_error *error)
+{
+    if (task->asked_wait_s > 0) {
+        return task->asked_wait_s;
+    }
+    bool limited =
+        error->type == ACME_ERROR_RATE_LIMIT || error->type == ACME_ERROR_PAUSED;
+    int64_t wait_s = error->retry_at - clock_wall_at();
+    return limited && wait_s > 0 ? wait_s : 0;
+}
+
 static void end_acme(struct task *task, const struct acme_error *error)
 {
-    int64_t wait_s = error->retry_at > 0 ? error->retry_at - clock_wall_at() : 0;
     struct failure failure = {
         .code = acme_error_type_text(error->type),
         .text = error->text,
         .detail = error->problem.detail,
-        /* Without a response nobody asked us to wait: the agent's own back-off holds,
-         * which a change of the network may shorten. */
-        .retry_after_s = error->type == ACME_ERROR_NET || wait_s < 0 ? 0 : wait_s,
+        .retry_after_s = imposed_wait_s(task, error),
         .permanent = error->retry_at == 0,
         .keep_order = error->resumable,
     };
@@ -469,6 +474,31 @@ static const char *response_header(const void *arg, const char *name, size_t ind
     return http_response_header(arg, name, index);
 }
 
+/* Without even a directory there is no sense in acme's patience with a relay that stumbles:
+ * this is a device without a network, whose agent knows better when to try again. */
+static bool end_unreachable(struct task *task, const struct http_response *response)
+{
+    char text[LIMIT_DETAIL_BYTES];
+    struct failure failure = {.code = "net", .text = text, .keep_order = true};
+    if (response->error == 0 || acme_client_directory(task->client) != NULL) {
+        return false;
+    }
+    text_format(text, sizeof(text), "no response from %.300s: %.150s",
+                json_get_text(task->body, "directory"), response->error_text);
+    end_failed(task, &failure);
+    return true;
+}
+
+static void note_wait(struct task *task, const struct http_response *response)
+{
+    const char *value = response->error == 0 && response->status >= 400
+                            ? http_response_header(response, "Retry-After", 0)
+                            : NULL;
+    int64_t now_at = clock_wall_at();
+    task->asked_wait_s =
+        value != NULL ? acme_retry_after_at(value, now_at, 0) - now_at : 0;
+}
+
 static void on_response(const struct http_response *response, void *arg)
 {
     struct exchange *exchange = arg;
@@ -482,6 +512,10 @@ static void on_response(const struct http_response *response, void *arg)
         .header_arg = response,
     };
     exchange->transfer = NULL;
+    if (end_unreachable(task, response)) {
+        return;
+    }
+    note_wait(task, response);
     if (exchange->of_client) {
         acme_client_response(task->client, &acme, now());
     } else if (task->order != NULL) {

@@ -58,7 +58,7 @@ class FakeRelay:
         self.refuse = {}     # path word -> (status, type, detail, headers)
         self.window = None   # (start, end) as offsets from now, or None: 404
         self.token = None    # (kid, key bytes): enrolment is by token then
-        self.delay = 0       # seconds a finalize is held
+        self.down = False    # connections are closed without a response
         self.nonce_errors = 0
         self.log = []
         self.accounts, self.orders, self.nonces = {}, {}, set()
@@ -149,6 +149,9 @@ class FakeRelay:
         path = handler.path[len("/acme/"):]
         with self.lock:
             self.log.append(path)
+        if self.down:
+            handler.close_connection = True
+            return
         for word, answer in self.refuse.items():
             if path.startswith(word):
                 self.problem(handler, *answer)
