@@ -163,7 +163,10 @@ static void new_order(struct mock_ca *ca, const json_t *payload)
     const char *replaces = json_get_text(payload, "replaces");
     char location[64];
 
-    MUST(json_array_size(list) >= 1 && json_array_size(list) <= LIMIT_ORDER_NAMES);
+    if (json_array_size(list) < 1 || json_array_size(list) > LIMIT_ORDER_NAMES) {
+        refuse(ca, ACME_PROBLEM_MALFORMED);
+        return;
+    }
     buffer_free(&order->chain);
     memset(order, 0, sizeof(*order));
     order->chain = buffer_init(LIMIT_CHAIN_BYTES);
@@ -207,7 +210,7 @@ static void finalize(struct mock_ca *ca, unsigned number, const json_t *payload)
     const char *text = json_get_text(payload, "csr");
     uint8_t der[LIMIT_CSR_BYTES];
     size_t size = 0;
-    struct csr csr;
+    struct csr csr = {0};
     struct cert *cert = NULL;
     const char *names[LIMIT_ORDER_NAMES];
     char reason[200];
@@ -216,9 +219,13 @@ static void finalize(struct mock_ca *ca, unsigned number, const json_t *payload)
         refuse(ca, ACME_PROBLEM_ORDER_NOT_READY);
         return;
     }
-    MUST(text != NULL &&
-         text_base64url_decode(text, strlen(text), der, sizeof(der), &size) == 0);
-    MUST(csr_parse(der, size, &csr, reason, sizeof(reason)) == 0);
+    if (text == NULL ||
+        text_base64url_decode(text, strlen(text), der, sizeof(der), &size) != 0 ||
+        csr_parse(der, size, &csr, reason, sizeof(reason)) != 0) {
+        refuse(ca, ACME_PROBLEM_BAD_CSR);
+        csr_free(&csr);
+        return;
+    }
     for (size_t i = 0; i < csr.name_count; i++)
         names[i] = csr.names[i];
     MUST(cert_make_leaf(ca->cert, ca->key, csr.key, names, csr.name_count, NULL, 0,
@@ -289,26 +296,28 @@ static void signed_request(struct mock_ca *ca, const char *path, const struct jw
         number = number * 10 + (unsigned)(at[2] - '0');
     index = second != NULL ? (unsigned)(second[1] - '0') : 0;
     if (strcmp(path, "/new-account") == 0) {
-        new_account(ca, payload, jws_key(jws));
+        if (jws_key(jws) != NULL)
+            new_account(ca, payload, jws_key(jws));
+        else
+            refuse(ca, ACME_PROBLEM_MALFORMED);
     } else if (strcmp(path, "/new-order") == 0) {
         new_order(ca, payload);
     } else if (strcmp(path, "/revoke") == 0 || text_starts_with(path, "/account/") ||
                strcmp(path, "/extension") == 0) {
         say(ca, 200, "{\"seen\":true}");
-    } else if (number >= MOCK_CA_ORDERS || ca->orders[number].status[0] == '\0') {
+    } else if (number >= MOCK_CA_ORDERS || ca->orders[number].status[0] == '\0' ||
+               index >= ca->orders[number].name_count) {
         say(ca, 404, "");
-    } else if (text_starts_with(path, "/order/")) {
-        MUST(jws_is_post_as_get(jws));
+    } else if (text_starts_with(path, "/order/") && jws_is_post_as_get(jws)) {
         say_order(ca, 200, number);
-    } else if (text_starts_with(path, "/authz/")) {
-        MUST(jws_is_post_as_get(jws));
+    } else if (text_starts_with(path, "/authz/") && jws_is_post_as_get(jws)) {
         say_authz(ca, number, index);
-    } else if (text_starts_with(path, "/challenge/")) {
-        MUST(json_object_size(payload) == 0);
+    } else if (text_starts_with(path, "/challenge/") && json_object_size(payload) == 0 &&
+               payload != NULL) {
         challenge(ca, number, index);
     } else if (text_starts_with(path, "/finalize/")) {
         finalize(ca, number, payload);
-    } else if (text_starts_with(path, "/cert/")) {
+    } else if (text_starts_with(path, "/cert/") && jws_is_post_as_get(jws)) {
         say_chain(ca, number);
     } else {
         say(ca, 404, "");
@@ -329,15 +338,20 @@ static void post(struct mock_ca *ca, const char *path, const struct acme_request
     MUST(strcmp(request->content_type, JWS_CONTENT_TYPE) == 0);
     MUST(jws_parse(request->body.data, request->body.size, &jws, &problem) == 0);
     MUST(strcmp(jws_url(jws), request->url) == 0);
-    number = jws_nonce(jws) + strlen("nonce-");
+    number = jws_nonce(jws) + strcspn(jws_nonce(jws), "-");
+    number += *number == '-' ? 1 : 0;
     if (text_u64(number, MOCK_CA_NONCES - 1, &nonce) != 0 || ca->nonce_is_used[nonce]) {
         refuse(ca, ACME_PROBLEM_BAD_NONCE);
         goto out;
     }
     ca->nonce_is_used[nonce] = true;
     (void)snprintf(kid, sizeof(kid), MOCK_CA "/account/%u", ca->account_number);
-    if (strcmp(path, "/new-account") == 0) {
-        MUST(jws_key(jws) != NULL && jws_verify(jws, jws_key(jws), &problem) == 0);
+    if (jws_key(jws) != NULL) {
+        MUST(jws_verify(jws, jws_key(jws), &problem) == 0);
+        if (strcmp(path, "/new-account") != 0) {
+            refuse(ca, ACME_PROBLEM_MALFORMED);
+            goto out;
+        }
     } else if (ca->account == NULL || strcmp(jws_kid(jws), kid) != 0) {
         refuse(ca, ACME_PROBLEM_ACCOUNT_DOES_NOT_EXIST);
         goto out;
