@@ -27,11 +27,17 @@ int command_read_config(const char *path, struct device_config *ret_config) MUST
 int command_find_folder(const struct command_options *options, char *ret_folder,
                         size_t capacity) MUST_CHECK;
 
+/* The agent; blocks until it is told to end. */
 int command_run(int argc, char **argv);
+/* What the running agent does. */
 int command_status(int argc, char **argv);
+/* Asks the running agent for a new certificate. */
 int command_renew(int argc, char **argv);
+/* The pin as a QR code. */
 int command_qr(int argc, char **argv);
+/* The name that belongs to a key file. */
 int command_name(int argc, char **argv);
+/* Publishes addresses for a key file. */
 int command_publish(int argc, char **argv);
 
 #endif

@@ -61,6 +61,7 @@ int command_name(int argc, char **argv)
                 argv[0], error == ERROR_IO ? strerror(errno) : error_text(error));
         return EXIT_FAILURE;
     }
+    printf("name         %s.%s\n", id, zone);
     printf("id           %s\n", id);
     printf("certificate  *.%s.%s\n", id, zone);
     printf("by address   192-168-1-51.%s.%s (the device's own address)\n", id, zone);

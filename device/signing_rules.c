@@ -1,6 +1,6 @@
 #include "device/signing_rules.h"
 
-#include "acme/jws.h"
+#include "acme/acme.h"
 #include "base/core/json.h"
 #include "base/core/limits.h"
 #include "base/core/text.h"

@@ -99,6 +99,9 @@ int main(int argc, char **argv)
         strcmp(argv[2], "--config") == 0) {
         return check_config(argv[3]);
     }
+    if (argc > 1) {
+        fprintf(stderr, "latchkey-worker: '%s' is not understood\n", argv[argc - 1]);
+    }
     print_help(stderr);
     return EXIT_USAGE;
 }

@@ -6,14 +6,10 @@
  * Waits longer than a minute are not slept through: the task fails with the moment to
  * come back, the process ends, and the agent starts another one then (the order's state
  * is saved). */
-#include "device/worker_task.h"
+#include "device/worker_task_parts.h"
 
-#include "acme/acme.h"
 #include "base/core/clock.h"
-#include "base/core/text.h"
 #include "base/crypto/random.h"
-#include "base/net/http_client.h"
-#include "device/self_check.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -24,11 +20,10 @@ enum {
     TOTAL_MS = 60 * 1000, /* the relay holds a finalize for 20 s */
     NAME_SERVERS_MAX = 4,
     ORDER_DEADLINE_S = 600,
+    PROBE_MS = 10 * 1000,
 };
 
 #define USER_AGENT "latchkey/" LATCHKEY_VERSION
-
-enum task_kind { TASK_CERTIFY, TASK_WINDOW, TASK_ADDRESSES };
 
 static const char *const kind_texts[] = {
     [TASK_CERTIFY] = "certify",
@@ -36,214 +31,9 @@ static const char *const kind_texts[] = {
     [TASK_ADDRESSES] = "addresses",
 };
 
-struct task;
-
-/* A request of the client, or of the machine beside it, under way. */
-struct exchange {
-    struct task *task;
-    struct http_transfer *transfer;
-    bool of_client;
-};
-
-struct task {
-    enum task_kind kind;
-    struct worker_channel *channel;
-    const json_t *body;
-    struct loop *loop;
-    struct loop_timer *timer;
-    struct loop_watch *agent_watch;
-    struct resolver *resolver;
-    struct http_client *http;
-    struct key *key;
-    struct acme_client *client;
-    struct acme_order *order;
-    struct acme_call *call;
-    struct buffer csr;
-    struct exchange client_exchange;
-    struct exchange machine_exchange;
-    struct self_check *check;
-    int64_t
-        asked_wait_s; /* Retry-After of the last response that was an error; 0: none */
-    bool ended;
-    int error; /* of the channel */
-};
-
 static struct acme_now now(void)
 {
     return (struct acme_now){.at = clock_wall_at(), .mono_ms = clock_mono_ms()};
-}
-
-/* --- last messages --- */
-
-static void end_with(struct task *task, struct worker_message *message, int error)
-{
-    if (!task->ended) {
-        task->ended = true;
-        task->error = error < 0 ? error : worker_channel_send(task->channel, message);
-        loop_stop(task->loop);
-    }
-    worker_message_free(message);
-}
-
-struct failure {
-    const char *code;
-    const char *text;
-    const char *detail; /* NULL: none */
-    int64_t retry_after_s;
-    bool permanent;
-    bool keep_order;
-};
-
-static void end_failed(struct task *task, const struct failure *failure)
-{
-    struct worker_message message = {.body = NULL};
-    int error = worker_message_new(WORKER_FAILED, &message);
-    if (error == 0) {
-        error = json_set_text(message.body, "code", failure->code);
-    }
-    if (error == 0) {
-        error = json_set_text(message.body, "text", failure->text);
-    }
-    if (error == 0) {
-        error = json_set_text(message.body, "detail", failure->detail);
-    }
-    if (error == 0) {
-        error = json_set_i64(message.body, "retry_after_s", failure->retry_after_s);
-    }
-    if (error == 0) {
-        error = json_set_bool(message.body, "permanent", failure->permanent);
-    }
-    if (error == 0) {
-        error = json_set_bool(message.body, "keep_order", failure->keep_order);
-    }
-    end_with(task, &message, error);
-}
-
-/* Something of ours failed: memory, the agent's refusal, a text that is no URL. */
-static void end_error(struct task *task, const char *what, int error)
-{
-    char text[LIMIT_DETAIL_BYTES];
-    const char *reason =
-        error == ERROR_DENIED ? task->channel->refusal : error_text(error);
-    if (!text_format(text, sizeof(text), "%s: %s", what, reason)) {
-        text_copy(text, sizeof(text), what);
-    }
-    struct failure failure = {.code = "device", .text = text, .keep_order = true};
-    end_failed(task, &failure);
-}
-
-/* Only what the relay asked for is passed on as a wait: acme's own figures are for a CA that
- * serves thousands, while the agent's back-off knows the certificate's life and the network. */
-static int64_t imposed_wait_s(const struct task *task, const struct acme_error *error)
-{
-    if (task->asked_wait_s > 0) {
-        return task->asked_wait_s;
-    }
-    bool limited =
-        error->type == ACME_ERROR_RATE_LIMIT || error->type == ACME_ERROR_PAUSED;
-    int64_t wait_s = error->retry_at - clock_wall_at();
-    return limited && wait_s > 0 ? wait_s : 0;
-}
-
-static void end_acme(struct task *task, const struct acme_error *error)
-{
-    struct failure failure = {
-        .code = acme_error_type_text(error->type),
-        .text = error->text,
-        .detail = error->problem.detail,
-        .retry_after_s = imposed_wait_s(task, error),
-        .permanent = error->retry_at == 0,
-        .keep_order = error->resumable,
-    };
-    end_failed(task, &failure);
-}
-
-static void end_done(struct task *task)
-{
-    struct worker_message message = {.body = NULL};
-    int error = worker_message_new(WORKER_DONE, &message);
-    end_with(task, &message, error);
-}
-
-/* --- questions to the agent --- */
-
-static int sign_jws(void *arg, const void *data, size_t size, uint8_t *ret_signature,
-                    size_t *ret_size)
-{
-    struct task *task = arg;
-    struct worker_message question = {.body = NULL};
-    struct worker_message answer = {.body = NULL};
-    int error = worker_message_new(WORKER_SIGN_JWS, &question);
-    if (error == 0) {
-        error = json_set_take(question.body, "input", json_stringn(data, size));
-    }
-    if (error == 0) {
-        error = worker_channel_call(task->channel, &question, WORKER_SIGNATURE, &answer);
-    }
-    if (error == 0) {
-        const char *text = json_get_text(answer.body, "signature");
-        error = text_base64url_decode(text, strlen(text), ret_signature,
-                                      KEY_SIGNATURE_MAX, ret_size);
-    }
-    worker_message_free(&question);
-    worker_message_free(&answer);
-    return error;
-}
-
-static int save(struct task *task, const char *account_url, const char *order)
-{
-    struct worker_message question = {.body = NULL};
-    struct worker_message answer = {.body = NULL};
-    int error = worker_message_new(WORKER_SAVE, &question);
-    if (error == 0) {
-        error = json_set_text(question.body, "account_url", account_url);
-    }
-    if (error == 0) {
-        error = json_set_text(question.body, "order", order);
-    }
-    if (error == 0) {
-        error = worker_channel_call(task->channel, &question, WORKER_SAVED, &answer);
-    }
-    worker_message_free(&question);
-    worker_message_free(&answer);
-    return error;
-}
-
-static int save_order(struct task *task)
-{
-    struct buffer text = buffer_init(ACME_ORDER_SAVE_MAX);
-    int error = acme_order_save(task->order, &text);
-    if (error == 0) {
-        error = save(task, NULL, buffer_text(&text));
-    }
-    buffer_free(&text);
-    return error;
-}
-
-/* The agent's request for our name in ZONE, into task->csr. */
-static int ask_csr(struct task *task, const char *zone)
-{
-    uint8_t der[LIMIT_CSR_BYTES];
-    size_t size = 0;
-    struct worker_message question = {.body = NULL};
-    struct worker_message answer = {.body = NULL};
-    int error = worker_message_new(WORKER_SIGN_CSR, &question);
-    if (error == 0) {
-        error = json_set_text(question.body, "zone", zone);
-    }
-    if (error == 0) {
-        error = worker_channel_call(task->channel, &question, WORKER_CSR, &answer);
-    }
-    if (error == 0) {
-        const char *text = json_get_text(answer.body, "csr");
-        error = text_base64url_decode(text, strlen(text), der, sizeof(der), &size);
-    }
-    if (error == 0) {
-        error = buffer_append(&task->csr, der, size);
-    }
-    worker_message_free(&question);
-    worker_message_free(&answer);
-    return error;
 }
 
 /* --- the machines beside the client --- */
@@ -255,13 +45,13 @@ static const json_t *relay_meta(struct task *task)
     const json_t *meta = json_get_object(acme_client_directory(task->client), "meta");
     const json_t *relay = json_get_object(meta, "latchkey");
     if (json_get_text(relay, "zone") == NULL) {
-        struct failure failure = {
+        struct task_failure failure = {
             .code = "no-relay",
             .text = "this ACME server is no latchkey relay: its directory has no "
                     "meta.latchkey",
             .permanent = true,
         };
-        end_failed(task, &failure);
+        worker_task_end_failed(task, &failure);
         return NULL;
     }
     return relay;
@@ -273,9 +63,9 @@ static void begin_order(struct task *task)
     if (relay == NULL) {
         return;
     }
-    int error = ask_csr(task, json_get_text(relay, "zone"));
+    int error = worker_task_ask_csr(task, json_get_text(relay, "zone"));
     if (error < 0) {
-        end_error(task, "the device made no certificate request", error);
+        worker_task_end_error(task, "the device made no certificate request", error);
         return;
     }
     struct acme_order_options options = {
@@ -295,7 +85,7 @@ static void begin_order(struct task *task)
         error = acme_order_new(task->client, &options, now(), &task->order);
     }
     if (error < 0) {
-        end_error(task, "the order could not be made", error);
+        worker_task_end_error(task, "the order could not be made", error);
     }
 }
 
@@ -327,13 +117,13 @@ static void begin_addresses(struct task *task)
     }
     const char *url = json_get_text(relay, "addressesUrl");
     if (url == NULL) {
-        struct failure failure = {
+        struct task_failure failure = {
             .code = "no-relay",
             .text =
                 "this relay publishes no addresses: its directory has no addressesUrl",
             .permanent = true,
         };
-        end_failed(task, &failure);
+        worker_task_end_failed(task, &failure);
         return;
     }
     int error = make_addresses(task->body, &payload);
@@ -342,7 +132,7 @@ static void begin_addresses(struct task *task)
     }
     json_decref(payload);
     if (error < 0) {
-        end_error(task, "the addresses could not be published", error);
+        worker_task_end_error(task, "the addresses could not be published", error);
     }
 }
 
@@ -353,7 +143,7 @@ static void begin_window(struct task *task)
                     ? acme_call_new_renewal_info(task->client, cert_id, &task->call)
                     : ERROR_SYNTAX;
     if (error < 0) {
-        end_error(task, "the renewal window could not be asked for", error);
+        worker_task_end_error(task, "the renewal window could not be asked for", error);
     }
 }
 
@@ -374,28 +164,38 @@ static void begin(struct task *task)
 
 /* --- what the machines brought --- */
 
-static void on_checked(int error, const char *reason, void *arg)
+static void on_probed(int error, const char *reason, struct bytes leaf, void *arg)
 {
     struct task *task = arg;
-    task->check = NULL;
-    if (error == 0) {
-        end_done(task);
-        return;
+    uint8_t hash[DIGEST_SHA256_SIZE];
+    char text[TEXT_HEX_SIZE(DIGEST_SHA256_SIZE) + 1] = "";
+    struct task_failure failure = {.code = "self-check", .text = reason};
+    task->probe = NULL;
+    if (error == 0 && digest_sha256(leaf.data, leaf.size, hash) == 0) {
+        text_hex(hash, sizeof(hash), text);
+        failure.text = "the device still serves another certificate";
     }
-    struct failure failure = {.code = "self-check", .text = reason};
-    end_failed(task, &failure);
+    if (strcmp(text, task->fingerprint) == 0) {
+        worker_task_end_done(task);
+    } else {
+        worker_task_end_failed(task, &failure);
+    }
 }
 
-static int start_check(struct task *task, const json_t *installed)
+static int start_probe(struct task *task, const json_t *installed)
 {
-    struct self_check_target target = {
+    struct tls_probe_target target = {
         .name = json_get_text(installed, "name"),
-        .fingerprint = json_get_text(installed, "fingerprint"),
+        .timeout_ms = PROBE_MS,
     };
+    if (!text_copy(task->fingerprint, sizeof(task->fingerprint),
+                   json_get_text(installed, "fingerprint"))) {
+        return ERROR_RANGE;
+    }
     int error = address_parse(json_get_text(installed, "connect"), 0, &target.address);
     return error < 0
                ? error
-               : self_check_start(task->loop, &target, on_checked, task, &task->check);
+               : tls_probe_start(task->loop, &target, on_probed, task, &task->probe);
 }
 
 /* Hands the chain to the agent, which verifies and installs it; then looks whether it is
@@ -414,11 +214,11 @@ static void deliver(struct task *task)
         error = worker_channel_call(task->channel, &question, WORKER_INSTALLED, &answer);
     }
     if (error < 0) {
-        end_error(task, "the certificate was not installed", error);
+        worker_task_end_error(task, "the certificate was not installed", error);
     } else {
-        error = start_check(task, answer.body);
+        error = start_probe(task, answer.body);
         if (error < 0) {
-            end_error(task, "the device could not connect to itself", error);
+            worker_task_end_error(task, "the device could not connect to itself", error);
         }
     }
     worker_message_free(&question);
@@ -445,14 +245,14 @@ static void report_window(struct task *task)
     if (error == 0 && window == 0) {
         error = json_set_i64(message.body, "end_at", ari.end_at);
     }
-    end_with(task, &message, error);
+    worker_task_end_with(task, &message, error);
 }
 
 static void complete(struct task *task)
 {
     switch (task->kind) {
     case TASK_CERTIFY:
-        if (task->check == NULL) {
+        if (task->probe == NULL) {
             deliver(task);
         }
         break;
@@ -460,7 +260,7 @@ static void complete(struct task *task)
         report_window(task);
         break;
     case TASK_ADDRESSES:
-        end_done(task);
+        worker_task_end_done(task);
         break;
     }
 }
@@ -479,13 +279,13 @@ static const char *response_header(const void *arg, const char *name, size_t ind
 static bool end_unreachable(struct task *task, const struct http_response *response)
 {
     char text[LIMIT_DETAIL_BYTES];
-    struct failure failure = {.code = "net", .text = text, .keep_order = true};
+    struct task_failure failure = {.code = "net", .text = text, .keep_order = true};
     if (response->error == 0 || acme_client_directory(task->client) != NULL) {
         return false;
     }
     text_format(text, sizeof(text), "no response from %.300s: %.150s",
                 json_get_text(task->body, "directory"), response->error_text);
-    end_failed(task, &failure);
+    worker_task_end_failed(task, &failure);
     return true;
 }
 
@@ -540,7 +340,7 @@ static void send_request(struct task *task, struct exchange *exchange,
     int error = http_client_send(task->http, &request, on_response, exchange,
                                  &exchange->transfer);
     if (error < 0) {
-        end_error(task, "the request could not be sent", error);
+        worker_task_end_error(task, "the request could not be sent", error);
     }
 }
 
@@ -550,13 +350,13 @@ static void wait_for(struct task *task, int64_t wait_ms)
         loop_timer_set(task->timer, wait_ms > 0 ? wait_ms : 1);
         return;
     }
-    struct failure failure = {
+    struct task_failure failure = {
         .code = "wait",
         .text = "the relay asks to come back later",
         .retry_after_s = wait_ms / 1000,
         .keep_order = true,
     };
-    end_failed(task, &failure);
+    worker_task_end_failed(task, &failure);
 }
 
 static void on_timer(void *arg)
@@ -577,16 +377,17 @@ static bool drive_client(struct task *task)
         wait_for(task, step.wait_ms);
         return false;
     case ACME_WANT_SAVE: {
-        int error = save(task, acme_client_account_url(task->client), NULL);
+        int error =
+            worker_task_ask_save(task, acme_client_account_url(task->client), NULL);
         if (error < 0) {
-            end_error(task, "the account could not be saved", error);
+            worker_task_end_error(task, "the account could not be saved", error);
             return false;
         }
         acme_client_saved(task->client);
         return true;
     }
     case ACME_WANT_FAILED:
-        end_acme(task, step.error);
+        worker_task_end_acme(task, step.error);
         return false;
     case ACME_WANT_IDLE:
         if (task->order == NULL && task->call == NULL) {
@@ -620,9 +421,9 @@ static bool drive_machine(struct task *task)
         wait_for(task, step.wait_ms);
         return false;
     case ACME_WANT_SAVE: {
-        int error = save_order(task);
+        int error = worker_task_ask_save_order(task);
         if (error < 0) {
-            end_error(task, "the order could not be saved", error);
+            worker_task_end_error(task, "the order could not be saved", error);
             return false;
         }
         acme_order_saved(task->order);
@@ -640,7 +441,7 @@ static bool drive_machine(struct task *task)
         complete(task);
         return false;
     case ACME_WANT_FAILED:
-        end_acme(task, step.error);
+        worker_task_end_acme(task, step.error);
         return false;
     case ACME_WANT_SHARED:
     case ACME_WANT_RESPONSE:
@@ -726,7 +527,7 @@ static int open_client(struct task *task)
     }
     struct acme_client_options options = {
         .directory_url = json_get_text(task->body, "directory"),
-        .signer = {.key = task->key, .sign = sign_jws, .arg = task},
+        .signer = {.key = task->key, .sign = worker_task_ask_signature, .arg = task},
         .eab = kid != NULL && key != NULL ? &eab : NULL,
         .account_url = json_get_text(task->body, "account_url"),
         .may_create_account = json_get_bool(task->body, "may_create_account", false),
@@ -763,7 +564,7 @@ static int open_task(struct task *task)
 
 static void close_task(struct task *task)
 {
-    self_check_free(task->check);
+    tls_probe_free(task->probe);
     if (task->agent_watch != NULL) {
         loop_watch_free(task->agent_watch);
     }
@@ -792,7 +593,7 @@ int worker_task_run(struct worker_channel *channel, const struct worker_message 
     }
     error = open_task(&task);
     if (error < 0) {
-        end_error(&task, "the worker could not begin", error);
+        worker_task_end_error(&task, "the worker could not begin", error);
     } else {
         drive(&task);
     }
