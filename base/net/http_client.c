@@ -42,6 +42,7 @@ struct http_client {
     char *user_agent;
     unsigned connect_ms;
     unsigned total_ms;
+    bool http1;
     bool has_library;
     CURLM *multi;
     struct loop_timer *timer; /* libcurl's */
@@ -465,8 +466,9 @@ static int set_policy(struct http_transfer *transfer)
         set_number(easy, CURLOPT_SSL_VERIFYPEER, 1) &&
         set_number(easy, CURLOPT_SSL_VERIFYHOST, 2) &&
         set_number(easy, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2) &&
-        set_number(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS) &&
-        set_number(easy, CURLOPT_PIPEWAIT, 1) &&
+        set_number(easy, CURLOPT_HTTP_VERSION,
+                   client->http1 ? CURL_HTTP_VERSION_1_1 : CURL_HTTP_VERSION_2TLS) &&
+        set_number(easy, CURLOPT_PIPEWAIT, client->http1 ? 0 : 1) &&
         set_number(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)client->connect_ms) &&
         curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE,
                          (curl_off_t)transfer->max_body_bytes) == CURLE_OK &&
@@ -681,6 +683,7 @@ static int copy_options(struct http_client *client,
     client->resolver = options->resolver;
     client->connect_ms = options->connect_ms;
     client->total_ms = options->total_ms;
+    client->http1 = options->http1;
     client->user_agent = strdup(agent);
     if (client->user_agent == NULL) {
         return ERROR_MEMORY;
