@@ -536,6 +536,7 @@ static int make_http(struct ca *ca)
     struct http_client_options options = {
         .ca_file = config->ca_file[0] != '\0' ? config->ca_file : NULL,
         .user_agent = "latchkey-relay/" LATCHKEY_VERSION,
+        .http1 = true,
         .max_connections = CONNECTIONS_MAX,
         .connect_ms = CONNECT_MS,
         .total_ms = TOTAL_MS,
