@@ -434,40 +434,40 @@ int database_revision(struct database *database, int64_t *ret_rev)
     return 0;
 }
 
+static struct statement *find_cached(struct database *database, const char *sql)
+{
+    for (size_t i = 0; i < database->statement_count; i++) {
+        if (database->statements[i].sql == sql) {
+            return &database->statements[i];
+        }
+    }
+    return NULL;
+}
+
 /* The cached statement of this literal; a second use while the first is stepping gets one
  * of its own, freed by release. */
 static int acquire(struct database *database, const char *sql, struct statement *own,
                    struct statement **ret_statement)
 {
-    struct statement *statement = NULL;
+    struct statement *cached = find_cached(database, sql);
+    bool keep = cached == NULL && database->statement_count < STATEMENTS_MAX;
+    struct statement *statement =
+        keep ? &database->statements[database->statement_count] : own;
     int code = 0;
 
-    for (size_t i = 0; i < database->statement_count; i++) {
-        if (database->statements[i].sql == sql) {
-            statement = &database->statements[i];
-            break;
-        }
-    }
-    if (statement != NULL && !statement->busy) {
-        statement->busy = true;
-        *ret_statement = statement;
+    if (cached != NULL && !cached->busy) {
+        cached->busy = true;
+        *ret_statement = cached;
         return 0;
-    }
-    if (statement != NULL || database->statement_count == STATEMENTS_MAX) {
-        statement = own;
-    } else {
-        statement = &database->statements[database->statement_count];
     }
     *statement = (struct statement){.sql = sql, .busy = true};
     code = sqlite3_prepare_v3(database->handle, sql, -1,
-                              statement == own ? 0 : SQLITE_PREPARE_PERSISTENT,
-                              &statement->prepared, NULL);
+                              keep ? SQLITE_PREPARE_PERSISTENT : 0, &statement->prepared,
+                              NULL);
     if (code != SQLITE_OK) {
         return error_of(database, code);
     }
-    if (statement != own) {
-        database->statement_count++;
-    }
+    database->statement_count += keep;
     *ret_statement = statement;
     return 0;
 }
@@ -516,7 +516,7 @@ static int query(struct database *database, const char *sql, database_row_fn *fn
                  void *arg, const char *format, va_list arguments)
 {
     struct statement own = {0};
-    struct statement *statement = NULL;
+    struct statement *statement = &own;
     int error = 0;
     int code = 0;
 
