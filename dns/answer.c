@@ -87,14 +87,20 @@ static void write_head(struct answer *answer, uint16_t type, uint32_t ttl_s, siz
  * be left out of none. */
 static void write_negative(struct answer *answer, enum rcode rcode, bool short_ttl)
 {
-    struct bytes soa = dns_template_soa(answer->view->template, short_ttl);
+    struct dns_soa soa = dns_template_soa(answer->view->template, short_ttl);
+    uint16_t pointer = (uint16_t)(POINTER | (DNS_HEADER_SIZE + answer->zone_at));
     answer->rcode = rcode;
-    if (has_room(answer, 2 + soa.size)) {
-        writer_u16(&answer->writer,
-                   (uint16_t)(POINTER | (DNS_HEADER_SIZE + answer->zone_at)));
-        writer_bytes(&answer->writer, soa.data, soa.size);
-        answer->authority_count++;
+    if (!has_room(answer, 2 + soa.wire.size)) {
+        return;
     }
+    writer_u16(&answer->writer, pointer);
+    struct writer start = answer->writer;
+    writer_bytes(&answer->writer, soa.wire.data, soa.wire.size);
+    for (unsigned i = 0; i < soa.pointer_count && !answer->writer.failed; i++) {
+        struct writer patch = writer_init(start.at + soa.pointers[i], 2);
+        writer_u16(&patch, pointer);
+    }
+    answer->authority_count++;
 }
 
 static void write_rrset(struct answer *answer, const struct dns_rrset *rrset)
@@ -401,6 +407,9 @@ static size_t finish(struct answer *answer)
     if (answer->parsed.edns) {
         write_opt(answer);
     }
+    if (answer->writer.failed) {
+        return 0; /* the caller's room does not even hold the question */
+    }
     size_t size = writer_size(&answer->writer);
     struct writer header = writer_init(answer->writer.start, DNS_HEADER_SIZE);
     const uint8_t *query = answer->query.data;
@@ -413,7 +422,7 @@ static size_t finish(struct answer *answer)
     writer_u16(&header, answer->answer_count);
     writer_u16(&header, answer->authority_count);
     writer_u16(&header, answer->additional_count);
-    return answer->writer.failed ? 0 : size;
+    return size;
 }
 
 static size_t size_limit(const struct answer *answer, enum dns_transport transport,

@@ -36,6 +36,8 @@ struct dns_template {
     size_t count;
     struct buffer soa;
     struct buffer soa_short;
+    uint16_t soa_pointers[DNS_SOA_POINTERS_MAX];
+    unsigned soa_pointer_count;
     struct buffer glue;
     unsigned glue_count;
 };
@@ -130,14 +132,59 @@ static int add_node(struct dns_template *template, const uint8_t *name, size_t s
     return result;
 }
 
-/* Appends the record from TYPE on: type, class, TTL, RDLENGTH, RDATA. */
-static int append_tail(struct buffer *wire, const ldns_rr *rr, uint32_t ttl_s)
+/* Where the zone's name starts in NAME; its end when it is not of the zone. */
+static size_t find_zone(const struct dns_template *template, const ldns_rdf *name)
+{
+    ldns_rdf *lower = ldns_rdf_clone(name);
+    size_t at = 0;
+    if (lower == NULL) {
+        return ldns_rdf_size(name);
+    }
+    ldns_dname2canonical(lower);
+    const uint8_t *octets = ldns_rdf_data(lower);
+    size_t size = ldns_rdf_size(lower);
+    while (at < size && (size - at != template->zone_size ||
+                         memcmp(octets + at, template->zone, size - at) != 0)) {
+        at += octets[at] + 1u;
+    }
+    ldns_rdf_deep_free(lower);
+    return at < size ? at : size;
+}
+
+/* A name of the zone ends in a pointer to the question, which is the zone's name where
+ * this is used: half of an answer's octets would be that name. */
+static void append_name(struct buffer *data, const struct dns_template *template,
+                        const ldns_rdf *name)
+{
+    static const uint8_t pointer[2] = {0xc0, DNS_HEADER_SIZE};
+    size_t at = find_zone(template, name);
+    buffer_append(data, ldns_rdf_data(name), at);
+    if (at < ldns_rdf_size(name)) {
+        buffer_append(data, pointer, sizeof(pointer));
+    }
+}
+
+/* Whether names in the RDATA of TYPE may be compressed (RFC 3597 4). */
+static bool is_compressible(uint16_t type)
+{
+    return type == LDNS_RR_TYPE_NS || type == LDNS_RR_TYPE_SOA || type == LDNS_RR_TYPE_MX;
+}
+
+/* Appends the record from TYPE on: type, class, TTL, RDLENGTH, RDATA. ZONE: the template,
+ * when the question is the zone's name; else NULL. */
+static int append_tail(struct buffer *wire, const ldns_rr *rr, uint32_t ttl_s,
+                       const struct dns_template *zone)
 {
     uint8_t head[10];
     struct buffer data = buffer_init(RRSET_BYTES_MAX);
     for (size_t i = 0; i < ldns_rr_rd_count(rr); i++) {
         const ldns_rdf *rdf = ldns_rr_rdf(rr, i);
-        buffer_append(&data, ldns_rdf_data(rdf), ldns_rdf_size(rdf));
+        if (zone != NULL && ldns_rdf_get_type(rdf) == LDNS_RDF_TYPE_DNAME &&
+            is_compressible((uint16_t)ldns_rr_get_type(rr))) {
+            append_name(&data, zone, rdf);
+        } else {
+            buffer_append(&data, ldns_rdf_data(rdf), ldns_rdf_size(rdf));
+        }
     }
     uint16_t type = (uint16_t)ldns_rr_get_type(rr);
     head[0] = (uint8_t)(type >> 8);
@@ -157,12 +204,13 @@ static int append_tail(struct buffer *wire, const ldns_rr *rr, uint32_t ttl_s)
 
 /* Appends RR to its RRset, which holds a record once (RFC 2181 5): ERROR_BUSY when it is
  * there. A name server that is listed as a host too would be there twice. */
-static int append_record(struct buffer *wire, const ldns_rr *rr)
+static int append_record(struct buffer *wire, const ldns_rr *rr,
+                         const struct dns_template *zone)
 {
     static const uint8_t owner[2] = {0xc0, DNS_HEADER_SIZE};
     struct buffer record = buffer_init(RRSET_BYTES_MAX);
     buffer_append(&record, owner, sizeof(owner));
-    int result = append_tail(&record, rr, ldns_rr_ttl(rr));
+    int result = append_tail(&record, rr, ldns_rr_ttl(rr), zone);
     for (size_t at = 0; result == 0 && at < wire->size;) {
         size_t size = 12u + ((size_t)wire->data[at + 10] << 8 | wire->data[at + 11]);
         /* The TTL, in front of RDLENGTH, does not make it another record. */
@@ -202,7 +250,8 @@ static int add_rr(struct dns_template *template, const ldns_rr *rr,
         return ERROR_LIMIT;
     }
     *ret_entry = entry;
-    result = append_record(&entry->wires[at], rr);
+    bool is_apex = entry->node.name_size == template->zone_size;
+    result = append_record(&entry->wires[at], rr, is_apex ? template : NULL);
     if (result == ERROR_BUSY) {
         return 0;
     }
@@ -246,8 +295,7 @@ static int add_address(struct dns_template *template, struct buffer *report,
     return add_text(template, report, text, ret_entry);
 }
 
-/* ADDITIONAL holds the address with its whole owner name: it may stand behind any
- * question. */
+/* ADDITIONAL of NS at the apex. */
 static int add_glue(struct dns_template *template, const char *owner, const char *address)
 {
     ldns_rr *rr = NULL;
@@ -259,9 +307,8 @@ static int add_glue(struct dns_template *template, const char *owner, const char
         return ERROR_SYNTAX;
     }
     ldns_dname2canonical(ldns_rr_owner(rr));
-    buffer_append(&template->glue, ldns_rdf_data(ldns_rr_owner(rr)),
-                  ldns_rdf_size(ldns_rr_owner(rr)));
-    int result = append_tail(&template->glue, rr, DNS_TTL_HOST_S);
+    append_name(&template->glue, template, ldns_rr_owner(rr));
+    int result = append_tail(&template->glue, rr, DNS_TTL_HOST_S, NULL);
     template->glue_count++;
     ldns_rr_free(rr);
     return result;
@@ -320,6 +367,22 @@ static int add_host(struct dns_template *template, struct buffer *report,
     return result;
 }
 
+/* The SOA of a negative answer stands behind longer questions too: where its pointers to
+ * the zone are. */
+static void find_soa_pointers(struct dns_template *template, const ldns_rr *rr)
+{
+    size_t at = 10;                                     /* type, class, TTL, RDLENGTH */
+    for (size_t i = 0; i < DNS_SOA_POINTERS_MAX; i++) { /* MNAME, RNAME */
+        const ldns_rdf *name = ldns_rr_rdf(rr, i);
+        size_t labels = find_zone(template, name);
+        at += labels;
+        if (labels < ldns_rdf_size(name)) {
+            template->soa_pointers[template->soa_pointer_count++] = (uint16_t)at;
+            at += 2;
+        }
+    }
+}
+
 /* RNAME of a mail address: dots before the @ are escaped (RFC 1035 8). */
 static int add_soa(struct dns_template *template, struct buffer *report,
                    const struct dns_template_options *options)
@@ -349,10 +412,14 @@ static int add_soa(struct dns_template *template, struct buffer *report,
         result = add_rr(template, rr, &entry);
     }
     if (result == 0) {
-        result = append_tail(&template->soa, rr, DNS_TTL_NEGATIVE_S);
+        result = append_tail(&template->soa, rr, DNS_TTL_NEGATIVE_S, template);
     }
     if (result == 0) {
-        result = append_tail(&template->soa_short, rr, DNS_TTL_NEGATIVE_SHORT_S);
+        result =
+            append_tail(&template->soa_short, rr, DNS_TTL_NEGATIVE_SHORT_S, template);
+    }
+    if (result == 0) {
+        find_soa_pointers(template, rr);
     }
     ldns_rr_free(rr);
     buffer_free(&text);
@@ -553,9 +620,13 @@ const struct dns_node *dns_template_find(const struct dns_template *template,
     return entry != NULL ? &entry->node : NULL;
 }
 
-struct bytes dns_template_soa(const struct dns_template *template, bool short_ttl)
+struct dns_soa dns_template_soa(const struct dns_template *template, bool short_ttl)
 {
-    return buffer_bytes(short_ttl ? &template->soa_short : &template->soa);
+    return (struct dns_soa){
+        .wire = buffer_bytes(short_ttl ? &template->soa_short : &template->soa),
+        .pointers = template->soa_pointers,
+        .pointer_count = template->soa_pointer_count,
+    };
 }
 
 struct bytes dns_template_glue(const struct dns_template *template, unsigned *ret_count)

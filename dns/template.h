@@ -20,6 +20,7 @@ enum {
     DNS_TTL_NEGATIVE_S = 3600,
     DNS_TTL_NEGATIVE_SHORT_S = 60,
     DNS_RRSETS_MAX = 12, /* at one name */
+    DNS_SOA_POINTERS_MAX = 2,
 };
 
 /* A name and its addresses, all texts. */
@@ -53,6 +54,14 @@ struct dns_rrset {
     size_t size;
 };
 
+/* The SOA without its owner, from TYPE on. At each of POINTERS in WIRE are two octets to
+ * be replaced by a compression pointer to the zone's name. */
+struct dns_soa {
+    struct bytes wire;
+    const uint16_t *pointers;
+    unsigned pointer_count;
+};
+
 /* A configured name. One without records is an empty non-terminal. */
 struct dns_node {
     const uint8_t *name; /* wire, lower case */
@@ -76,11 +85,10 @@ const struct dns_node *dns_template_apex(const struct dns_template *template);
 /* The node of a lower-case wire name, or NULL. */
 const struct dns_node *dns_template_find(const struct dns_template *template,
                                          const uint8_t *name, size_t name_size);
-/* The SOA without its owner, from TYPE on; SHORT_TTL: the one for negative answers that
- * must not last. */
-struct bytes dns_template_soa(const struct dns_template *template, bool short_ttl);
-/* Addresses of in-zone name servers, with whole owner names, for ADDITIONAL; *RET_COUNT
- * records. */
+/* The SOA for AUTHORITY. SHORT_TTL: the one for negative answers that must not last. */
+struct dns_soa dns_template_soa(const struct dns_template *template, bool short_ttl);
+/* Addresses of in-zone name servers, for ADDITIONAL behind the question for the zone's
+ * name; *RET_COUNT records. */
 struct bytes dns_template_glue(const struct dns_template *template, unsigned *ret_count);
 
 #endif

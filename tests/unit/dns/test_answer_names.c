@@ -1,6 +1,7 @@
 /* Every row of tests/vectors/dns/names.txt, over UDP and TCP, with and without EDNS; ldns
  * reads each answer. */
 #include "tests/unit/dns/fixture.h"
+#include "tests/unit/dns/judge.h"
 
 #include "base/core/file.h"
 #include "base/core/text.h"
@@ -14,6 +15,10 @@
 
 #include <cmocka.h>
 #include <ldns/ldns.h>
+
+/* How much longer than its query an answer of this zone may be over UDP, in tenths: what
+ * a forged source address could make of us. The longest is that of NS at the apex. */
+enum { AMPLIFICATION_TENTHS = 40, AMPLIFICATION_DEVICE_TENTHS = 18 };
 
 struct row {
     char name[300];
@@ -105,6 +110,14 @@ static void check_form(const struct row *row, const uint8_t *query, const uint8_
                      edns);
 }
 
+static void check_amplification(const struct row *row, size_t query_size, size_t size,
+                                size_t limit_tenths)
+{
+    if (size * 10 > query_size * limit_tenths) {
+        fail_msg("%s %u: %zu octets for %zu", row->name, row->type, size, query_size);
+    }
+}
+
 static void check_row(const struct fixture *fixture, const struct row *row,
                       enum dns_transport transport, uint16_t edns_bytes)
 {
@@ -120,6 +133,17 @@ static void check_row(const struct fixture *fixture, const struct row *row,
                              fixture->probes, FIXTURE_NOW_AT, answer,
                              transport == DNS_UDP ? DNS_UDP_MAX : sizeof(answer));
     check_form(row, query, answer, size, edns_bytes != 0);
+    const char *fault = judge_answer((struct bytes){query, query_size},
+                                     (struct bytes){answer, size}, sizeof(answer));
+    if (fault != NULL) {
+        fail_msg("%s %u: %s", row->name, row->type, fault);
+    }
+    if (transport == DNS_UDP) {
+        bool is_device = strlen(row->name) > LANNAME_ID_SIZE + strlen(FIXTURE_ZONE);
+        check_amplification(row, query_size, size,
+                            is_device ? AMPLIFICATION_DEVICE_TENTHS
+                                      : AMPLIFICATION_TENTHS);
+    }
     assert_int_equal(ldns_wire2pkt(&packet, answer, size), LDNS_STATUS_OK);
     char *rcode = ldns_pkt_rcode2str(ldns_pkt_get_rcode(packet));
     snprintf(status, sizeof(status), "%s %s", rcode, ldns_pkt_aa(packet) ? "aa" : "-");
