@@ -81,7 +81,7 @@ static void bit_set(struct nonce_maker *maker, uint64_t sequence, bool used)
 int nonce_make(struct nonce_maker *maker, int64_t now_at,
                char ret_nonce[static NONCE_CAPACITY])
 {
-    uint8_t nonce[NONCE_SIZE];
+    uint8_t nonce[NONCE_SIZE] = {0};
     uint8_t mac[DIGEST_MAX_SIZE];
     struct writer writer = writer_init(nonce, sizeof(nonce));
     int error = 0;
@@ -103,7 +103,7 @@ int nonce_make(struct nonce_maker *maker, int64_t now_at,
 static int examine(const struct nonce_maker *maker, const char *text, int64_t now_at,
                    uint64_t *ret_sequence)
 {
-    uint8_t nonce[NONCE_SIZE];
+    uint8_t nonce[NONCE_SIZE] = {0};
     uint8_t mac[DIGEST_MAX_SIZE];
     struct reader reader = reader_init(nonce, sizeof(nonce));
     uint64_t instance = 0;
