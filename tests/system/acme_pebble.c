@@ -1,9 +1,10 @@
-/* Drives acme/ against a real CA over base/net, for tests/system/test_acme.py: a client, some
- * orders at once, at the end revocation if asked for. It speaks in lines: what happens goes to stdout, and
- * after "publish NAME VALUE ..." or "unpublish ..." it waits for one line on stdin.
+/* Drives acme/ against a real CA over base/net, for tests/system/test_acme.py: a client,
+ * some orders at once, at the end revocation if asked for. It speaks in lines: what happens
+ * goes to stdout, and after "publish NAME VALUE ..." or "unpublish ..." it waits for one
+ * line on stdin.
  *
- * --stop-after N ends it like a crash (_exit) before the Nth want is followed; the saved states
- * under --state let the next run go on. */
+ * --stop-after N ends it like a crash (_exit) before the Nth want is followed; the saved
+ * states under --state let the next run go on. */
 #include "acme/acme.h"
 #include "base/core/clock.h"
 #include "base/core/file.h"

@@ -41,6 +41,18 @@ void mock_ca_close(struct mock_ca *ca)
     key_free(ca->account);
 }
 
+void mock_ca_forget(struct mock_ca *ca)
+{
+    for (unsigned i = 0; i < MOCK_CA_ORDERS; i++)
+        ca->orders[i].status[0] = '\0';
+    key_free(ca->account);
+    ca->account = NULL;
+    ca->nonce_count = ca->order_count = ca->request_count = 0;
+    ca->published = ca->unpublished = 0;
+    memset(ca->nonce_is_used, 0, sizeof(ca->nonce_is_used));
+    memset(ca->places, 0, sizeof(ca->places));
+}
+
 unsigned mock_ca_count(const struct mock_ca *ca, const char *path)
 {
     unsigned count = 0;

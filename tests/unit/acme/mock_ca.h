@@ -78,6 +78,8 @@ struct mock_ca {
 /* Makes one with a fresh key and virtual time. */
 void mock_ca_open(struct mock_ca *ca);
 void mock_ca_close(struct mock_ca *ca);
+/* Forgets accounts, orders, nonces and counts, as Pebble does when it starts again. */
+void mock_ca_forget(struct mock_ca *ca);
 /* Answers a request; RET_RESPONSE is borrowed until the next one. */
 void mock_ca_answer(struct mock_ca *ca, const struct acme_request *request,
                     struct acme_response *ret_response);

@@ -159,75 +159,70 @@ static struct buffer by_hand(const char *header, const char *extra)
     return body;
 }
 
+static const struct {
+    const char *header, *extra;
+    enum acme_problem_type type; /* NONE: accepted */
+} headers[] = {
+    {"{\"alg\":\"ES256\",\"jwk\":" JWK_A3 "," REST "}", "", ACME_PROBLEM_NONE},
+    {"{\"alg\":\"ES256\"," KID "," REST "}", "", ACME_PROBLEM_NONE},
+    {"{\"alg\":\"ES256\",\"typ\":\"JOSE\"," KID "," REST "}", "", ACME_PROBLEM_NONE},
+    {"{\"alg\":\"none\"," KID "," REST "}", "", ACME_PROBLEM_BAD_SIGNATURE_ALGORITHM},
+    {"{\"alg\":\"HS256\"," KID "," REST "}", "", ACME_PROBLEM_BAD_SIGNATURE_ALGORITHM},
+    {"{\"alg\":\"ES512\"," KID "," REST "}", "", ACME_PROBLEM_BAD_SIGNATURE_ALGORITHM},
+    {"{\"alg\":\"es256\"," KID "," REST "}", "", ACME_PROBLEM_BAD_SIGNATURE_ALGORITHM},
+    {"{\"alg\":\"RS256\",\"jwk\":" JWK_A3 "," REST "}", "",
+     ACME_PROBLEM_BAD_SIGNATURE_ALGORITHM},
+    {"{\"alg\":\"ES384\",\"jwk\":" JWK_A3 "," REST "}", "",
+     ACME_PROBLEM_BAD_SIGNATURE_ALGORITHM},
+    {"{\"alg\":1," KID "," REST "}", "", ACME_PROBLEM_MALFORMED},
+    {"{" KID "," REST "}", "", ACME_PROBLEM_MALFORMED},
+    {"{\"alg\":\"ES256\",\"jwk\":" JWK_A3 "," KID "," REST "}", "",
+     ACME_PROBLEM_MALFORMED},
+    {"{\"alg\":\"ES256\"," REST "}", "", ACME_PROBLEM_MALFORMED},
+    {"{\"alg\":\"ES256\",\"kid\":\"\"," REST "}", "", ACME_PROBLEM_MALFORMED},
+    {"{\"alg\":\"ES256\",\"kid\":7," REST "}", "", ACME_PROBLEM_MALFORMED},
+    {"{\"alg\":\"ES256\",\"jwk\":{\"kty\":\"oct\",\"k\":\"AA\"}," REST "}", "",
+     ACME_PROBLEM_BAD_PUBLIC_KEY},
+    {"{\"alg\":\"ES256\",\"jwk\":\"x\"," REST "}", "", ACME_PROBLEM_BAD_PUBLIC_KEY},
+    {"{\"alg\":\"ES256\",\"crit\":[\"exp\"]," KID "," REST "}", "",
+     ACME_PROBLEM_MALFORMED},
+    {"{\"alg\":\"ES256\",\"b64\":false," KID "," REST "}", "", ACME_PROBLEM_MALFORMED},
+    {"{\"alg\":\"ES256\",\"alg\":\"none\"," KID "," REST "}", "", ACME_PROBLEM_MALFORMED},
+    {"{\"alg\":\"ES256\"," KID ",\"url\":\"https://r.test/\"}", "",
+     ACME_PROBLEM_BAD_NONCE},
+    {"{\"alg\":\"ES256\"," KID ",\"nonce\":\"a b\",\"url\":\"https://r.test/\"}", "",
+     ACME_PROBLEM_MALFORMED},
+    {"{\"alg\":\"ES256\"," KID ",\"nonce\":\"\",\"url\":\"https://r.test/\"}", "",
+     ACME_PROBLEM_MALFORMED},
+    {"{\"alg\":\"ES256\"," KID ",\"nonce\":\"a\"}", "", ACME_PROBLEM_MALFORMED},
+    {"{\"alg\":\"ES256\"," KID ",\"nonce\":\"a\",\"url\":\"\"}", "",
+     ACME_PROBLEM_MALFORMED},
+    {"[\"alg\"]", "", ACME_PROBLEM_MALFORMED},
+    {"{\"alg\":\"ES256\"," KID "," REST "} x", "", ACME_PROBLEM_MALFORMED},
+    {"{\"alg\":\"ES256\"," KID "," REST "}", ",\"header\":{\"alg\":\"none\"}",
+     ACME_PROBLEM_MALFORMED},
+    {"{\"alg\":\"ES256\"," KID "," REST "}", ",\"header\":null", ACME_PROBLEM_MALFORMED},
+    {"{\"alg\":\"ES256\"," KID "," REST "}", ",\"signatures\":[]",
+     ACME_PROBLEM_MALFORMED},
+    {"{\"alg\":\"ES256\"," KID "," REST "}", ",\"payload\":\"e30\"",
+     ACME_PROBLEM_MALFORMED},
+    {"{\"alg\":\"ES256\"," KID "," REST "}", ",\"resource\":\"x\"",
+     ACME_PROBLEM_MALFORMED},
+};
+
 static void test_refuses_bad_headers(void **state)
 {
-    static const struct {
-        const char *header, *extra;
-        enum acme_problem_type type; /* NONE: accepted */
-    } rows[] = {
-        {"{\"alg\":\"ES256\",\"jwk\":" JWK_A3 "," REST "}", "", ACME_PROBLEM_NONE},
-        {"{\"alg\":\"ES256\"," KID "," REST "}", "", ACME_PROBLEM_NONE},
-        {"{\"alg\":\"ES256\",\"typ\":\"JOSE\"," KID "," REST "}", "", ACME_PROBLEM_NONE},
-        {"{\"alg\":\"none\"," KID "," REST "}", "", ACME_PROBLEM_BAD_SIGNATURE_ALGORITHM},
-        {"{\"alg\":\"HS256\"," KID "," REST "}", "",
-         ACME_PROBLEM_BAD_SIGNATURE_ALGORITHM},
-        {"{\"alg\":\"ES512\"," KID "," REST "}", "",
-         ACME_PROBLEM_BAD_SIGNATURE_ALGORITHM},
-        {"{\"alg\":\"es256\"," KID "," REST "}", "",
-         ACME_PROBLEM_BAD_SIGNATURE_ALGORITHM},
-        {"{\"alg\":\"RS256\",\"jwk\":" JWK_A3 "," REST "}", "",
-         ACME_PROBLEM_BAD_SIGNATURE_ALGORITHM},
-        {"{\"alg\":\"ES384\",\"jwk\":" JWK_A3 "," REST "}", "",
-         ACME_PROBLEM_BAD_SIGNATURE_ALGORITHM},
-        {"{\"alg\":1," KID "," REST "}", "", ACME_PROBLEM_MALFORMED},
-        {"{" KID "," REST "}", "", ACME_PROBLEM_MALFORMED},
-        {"{\"alg\":\"ES256\",\"jwk\":" JWK_A3 "," KID "," REST "}", "",
-         ACME_PROBLEM_MALFORMED},
-        {"{\"alg\":\"ES256\"," REST "}", "", ACME_PROBLEM_MALFORMED},
-        {"{\"alg\":\"ES256\",\"kid\":\"\"," REST "}", "", ACME_PROBLEM_MALFORMED},
-        {"{\"alg\":\"ES256\",\"kid\":7," REST "}", "", ACME_PROBLEM_MALFORMED},
-        {"{\"alg\":\"ES256\",\"jwk\":{\"kty\":\"oct\",\"k\":\"AA\"}," REST "}", "",
-         ACME_PROBLEM_BAD_PUBLIC_KEY},
-        {"{\"alg\":\"ES256\",\"jwk\":\"x\"," REST "}", "", ACME_PROBLEM_BAD_PUBLIC_KEY},
-        {"{\"alg\":\"ES256\",\"crit\":[\"exp\"]," KID "," REST "}", "",
-         ACME_PROBLEM_MALFORMED},
-        {"{\"alg\":\"ES256\",\"b64\":false," KID "," REST "}", "",
-         ACME_PROBLEM_MALFORMED},
-        {"{\"alg\":\"ES256\",\"alg\":\"none\"," KID "," REST "}", "",
-         ACME_PROBLEM_MALFORMED},
-        {"{\"alg\":\"ES256\"," KID ",\"url\":\"https://r.test/\"}", "",
-         ACME_PROBLEM_BAD_NONCE},
-        {"{\"alg\":\"ES256\"," KID ",\"nonce\":\"a b\",\"url\":\"https://r.test/\"}", "",
-         ACME_PROBLEM_MALFORMED},
-        {"{\"alg\":\"ES256\"," KID ",\"nonce\":\"\",\"url\":\"https://r.test/\"}", "",
-         ACME_PROBLEM_MALFORMED},
-        {"{\"alg\":\"ES256\"," KID ",\"nonce\":\"a\"}", "", ACME_PROBLEM_MALFORMED},
-        {"{\"alg\":\"ES256\"," KID ",\"nonce\":\"a\",\"url\":\"\"}", "",
-         ACME_PROBLEM_MALFORMED},
-        {"[\"alg\"]", "", ACME_PROBLEM_MALFORMED},
-        {"{\"alg\":\"ES256\"," KID "," REST "} x", "", ACME_PROBLEM_MALFORMED},
-        {"{\"alg\":\"ES256\"," KID "," REST "}", ",\"header\":{\"alg\":\"none\"}",
-         ACME_PROBLEM_MALFORMED},
-        {"{\"alg\":\"ES256\"," KID "," REST "}", ",\"header\":null",
-         ACME_PROBLEM_MALFORMED},
-        {"{\"alg\":\"ES256\"," KID "," REST "}", ",\"signatures\":[]",
-         ACME_PROBLEM_MALFORMED},
-        {"{\"alg\":\"ES256\"," KID "," REST "}", ",\"payload\":\"e30\"",
-         ACME_PROBLEM_MALFORMED},
-        {"{\"alg\":\"ES256\"," KID "," REST "}", ",\"resource\":\"x\"",
-         ACME_PROBLEM_MALFORMED},
-    };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct buffer body = by_hand(rows[i].header, rows[i].extra);
+    for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
+        struct buffer body = by_hand(headers[i].header, headers[i].extra);
         struct jws *jws = NULL;
         struct acme_problem problem = {0};
         int error = jws_parse(body.data, body.size, &jws, &problem);
 
-        if ((error == 0) != (rows[i].type == ACME_PROBLEM_NONE) ||
-            problem.type != rows[i].type)
-            fail_msg("%s %s: %d %s", rows[i].header, rows[i].extra, error,
+        if ((error == 0) != (headers[i].type == ACME_PROBLEM_NONE) ||
+            problem.type != headers[i].type)
+            fail_msg("%s %s: %d %s", headers[i].header, headers[i].extra, error,
                      acme_problem_type_text(problem.type));
         if (error == 0) {
             if (jws_key(jws) != NULL)
