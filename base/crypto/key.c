@@ -24,6 +24,7 @@
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
+#include <openssl/params.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <stdatomic.h>
@@ -305,12 +306,67 @@ int key_from_pem(const void *pem, size_t size, struct key **ret_key)
     return 0;
 }
 
+/* EC keys, which is nearly all that come: the prefix says that the form is canonical, so
+ * the point is given to the provider as it is (which checks that it is on the curve).
+ * d2i_PUBKEY would try every decoder there is, at seven times the cost. */
+static int key_from_point(enum key_kind kind, const uint8_t *der, size_t size,
+                          struct key **ret_key)
+{
+    size_t point_at = key_spki_prefix(kind).size - 1;
+    char group[16];
+    text_copy(group, sizeof(group),
+              kind == KEY_P256 ? SN_X9_62_prime256v1 : SN_secp384r1);
+    uint8_t point[1 + 2 * 48];
+    memcpy(point, der + point_at, size - point_at);
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0),
+        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point,
+                                          size - point_at),
+        OSSL_PARAM_construct_end(),
+    };
+    EVP_PKEY *pkey = NULL;
+    struct key *key = calloc(1, sizeof(*key));
+    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
+    int error = 0;
+    if (key == NULL || context == NULL) {
+        error = openssl_error(ERROR_MEMORY);
+    } else if (EVP_PKEY_fromdata_init(context) != 1 ||
+               EVP_PKEY_fromdata(context, &pkey, EVP_PKEY_PUBLIC_KEY, params) != 1) {
+        error = openssl_error(ERROR_SYNTAX);
+    }
+    EVP_PKEY_CTX_free(context);
+    if (error != 0) {
+        free(key);
+        return error;
+    }
+    atomic_init(&key->references, 1);
+    key->pkey = pkey;
+    key->kind = kind;
+    memcpy(key->spki, der, size);
+    key->spki_size = size;
+    *ret_key = key;
+    return 0;
+}
+
+static bool is_point_of(enum key_kind kind, const uint8_t *der, size_t size)
+{
+    struct bytes prefix = key_spki_prefix(kind);
+    return size == prefix.size + 2 * key_coordinate_size(kind) &&
+           memcmp(der, prefix.data, prefix.size) == 0;
+}
+
 int key_from_spki(const void *der, size_t size, struct key **ret_key)
 {
     struct key *key = NULL;
     const uint8_t *at = der;
     if (size == 0 || size > KEY_SPKI_MAX) {
         return ERROR_SYNTAX;
+    }
+    if (is_point_of(KEY_P256, der, size)) {
+        return key_from_point(KEY_P256, der, size, ret_key);
+    }
+    if (is_point_of(KEY_P384, der, size)) {
+        return key_from_point(KEY_P384, der, size, ret_key);
     }
     EVP_PKEY *pkey = d2i_PUBKEY(NULL, &at, (long)size);
     if (pkey == NULL) {
