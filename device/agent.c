@@ -131,6 +131,10 @@ void agent_plan(struct agent *agent)
     /* A new certificate on trial is served already, before the life cycle hears of it. */
     serve(agent, plan.serve_trusted || agent->is_on_trial);
     bool publish = agent_wants_publication(agent, &publish_wait_ms);
+    if (plan.order && agent->session != NULL && agent->task != AGENT_TASK_CERTIFY) {
+        /* A question that hangs must not keep an order waiting. */
+        agent_drop_task(agent);
+    }
     if (agent->session == NULL) {
         if (plan.order) {
             agent_start_certify(agent);

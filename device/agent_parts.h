@@ -70,6 +70,8 @@ int agent_refresh_fallback(struct agent *agent);
 void agent_start_certify(struct agent *agent);
 void agent_start_window(struct agent *agent);
 void agent_start_addresses(struct agent *agent);
+/* Ends the worker at work; what it was to do stays to be done. */
+void agent_drop_task(struct agent *agent);
 /* Whether addresses wait to be published; *RET_WAIT_MS when they may be (0: now). */
 bool agent_wants_publication(const struct agent *agent, int64_t *ret_wait_ms);
 

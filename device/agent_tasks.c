@@ -16,7 +16,7 @@
 
 enum {
     CERTIFY_TIMEOUT_S = 900,
-    SHORT_TIMEOUT_S = 180,
+    SHORT_TIMEOUT_S = 60,
     REPUBLISH_S = 86400, /* the relay forgets addresses after 30 silent days */
     TOKEN_BYTES = 1024,
 };
@@ -445,6 +445,13 @@ void agent_start_window(struct agent *agent)
 void agent_start_addresses(struct agent *agent)
 {
     start(agent, AGENT_TASK_ADDRESSES, describe_addresses);
+}
+
+void agent_drop_task(struct agent *agent)
+{
+    worker_session_free(agent->session);
+    agent->session = NULL;
+    agent->task = AGENT_TASK_NONE;
 }
 
 bool agent_wants_publication(const struct agent *agent, int64_t *ret_wait_ms)

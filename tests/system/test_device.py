@@ -56,6 +56,11 @@ class Device(testbed.Agent):
             return status if status is not None and condition(status) else None
         return testbed.wait_for(there, "the agent's status", seconds, 0.05)
 
+    def wait_trusted(self, seconds=60):
+        """Also past the trial: the device has seen it served."""
+        return self.wait_status(lambda s: s["state"] == "trusted" and s["serving"] == "trusted",
+                                seconds)
+
     def wait_failure(self, code, seconds=20):
         return self.wait_status(lambda s: s.get("failure", {}).get("code") == code, seconds)
 
