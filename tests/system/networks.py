@@ -37,9 +37,11 @@ def call(*command):
 
 class Networks:
     HOSTS = ("pub", "rtr", "dev", "pc")
+    count = 0
 
     def __init__(self):
-        self.prefix = f"lk{os.getpid()}"
+        Networks.count += 1
+        self.prefix = f"lk{os.getpid()}-{Networks.count}"
 
     def name(self, host):
         return f"{self.prefix}-{host}"

@@ -1,0 +1,166 @@
+#include "dns/table.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { KEY = 8, KEYS = 5000 };
+
+struct entry {
+    char key[KEY];
+    unsigned value;
+};
+
+static void make_key(unsigned number, char ret_key[static KEY + 1])
+{
+    snprintf(ret_key, KEY + 1, "k%07u", number % 10000000);
+}
+
+static bool put(struct dns_table *table, unsigned number)
+{
+    char key[KEY + 1];
+    void *entry = NULL;
+    make_key(number, key);
+    if (dns_table_insert(table, key, &entry) != 0) {
+        return false;
+    }
+    ((struct entry *)entry)->value = number;
+    return true;
+}
+
+static const struct entry *get(const struct dns_table *table, unsigned number)
+{
+    char key[KEY + 1];
+    make_key(number, key);
+    return dns_table_find(table, key);
+}
+
+static void drop(struct dns_table *table, unsigned number)
+{
+    char key[KEY + 1];
+    make_key(number, key);
+    dns_table_remove(table, key);
+}
+
+static void test_insert_find_remove(void **state)
+{
+    struct dns_table table;
+    (void)state;
+    assert_int_equal(dns_table_init(&table, sizeof(struct entry), KEY, KEYS), 0);
+    assert_null(get(&table, 1));
+    drop(&table, 1);
+    for (unsigned i = 0; i < KEYS; i++) {
+        assert_true(put(&table, i));
+    }
+    assert_true(put(&table, 7)); /* there already: no new entry */
+    assert_int_equal(table.count, KEYS);
+    assert_false(put(&table, KEYS)); /* the maximum */
+    for (unsigned i = 0; i < KEYS; i++) {
+        assert_int_equal(get(&table, i)->value, i);
+    }
+    for (unsigned i = 0; i < KEYS; i += 2) {
+        drop(&table, i);
+    }
+    drop(&table, 0); /* again */
+    assert_int_equal(table.count, KEYS / 2);
+    for (unsigned i = 0; i < KEYS; i++) {
+        assert_int_equal(get(&table, i) != NULL, i % 2);
+    }
+    dns_table_free(&table);
+}
+
+/* Random inserts and removals beside a plain array of what should be there: removal must
+ * close its hole, over the end of the slots too. */
+static void test_against_a_model(void **state)
+{
+    struct dns_table table;
+    bool there[256] = {false};
+    uint32_t random = 1;
+    size_t count = 0;
+    (void)state;
+    assert_int_equal(dns_table_init(&table, sizeof(struct entry), KEY, 1000), 0);
+    for (int round = 0; round < 200000; round++) {
+        random = random * 1664525 + 1013904223;
+        unsigned number = random >> 8 & 0xff;
+        if (((random >> 20) & 3) != 0) {
+            assert_true(put(&table, number));
+        } else {
+            drop(&table, number);
+        }
+        bool now = ((random >> 20) & 3) != 0;
+        count += (now ? 1u : 0u) - (there[number] ? 1u : 0u);
+        there[number] = now;
+        assert_int_equal(table.count, count);
+        random = random * 1664525 + 1013904223;
+        number = random >> 8 & 0xff;
+        assert_int_equal(get(&table, number) != NULL, there[number]);
+    }
+    for (unsigned i = 0; i < 256; i++) {
+        assert_int_equal(get(&table, i) != NULL, there[i]);
+    }
+    dns_table_free(&table);
+}
+
+/* Removing while walking, as table.h says it. */
+static void test_walk_and_remove(void **state)
+{
+    struct dns_table table;
+    (void)state;
+    for (unsigned keep = 1; keep < 6; keep++) {
+        size_t at = 0;
+        size_t kept = 0;
+        assert_int_equal(dns_table_init(&table, sizeof(struct entry), KEY, KEYS), 0);
+        for (unsigned i = 0; i < 3000; i++) {
+            assert_true(put(&table, i));
+        }
+        for (struct entry *entry = dns_table_next(&table, &at); entry != NULL;
+             entry = dns_table_next(&table, &at)) {
+            if (entry->value % keep != 0) {
+                drop(&table, entry->value);
+                at--;
+            }
+        }
+        at = 0;
+        for (struct entry *entry = dns_table_next(&table, &at); entry != NULL;
+             entry = dns_table_next(&table, &at)) {
+            assert_int_equal(entry->value % keep, 0);
+            kept++;
+        }
+        assert_int_equal(kept, (3000 + keep - 1) / keep);
+        assert_int_equal(table.count, kept);
+        dns_table_free(&table);
+    }
+}
+
+/* SipHash-1-3 by the reference implementation: key 00..0f, message 00..(n-1). */
+static void test_hash_is_siphash(void **state)
+{
+    const uint64_t key[2] = {0x0706050403020100, 0x0f0e0d0c0b0a0908};
+    static const uint64_t want[] = {
+        0xabac0158050fc4dc, 0xc9f49bf37d57ca93, 0x82cb9b024dc7d44d,
+        0x8bf80ab8e7ddf7fb, 0xcf75576088d38328, 0xdef9d52f49533b67,
+        0xc50d2b50c59f22a7, 0xd3927d989bb11140, 0x369095118d299a8e};
+    uint8_t message[16];
+    (void)state;
+    for (uint8_t i = 0; i < sizeof(message); i++) {
+        message[i] = i;
+    }
+    for (size_t size = 0; size < sizeof(want) / sizeof(want[0]); size++) {
+        assert_true(dns_table_hash(key, message, size) == want[size]);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_insert_find_remove),
+        cmocka_unit_test(test_against_a_model),
+        cmocka_unit_test(test_walk_and_remove),
+        cmocka_unit_test(test_hash_is_siphash),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
