@@ -2,6 +2,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -92,7 +93,8 @@ static void test_against_a_model(void **state)
             drop(&table, number);
         }
         bool now = ((random >> 20) & 3) != 0;
-        count += (now ? 1u : 0u) - (there[number] ? 1u : 0u);
+        count += now ? 1 : 0;
+        count -= there[number] ? 1 : 0;
         there[number] = now;
         assert_int_equal(table.count, count);
         random = random * 1664525 + 1013904223;
