@@ -1,8 +1,11 @@
 /* libcurl's multi interface, driven by our loop.
  *
- *   send -> RESOLVING -> RUNNING -> (callback)
- *               |            |
- *               +---> ENDED -+       what could not start, delivered by a timer of 0 ms
+ *   send -> RESOLVING -> WAITING -> RUNNING -> (callback)
+ *               |            |          |
+ *               +-------> ENDED --------+   what could not start, delivered by a timer of 0 ms
+ *
+ * No more run than there may be connections: libcurl 7.88 can forget transfers that it lets
+ * wait for one itself, seen with hundreds at once.
  *
  * Debian's libcurl looks names up in a thread per look-up; ours are made by the resolver
  * before libcurl sees the transfer, and handed over by CURLOPT_RESOLVE.
@@ -49,14 +52,19 @@ struct http_client {
     struct socket_watch *sockets;
     struct host_cache *hosts;
     struct http_transfer *transfers;
+    struct http_transfer *waiting; /* first come, first served */
+    struct http_transfer **waiting_end;
+    unsigned running_count;
+    unsigned max_running;
 };
 
-enum state { STATE_RESOLVING, STATE_RUNNING, STATE_ENDED };
+enum state { STATE_RESOLVING, STATE_WAITING, STATE_RUNNING, STATE_ENDED };
 
 struct http_transfer {
     struct http_client *client;
     struct http_transfer *next;
     struct http_transfer *previous;
+    struct http_transfer *waiting_next;
     enum state state;
     CURL *easy;
     bool is_added; /* to the multi handle */
@@ -84,9 +92,31 @@ static void set_state(struct http_transfer *transfer, enum state state)
 
 /* Transfers. */
 
+static void leave_waiting(struct http_transfer *transfer)
+{
+    struct http_client *client = transfer->client;
+    struct http_transfer **link = &client->waiting;
+    while (*link != NULL && *link != transfer) {
+        link = &(*link)->waiting_next;
+    }
+    if (*link == NULL) {
+        return;
+    }
+    *link = transfer->waiting_next;
+    if (client->waiting_end == &transfer->waiting_next) {
+        client->waiting_end = link;
+    }
+    transfer->waiting_next = NULL;
+}
+
+static void start_waiting(struct http_client *client);
+
 static void transfer_free(struct http_transfer *transfer)
 {
     struct http_client *client = transfer->client;
+    if (transfer->state == STATE_WAITING) {
+        leave_waiting(transfer);
+    }
     if (transfer->previous != NULL) {
         transfer->previous->next = transfer->next;
     } else if (client->transfers == transfer) {
@@ -97,6 +127,8 @@ static void transfer_free(struct http_transfer *transfer)
     }
     if (transfer->is_added) {
         curl_multi_remove_handle(client->multi, transfer->easy);
+        client->running_count--;
+        start_waiting(client);
     }
     curl_easy_cleanup(transfer->easy);
     curl_slist_free_all(transfer->headers);
@@ -177,12 +209,26 @@ static void start(struct http_transfer *transfer, const char *addresses)
             return;
         }
     }
-    if (curl_multi_add_handle(transfer->client->multi, transfer->easy) != CURLM_OK) {
-        end_later(transfer, ERROR_MEMORY, "");
-        return;
+    set_state(transfer, STATE_WAITING);
+    *transfer->client->waiting_end = transfer;
+    transfer->client->waiting_end = &transfer->waiting_next;
+    start_waiting(transfer->client);
+}
+
+/* As many as there may be connections. */
+static void start_waiting(struct http_client *client)
+{
+    while (client->waiting != NULL && client->running_count < client->max_running) {
+        struct http_transfer *transfer = client->waiting;
+        leave_waiting(transfer);
+        if (curl_multi_add_handle(client->multi, transfer->easy) != CURLM_OK) {
+            end_later(transfer, ERROR_MEMORY, "");
+            continue;
+        }
+        transfer->is_added = true;
+        client->running_count++;
+        set_state(transfer, STATE_RUNNING);
     }
-    transfer->is_added = true;
-    set_state(transfer, STATE_RUNNING);
 }
 
 /* Neither start() nor end_later() calls anybody back, so the list of transfers stands
@@ -468,7 +514,6 @@ static int set_policy(struct http_transfer *transfer)
         set_number(easy, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2) &&
         set_number(easy, CURLOPT_HTTP_VERSION,
                    client->http1 ? CURL_HTTP_VERSION_1_1 : CURL_HTTP_VERSION_2TLS) &&
-        set_number(easy, CURLOPT_PIPEWAIT, client->http1 ? 0 : 1) &&
         set_number(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)client->connect_ms) &&
         curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE,
                          (curl_off_t)transfer->max_body_bytes) == CURLE_OK &&
@@ -670,8 +715,6 @@ static int open_multi(struct http_client *client, unsigned max_connections)
         curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client) == CURLM_OK &&
         curl_multi_setopt(client->multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX) ==
             CURLM_OK &&
-        curl_multi_setopt(client->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, max) ==
-            CURLM_OK &&
         curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, max) == CURLM_OK;
     return is_good ? ERROR_NONE : ERROR_MEMORY;
 }
@@ -710,6 +753,8 @@ int http_client_new(struct loop *loop, const struct http_client_options *options
         return ERROR_MEMORY;
     }
     client->loop = loop;
+    client->waiting_end = &client->waiting;
+    client->max_running = options->max_connections;
     int error = copy_options(client, options);
     if (error == ERROR_NONE) {
         error = loop_timer_new(loop, on_timer, client, &client->timer);
@@ -735,6 +780,7 @@ void http_client_free(struct http_client *client)
     if (client == NULL) {
         return;
     }
+    client->max_running = 0; /* none that waits is started any more */
     while (client->transfers != NULL) {
         transfer_free(client->transfers);
     }

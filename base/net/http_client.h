@@ -16,8 +16,7 @@ struct http_client_options {
     struct resolver *resolver; /* borrowed */
     const char *ca_file;       /* PEM bundle; NULL: the system's */
     const char *user_agent;
-    bool http1; /* never HTTP/2: for hundreds of requests at once, where Debian's libcurl
-                   7.88 lets streams of a shared connection stall */
+    bool http1; /* never HTTP/2 */
     unsigned max_connections; /* in all; requests beyond wait */
     unsigned connect_ms;      /* TCP and TLS */
     unsigned total_ms; /* send to callback, with look-up and waiting for a connection */
