@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RETRY_MS = 1000, PAGE = 10000 };
+enum { RETRY_MS = 200, PAGE = 10000 };
 
 struct source {
     struct database *database; /* NULL while it can't be opened */
