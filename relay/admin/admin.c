@@ -301,6 +301,7 @@ int admin_run(const struct relay_config *config, int argc, char **argv)
         char id[LANNAME_ID_SIZE + 1];
         return take_id(argv[1], id) ? admin_list_device(config, id) : EXIT_FAILURE;
     }
-    fprintf(stderr, "latchkey-relay: commands are:\n%s", admin_usage);
+    fprintf(stderr, "latchkey-relay: '%s' is not understood; the commands are:\n%s",
+            argv[0], admin_usage);
     return EXIT_FAILURE;
 }
