@@ -33,9 +33,17 @@ enum {
     LONGEST_RETRY_S = 6 * HOUR_S,
     LONGEST_FIRST_RETRY_S = HOUR_S, /* without any certificate, people wait */
     LONGEST_IMPOSED_S = DAY_S,      /* if a relay asks for more, we ask again sooner */
+    EARLY_S = 2,
     SHORTEN_GAP_MS = 10 * 1000,
     LONGEST_SLEEP_MS = MINUTE_S * 1000, /* the wall clock may be set meanwhile */
 };
+
+/* When the certificate is taken away: a moment early, so that nobody who connects in its last
+ * second sees it expire during the handshake. */
+static int64_t ends_at(const struct life_certificate *certificate)
+{
+    return certificate->not_after_at - EARLY_S;
+}
 
 static void set_state(struct life *life, enum life_state state)
 {
@@ -204,7 +212,7 @@ static void step_waiting(struct life *life, const struct life_event *event,
         order_now(life, now);
         break;
     case LIFE_TICK:
-        if (now->wall_at < life->certificate.not_after_at) {
+        if (now->wall_at < ends_at(&life->certificate)) {
             /* It had not expired: the clock had been wrong, and was set back. */
             set_state(life, LIFE_TRUSTED);
         }
@@ -273,8 +281,7 @@ void life_init(struct life *life, backoff_random_fn *random,
         return;
     }
     take_certificate(life, certificate, now);
-    set_state(life,
-              now->wall_at < certificate->not_after_at ? LIFE_TRUSTED : LIFE_EXPIRED);
+    set_state(life, now->wall_at < ends_at(certificate) ? LIFE_TRUSTED : LIFE_EXPIRED);
 }
 
 void life_hold(struct life *life, int64_t wait_s, const struct life_now *now)
@@ -286,7 +293,7 @@ void life_hold(struct life *life, int64_t wait_s, const struct life_now *now)
 void life_step(struct life *life, const struct life_event *event,
                const struct life_now *now)
 {
-    bool expired = now->wall_at >= life->certificate.not_after_at;
+    bool expired = now->wall_at >= ends_at(&life->certificate);
     switch (life->state) {
     case LIFE_FIRST:
     case LIFE_EXPIRED:
@@ -329,7 +336,7 @@ struct life_plan life_plan(const struct life *life, const struct life_now *now)
 {
     struct life_plan plan = {.wake_ms = LONGEST_SLEEP_MS};
     int64_t retry_ms = clamp(life->retry_mono_ms - now->mono_ms, 0, LONGEST_SLEEP_MS);
-    int64_t expiry_ms = until_ms(life->certificate.not_after_at, now->wall_at);
+    int64_t expiry_ms = until_ms(ends_at(&life->certificate), now->wall_at);
     switch (life->state) {
     case LIFE_FIRST:
     case LIFE_EXPIRED:

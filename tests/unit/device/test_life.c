@@ -239,7 +239,7 @@ static void test_expiry_falls_back_and_recovers(void **state)
 {
     (void)state;
     struct world world = trusted(none, 60);
-    advance(&world, 59);
+    advance(&world, 57);
     assert_true(plan(&world).serve_trusted);
     assert_in_range(plan(&world).wake_ms, 0, 1000);
     advance(&world, 1);
