@@ -33,7 +33,7 @@ void dns_listen_unlock(struct dns_listen *listen);
 uint16_t dns_listen_port(const struct dns_listen *listen, size_t index);
 /* Answers sent so far over UDP and TCP. */
 uint64_t dns_listen_answer_count(const struct dns_listen *listen);
-/* Ends the threads (within a quarter of a second) and closes everything. */
+/* Ends the threads (within a second) and closes everything. */
 void dns_listen_free(struct dns_listen *listen);
 
 #endif

@@ -1,6 +1,7 @@
 /* A blocking recvmmsg, the answers, a sendmmsg: per query the kernel's part is what
- * counts, so nothing else is done here. All buffers are made once. The socket blocks with
- * a timeout, which is how the thread sees that it shall end. */
+ * counts, so nothing else is done here. All buffers are made once. The socket blocks;
+ * shutdown(2) wakes it to see that it shall end. Linux does that for UDP too, but nobody
+ * promises it: so there is a timeout as well. */
 #include "dns/udp.h"
 
 #include <errno.h>
@@ -17,7 +18,7 @@
 enum {
     BATCH = 64,
     QUERY_MAX = 1500,
-    STOP_US = 200000,
+    STOP_S = 1,
     SEND_RETRIES = 3,
     RECEIVE_BUFFER = 4 << 20,
 };
@@ -72,7 +73,7 @@ static int set_options(const struct dns_udp *udp, int family, bool v6_only)
     const int size = RECEIVE_BUFFER;
     const int omit =
         IP_PMTUDISC_OMIT; /* forged "fragmentation needed" must not shrink what we send */
-    const struct timeval timeout = {.tv_usec = STOP_US};
+    const struct timeval timeout = {.tv_sec = STOP_S};
     (void)setsockopt(udp->fd, SOL_SOCKET, SO_RCVBUF, &size,
                      sizeof(size)); /* as far as it is granted */
     if (family == AF_INET6) {
@@ -270,6 +271,7 @@ void dns_udp_free(struct dns_udp *udp)
     }
     if (udp->running) {
         atomic_store(&udp->stopping, true);
+        (void)shutdown(udp->fd, SHUT_RD);
         pthread_join(udp->thread, NULL);
     }
     if (udp->fd >= 0) {

@@ -17,7 +17,7 @@
 
 #define ADDRESS_NAME "192-168-1-51." FIXTURE_ID "." FIXTURE_ZONE
 
-enum { PIPELINED = 500, SHORT_MS = 200, LATE_MS = 8000 };
+enum { PIPELINED = 500, SHORT_MS = 200, EARLY_MS = 20, LATE_MS = 8000 };
 
 static struct served served;
 
@@ -229,7 +229,7 @@ static void test_idle_ends(void **state)
     int fd = dial();
     (void)state;
     expect_end(fd);
-    assert_in_range(clock_mono_ms() - start, SHORT_MS - 1, LATE_MS);
+    assert_in_range(clock_mono_ms() - start, SHORT_MS - EARLY_MS, LATE_MS);
     /* A connection that asks is not idle. */
     start = clock_mono_ms();
     fd = dial();
@@ -237,7 +237,7 @@ static void test_idle_ends(void **state)
         ask(fd, id);
     }
     expect_end(fd);
-    assert_in_range(clock_mono_ms() - start, 4 * SHORT_MS - 50, LATE_MS);
+    assert_in_range(clock_mono_ms() - start, 4 * SHORT_MS - EARLY_MS, LATE_MS);
 }
 
 /* An octet now and then does not keep a connection: the message must be whole in time. */
@@ -256,7 +256,7 @@ static void test_dripping_ends(void **state)
         at++;
     }
     assert_true(at < size - 1);
-    assert_in_range(clock_mono_ms() - start, SHORT_MS - 1, LATE_MS);
+    assert_in_range(clock_mono_ms() - start, SHORT_MS - EARLY_MS, LATE_MS);
     close(fd);
     ask(fd = dial(), 2); /* others are served */
     close(fd);
