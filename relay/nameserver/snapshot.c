@@ -131,6 +131,30 @@ static int take_cas(struct reader *in, struct dns_view *view)
     return result;
 }
 
+/* An RRset holds a record once (RFC 2181 5): the writer has seen to that. */
+static bool has_value(const struct dns_challenge *challenge, struct bytes text)
+{
+    for (size_t i = 0; i < challenge->count; i++) {
+        if (challenge->values[i].size == text.size &&
+            memcmp(challenge->values[i].text, text.data, text.size) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool has_address(const struct dns_device *device, uint8_t family,
+                        struct bytes octets)
+{
+    for (size_t i = 0; i < device->address_count; i++) {
+        if (device->addresses[i].family == family &&
+            memcmp(device->addresses[i].octets, octets.data, octets.size) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int take_challenge(struct reader *in, struct dns_view *view)
 {
     void *entry = NULL;
@@ -148,7 +172,8 @@ static int take_challenge(struct reader *in, struct dns_view *view)
         int64_t expires_at = (int64_t)reader_u64(in);
         uint8_t size = reader_u8(in);
         struct bytes text = reader_bytes(in, size);
-        if (in->failed || size > DNS_VIEW_VALUE_MAX) {
+        if (in->failed || size == 0 || size > DNS_VIEW_VALUE_MAX ||
+            has_value(challenge, text)) {
             return ERROR_SYNTAX;
         }
         challenge->values[i].expires_at = expires_at;
@@ -180,7 +205,8 @@ static int take_device(struct reader *in, struct dns_view *view)
     for (uint8_t i = 0; i < count; i++) {
         uint8_t family = reader_u8(in);
         struct bytes octets = reader_bytes(in, family == 4 ? 4 : 16);
-        if (in->failed || (family != 4 && family != 6)) {
+        if (in->failed || (family != 4 && family != 6) ||
+            has_address(device, family, octets)) {
             return ERROR_SYNTAX;
         }
         device->addresses[i].family = family;

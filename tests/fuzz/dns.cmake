@@ -1,1 +1,2 @@
-latchkey_fuzz_target(fuzz_lanname.c lanname LINK lk_lanname)
+latchkey_fuzz_target(fuzz_dns_query.c dns_query LINK dns_fixture)
+latchkey_fuzz_target(fuzz_dns_snapshot.c dns_snapshot LINK dns_fixture lk_nameserver)
