@@ -238,7 +238,17 @@ static void add(struct request *request, const char *token)
     journal_hold(service->journal, request, created);
 }
 
-/* An account that is there already: 200 (RFC 8555 7.3.1). True when it was answered. */
+static void found_existing(struct request *request, int error)
+{
+    if (error != 0) {
+        response_internal(request, error, "writing an account");
+        return;
+    }
+    respond(request, 200, request->contact, "valid");
+}
+
+/* An account that is there already: 200 (RFC 8555 7.3.1). True when it was answered. Its
+ * row may be of this very moment, so the answer waits for the commit too. */
 static bool respond_existing(struct request *request)
 {
     struct service *service = request->service;
@@ -249,14 +259,32 @@ static bool respond_existing(struct request *request)
     if (error == ERROR_NOT_FOUND) {
         return false;
     }
+    request->contact = found.contact;
     if (error != 0) {
         response_internal(request, error, "reading an account");
     } else if (!found.valid) {
         response_error(request, ACME_PROBLEM_UNAUTHORIZED, "this account is deactivated");
     } else {
-        respond(request, 200, found.contact, "valid");
+        journal_after(service->journal, request, found_existing);
     }
-    free(found.contact);
+    return true;
+}
+
+/* Whether the key may have an account at all; else answered. */
+static bool check_block(struct request *request)
+{
+    bool blocked = false;
+    int error = service_is_blocked(request->service, request->id, &blocked);
+
+    if (error != 0) {
+        response_internal(request, error, "reading blocks");
+        return false;
+    }
+    if (blocked) {
+        response_error(request, ACME_PROBLEM_UNAUTHORIZED,
+                       "the operator of this relay has blocked '%s'", request->id);
+        return false;
+    }
     return true;
 }
 
@@ -264,14 +292,8 @@ void account_create(struct request *request)
 {
     struct acme_problem problem;
     struct eab *eab = NULL;
-    bool blocked = false;
 
-    if (service_is_blocked(request->service, request->id, &blocked) != 0 || blocked) {
-        response_error(request, ACME_PROBLEM_UNAUTHORIZED,
-                       "the operator of this relay has blocked '%s'", request->id);
-        return;
-    }
-    if (respond_existing(request)) {
+    if (!check_block(request) || respond_existing(request)) {
         return;
     }
     if (json_get_bool(request->payload, "onlyReturnExisting", false)) {

@@ -118,18 +118,13 @@ static int take(const struct front_store_addresses *row, void *arg)
     return 0;
 }
 
-static void respond(struct request *request)
-{
-    response_json(request, 200, json_incref(request->payload));
-}
-
 static void written(struct request *request, int error)
 {
     if (error != 0) {
         response_internal(request, error, "writing addresses");
         return;
     }
-    respond(request);
+    response_json(request, 200, json_incref(request->payload));
 }
 
 static int write_addresses(struct request *request, const struct addresses_wish *wish)
@@ -162,7 +157,7 @@ static void publish(struct request *request, const struct addresses_wish *wish)
                                           take, &published);
 
     if (error == 0 && published.same) {
-        respond(request);
+        journal_after(service->journal, request, written);
         return;
     }
     if (error == 0 || error == ERROR_NOT_FOUND) {

@@ -241,6 +241,9 @@ int front_run(const struct relay_config *config)
         return 1;
     }
     raise_descriptors();
+    if (config->front_ready_file[0] != '\0') {
+        (void)!file_remove(config->front_ready_file); /* a former life's */
+    }
     error = watch_signals(&front);
     if (error == 0) {
         error = open_parts(&front, config);

@@ -18,4 +18,9 @@ int journal_begin(struct journal *journal, int64_t *ret_rev) MUST_CHECK;
 void journal_hold(struct journal *journal, struct request *request,
                   request_written_fn *written);
 
+/* For a request that wrote nothing but read what may not be durable yet: as journal_hold while a
+ * transaction is open, else WRITTEN is called at once. */
+void journal_after(struct journal *journal, struct request *request,
+                   request_written_fn *written);
+
 #endif

@@ -1,4 +1,5 @@
-/* The public keys of accounts seen lately. An id is the hash of its key, so an entry can never be stale. */
+/* The public keys of accounts seen lately. An id is the hash of its key, so an entry can
+ * never be stale. */
 #ifndef RELAY_FRONT_KEY_CACHE_H
 #define RELAY_FRONT_KEY_CACHE_H
 

@@ -95,7 +95,8 @@ static struct database *open_when_there(struct service *service, const char *nam
     error =
         database_open(service->config->store, name, DATABASE_READER, schema, &database);
     if (error != 0 && error != ERROR_NOT_FOUND) {
-        *tried_mono_ms = now_mono_ms; /* a file that is just not there costs little to try */
+        *tried_mono_ms =
+            now_mono_ms; /* a file that is just not there costs little to try */
         log_warning("store '%s': %s can't be read: %s", service->config->store, name,
                     error_text(error));
     }

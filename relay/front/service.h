@@ -44,8 +44,8 @@ int service_open(struct service *service, const struct relay_config *config,
                  struct loop *loop) MUST_CHECK;
 void service_free(struct service *service);
 
-/* The issuer's and the operator's file, opened as soon as they are there: NULL while not. One that can't
- * be read is tried four times a second. */
+/* The issuer's and the operator's file, opened as soon as they are there: NULL while not.
+ * One that can't be read is tried four times a second. */
 struct database *service_issuer(struct service *service);
 struct database *service_admin(struct service *service);
 

@@ -128,9 +128,10 @@ int front_store_remove_requests(struct database *database, const char *zone,
 {
     int error = database_run(
         database,
-        "DELETE FROM requests WHERE rowid IN (SELECT rowid FROM requests"
-        " WHERE received_at < ? AND zone = ? AND kind = ? ORDER BY received_at LIMIT ?)",
-        "itti", received_before_at, zone, kind, max);
+        "DELETE FROM requests WHERE zone = ? AND kind = ? AND number IN ("
+        "SELECT number FROM requests WHERE received_at < ? AND zone = ? AND kind = ?"
+        " ORDER BY received_at LIMIT ?)",
+        "ttitti", zone, kind, received_before_at, zone, kind, max);
 
     if (error != 0) {
         return error;

@@ -4,7 +4,7 @@
  *
  * Nothing that readers follow is deleted while they may need to see it go: challenges are
  * tombstoned and deleted only long after they expired. Ledger, budgets and issuances are
- * read by the issuer alone; their rows may go. */
+ * read by the issuer alone; their rows may go (issuer_store_prune.c). */
 #include "relay/store/issuer_store.h"
 
 #include "base/core/text.h"
@@ -58,6 +58,12 @@ static int one(int error, const struct sink *sink)
         return error;
     }
     return sink->called ? 0 : ERROR_NOT_FOUND;
+}
+
+static int take_i64(const struct database_row *row, void *arg)
+{
+    *(int64_t *)arg = database_i64(row, 0);
+    return 0;
 }
 
 /* ---- orders ---- */
@@ -149,6 +155,15 @@ int issuer_store_orders_of(struct database *database, const char *zone, const ch
                           "SELECT " ORDER_COLUMNS " FROM orders WHERE zone = ? AND id = ?"
                           " ORDER BY created_at DESC, rev DESC LIMIT ?",
                           read_order, &sink, "tti", zone, id, limit);
+}
+
+int issuer_store_count_open_orders(struct database *database, const char *zone,
+                                   const char *id, int64_t *ret_count)
+{
+    return database_query(database,
+                          "SELECT count(*) FROM orders WHERE zone = ? AND id = ?"
+                          " AND state IN ('ready', 'processing')",
+                          take_i64, ret_count, "tt", zone, id);
 }
 
 int issuer_store_expire_orders(struct database *database, const char *zone, int64_t rev,
@@ -627,31 +642,28 @@ int issuer_store_entries(struct database *database, const char *zone, const char
                           read_entry, &sink, "tttt", zone, kind, prefix, prefix);
 }
 
-int issuer_store_forget_entries(struct database *database, const char *zone,
-                                const char *kind, int64_t before_at)
+int issuer_store_count_entries(struct database *database, const char *zone,
+                               const char *kind, const char *prefix, int64_t *ret_count)
 {
-    return database_run(database,
-                        "DELETE FROM ledger WHERE zone = ? AND kind = ? AND at < ?",
-                        "tti", zone, kind, before_at);
+    return database_query(database,
+                          "SELECT count(*) FROM ledger WHERE zone = ? AND kind = ?"
+                          " AND what >= ? AND what < ? || '\x7f'",
+                          take_i64, ret_count, "tttt", zone, kind, prefix, prefix);
 }
 
-int issuer_store_forget_places(struct database *database, const char *zone,
-                               int64_t before_at)
+int issuer_store_count_before(struct database *database, const char *zone,
+                              const char *kind, int64_t at, const char *what,
+                              int64_t *ret_count)
 {
-    int error =
-        database_run(database,
-                     "DELETE FROM ledger WHERE zone = ? AND kind = 'queue' AND what IN"
-                     " (SELECT what FROM ledger WHERE zone = ? AND kind = 'promise'"
-                     " AND at < ?)",
-                     "tti", zone, zone, before_at);
-
-    return error != 0 ? error
-                      : issuer_store_forget_entries(database, zone, "promise", before_at);
+    return database_query(database,
+                          "SELECT count(*) FROM ledger WHERE zone = ? AND kind = ?"
+                          " AND (at < ? OR (at = ? AND what < ?))",
+                          take_i64, ret_count, "ttiit", zone, kind, at, at, what);
 }
 
 /* ---- revocations ---- */
 
-#define REVOCATION_COLUMNS "number, cert_id, state, problem, rev"
+#define REVOCATION_COLUMNS "number, cert_id, state, problem, answered_at, rev"
 
 static int read_revocation(const struct database_row *row, void *arg)
 {
@@ -661,7 +673,8 @@ static int read_revocation(const struct database_row *row, void *arg)
         .cert_id = database_text(row, 1),
         .done = strcmp(database_text(row, 2), "done") == 0,
         .problem = database_text(row, 3),
-        .rev = database_i64(row, 4),
+        .answered_at = database_i64(row, 4),
+        .rev = database_i64(row, 5),
     };
 
     sink->called = true;
@@ -674,9 +687,10 @@ int issuer_store_put_revocation(struct database *database, const char *zone, int
     return database_run(database,
                         "INSERT OR REPLACE INTO revocations (zone, " REVOCATION_COLUMNS
                         ")"
-                        " VALUES (?, ?, ?, ?, ?, ?)",
-                        "ttttti", zone, revocation->number, revocation->cert_id,
-                        revocation->done ? "done" : "refused", revocation->problem, rev);
+                        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                        "tttttii", zone, revocation->number, revocation->cert_id,
+                        revocation->done ? "done" : "refused", revocation->problem,
+                        revocation->answered_at, rev);
 }
 
 int issuer_store_revocation(struct database *database, const char *zone,

@@ -105,6 +105,7 @@ struct issuer_store_revocation {
     const char *cert_id;
     bool done;
     const char *problem;
+    int64_t answered_at;
     int64_t rev;
 };
 
@@ -146,6 +147,9 @@ int issuer_store_orders_since(struct database *database, const char *zone,
 int issuer_store_orders_of(struct database *database, const char *zone, const char *id,
                            int64_t limit, issuer_store_order_fn *fn,
                            void *arg) MUST_CHECK;
+/* How many orders of ID are READY or PROCESSING. */
+int issuer_store_count_open_orders(struct database *database, const char *zone,
+                                   const char *id, int64_t *ret_count) MUST_CHECK;
 /* Orders READY whose expires_at has passed become INVALID, and what they had reserved is
  * given back; *RET_COUNT of them. */
 int issuer_store_expire_orders(struct database *database, const char *zone, int64_t rev,
@@ -258,12 +262,14 @@ int issuer_store_entries(struct database *database, const char *zone, const char
                          const char *prefix, issuer_store_entry_fn *fn,
                          void *arg) MUST_CHECK;
 
-/* Forgets entries of a kind with at < BEFORE_AT. */
-int issuer_store_forget_entries(struct database *database, const char *zone,
-                                const char *kind, int64_t before_at) MUST_CHECK;
-/* Forgets promises with at < BEFORE_AT, and the places in the queue that they held. */
-int issuer_store_forget_places(struct database *database, const char *zone,
-                               int64_t before_at) MUST_CHECK;
+/* How many entries of a kind have a `what` that starts with PREFIX. */
+int issuer_store_count_entries(struct database *database, const char *zone,
+                               const char *kind, const char *prefix,
+                               int64_t *ret_count) MUST_CHECK;
+/* How many entries of a kind stand before (AT, WHAT) in order of time, then of what. */
+int issuer_store_count_before(struct database *database, const char *zone,
+                              const char *kind, int64_t at, const char *what,
+                              int64_t *ret_count) MUST_CHECK;
 
 /* ---- revocations ---- */
 int issuer_store_put_revocation(struct database *database, const char *zone, int64_t rev,
@@ -291,12 +297,12 @@ struct issuer_store_spending {
 
 int issuer_store_spend(struct database *database, const char *zone, int64_t rev,
                        const struct issuer_store_spending *spending) MUST_CHECK;
-/* What the order NUMBER reserved counts from NOW, but for "orders". */
+/* What the order NUMBER reserved counts from NOW, but for the budget KEPT ("" : all). */
 int issuer_store_settle(struct database *database, const char *zone, int64_t rev,
-                        const char *number, int64_t now_at) MUST_CHECK;
-/* Gives back what the order NUMBER spent of BUDGET ("" : of every one). */
+                        const char *number, const char *kept, int64_t now_at) MUST_CHECK;
+/* Gives back what the order NUMBER spent, but for the budget KEPT ("" : all of it). */
 int issuer_store_refund(struct database *database, const char *zone, const char *number,
-                        const char *budget) MUST_CHECK;
+                        const char *kept) MUST_CHECK;
 /* How many units of BUDGET were spent after AFTER_AT; and the time of the KTH newest of
  * them (1: the newest; 0 when there are fewer), from which follows when the next becomes
  * free. */
@@ -306,5 +312,28 @@ int issuer_store_spent(struct database *database, const char *zone, const char *
 /* Forgets spendings older than BEFORE_AT. */
 int issuer_store_forget_spendings(struct database *database, const char *zone,
                                   int64_t before_at) MUST_CHECK;
+
+/* ---- what is forgotten (issuer_store_prune.c) ---- */
+/* Orders in STATE with expires_at < EXPIRED_BEFORE_AT. */
+int issuer_store_forget_orders(struct database *database, const char *zone,
+                               enum issuer_store_state state,
+                               int64_t expired_before_at) MUST_CHECK;
+/* Issuances that are done. */
+int issuer_store_forget_issuances(struct database *database, const char *zone) MUST_CHECK;
+/* Certificates with not_after_at < ENDED_BEFORE_AT. */
+int issuer_store_forget_certificates(struct database *database, const char *zone,
+                                     int64_t ended_before_at) MUST_CHECK;
+/* Takes certificates that have ended out of the order in which the CA is asked. */
+int issuer_store_end_checks(struct database *database, const char *zone,
+                            int64_t now_at) MUST_CHECK;
+/* Answers to revocations given before BEFORE_AT. */
+int issuer_store_forget_revocations(struct database *database, const char *zone,
+                                    int64_t before_at) MUST_CHECK;
+/* Ledger entries of a kind with at < BEFORE_AT. */
+int issuer_store_forget_entries(struct database *database, const char *zone,
+                                const char *kind, int64_t before_at) MUST_CHECK;
+/* Promises with at < BEFORE_AT, and the places in the queue that they held. */
+int issuer_store_forget_places(struct database *database, const char *zone,
+                               int64_t before_at) MUST_CHECK;
 
 #endif

@@ -13,21 +13,21 @@ int issuer_store_spend(struct database *database, const char *zone, int64_t rev,
 }
 
 int issuer_store_settle(struct database *database, const char *zone, int64_t rev,
-                        const char *number, int64_t now_at)
+                        const char *number, const char *kept, int64_t now_at)
 {
     return database_run(database,
                         "UPDATE budgets SET spent_at = ?, rev = ?"
-                        " WHERE zone = ? AND number = ? AND budget <> 'orders'",
-                        "iitt", now_at, rev, zone, number);
+                        " WHERE zone = ? AND number = ? AND budget <> ?",
+                        "iittt", now_at, rev, zone, number, kept);
 }
 
 int issuer_store_refund(struct database *database, const char *zone, const char *number,
-                        const char *budget)
+                        const char *kept)
 {
     return database_run(database,
                         "DELETE FROM budgets WHERE zone = ? AND number = ?"
-                        " AND (? = '' OR budget = ?)",
-                        "tttt", zone, number, budget, budget);
+                        " AND budget <> ?",
+                        "ttt", zone, number, kept);
 }
 
 static int take_i64(const struct database_row *row, void *arg)
