@@ -1,5 +1,6 @@
-/* Making a key of a JWK costs twice as much as verifying a signature with it, and a device
- * comes with four or five requests in a row. A table of fixed size, one place per hash. */
+/* A device comes with four or five requests in a row; each would read the JWK, check the point
+ * and build the key anew, a third of what verifying the signature costs. A table of fixed
+ * size, one place per hash. */
 #include "relay/front/key_cache.h"
 
 #include <stdlib.h>
