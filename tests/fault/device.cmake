@@ -1,0 +1,1 @@
+latchkey_fault_test(fault_device.c ALLOCATION LINK lk_device)
