@@ -198,12 +198,13 @@ static void step_start(struct acme_call *call, struct acme_now now,
                        struct acme_step *step)
 {
     const struct exchange_session *session = client_session(call->client);
+    const struct acme_error *failed = exchange_session_failure(session, now);
     bool is_enough =
         session->ready || (call->kind == CALL_RENEWAL_INFO && session->has_directory);
     int error;
 
-    if (!is_enough && session->failed != NULL) {
-        call->error = *session->failed;
+    if (!is_enough && failed != NULL) {
+        call->error = *failed;
         call->state = CALL_FAILED;
     } else if (!is_enough) {
         step->want = ACME_WANT_SHARED;

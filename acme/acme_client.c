@@ -326,12 +326,18 @@ static void take_directory(struct acme_client *client,
 {
     struct directory directory = {0};
     char reason[160] = "";
+    int error =
+        directory_parse(response->body.data, response->body.size, client->directory_url,
+                        &directory, reason, sizeof(reason));
 
-    if (directory_parse(response->body.data, response->body.size, client->directory_url,
-                        &directory, reason, sizeof(reason)) != 0) {
+    if (error != 0) {
         client->directory_until_mono_ms = now.mono_ms + DIRECTORY_RETRY_MS;
         if (client->state == CLIENT_READY)
             return;
+        if (error == ERROR_MEMORY) {
+            fail_memory(client, now);
+            return;
+        }
         failure_set(&client->error, ACME_ERROR_PROTOCOL, ACME_SCOPE_CA,
                     now.at + FAILURE_NAME_S, false, "%s: %s", client->directory_url,
                     reason);
@@ -361,16 +367,18 @@ static void take_account(struct acme_client *client, const struct acme_response 
     const char *location = exchange_header(response, "location", 0);
     const char *status;
     json_t *object = NULL;
+    int error;
 
     if (!origin_is_same(location, client->directory_url)) {
         refuse_account(client, now, "no Location of the same origin");
         return;
     }
-    if (json_parse(response->body.data, response->body.size, LIMIT_JSON_BYTES, &object) !=
-        0)
-        object = NULL;
-    status = json_get_text(object, "status");
-    if (!json_is_object(object)) {
+    error =
+        json_parse(response->body.data, response->body.size, LIMIT_JSON_BYTES, &object);
+    status = error == 0 ? json_get_text(object, "status") : NULL;
+    if (error == ERROR_MEMORY) {
+        fail_memory(client, now);
+    } else if (error != 0 || !json_is_object(object)) {
         refuse_account(client, now, "the response is no JSON object");
     } else if (status != NULL && strcmp(status, "valid") != 0) {
         failure_set(&client->error, ACME_ERROR_ACCOUNT, ACME_SCOPE_OPERATOR, 0, false,
@@ -464,9 +472,9 @@ size_t acme_client_ready_count(const struct acme_client *client)
         return SIZE_MAX;
     if (!client->session.ready)
         return 0;
-    /* One more than there are nonces: it finds the pool empty, so that another is
-     * fetched. */
-    return client->session.nonces.count + (client->session.nonce_wanted ? 0 : 1);
+    /* One more than there are nonces: it finds the pool empty and asks for another. Not while
+     * one is being fetched, whose arrival wakes somebody anyway. */
+    return client->session.nonces.count + (client->work == WORK_NONE ? 1 : 0);
 }
 
 const char *acme_client_account_url(const struct acme_client *client)

@@ -126,6 +126,7 @@ void acme_order_free(struct acme_order *order)
 static bool is_due(struct acme_order *order, struct acme_now now, struct acme_step *step)
 {
     const struct exchange_session *session = client_session(order->client);
+    const struct acme_error *failed = exchange_session_failure(session, now);
 
     if (order->is_started)
         return true;
@@ -143,8 +144,8 @@ static bool is_due(struct acme_order *order, struct acme_now now, struct acme_st
         step->wait_ms = order->wait_until_mono_ms - now.mono_ms;
         return false;
     }
-    if (session->failed != NULL) {
-        order->error = *session->failed;
+    if (failed != NULL) {
+        order->error = *failed;
         order_machine_fail(order);
         return false;
     }

@@ -31,6 +31,7 @@ int acme_order_new(struct acme_client *client, const struct acme_order_options *
 int acme_order_load(struct acme_client *client, const struct acme_order_options *options,
                     const void *json, size_t size, struct acme_now now,
                     struct acme_order **ret_order) MUST_CHECK;
+/* A request of it that is under way must be cancelled, or its response dropped. */
 void acme_order_free(struct acme_order *order);
 
 /* Any want but IDLE. SAVE comes after newOrder (before anything else) and before

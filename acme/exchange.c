@@ -93,19 +93,29 @@ static int sign(struct exchange *exchange, struct exchange_session *session,
                     exchange->payload.size, &exchange->body);
 }
 
+const struct acme_error *exchange_session_failure(const struct exchange_session *session,
+                                                  struct acme_now now)
+{
+    const struct acme_error *failed = session->failed;
+
+    return failed != NULL && failed->retry_at != 0 && now.at >= failed->retry_at ? NULL
+                                                                                 : failed;
+}
+
 void exchange_next(struct exchange *exchange, struct exchange_session *session,
                    struct acme_now now, struct acme_step *ret_step,
                    struct acme_error *ret_error)
 {
     struct nonce nonce;
     struct acme_step step = {.want = ACME_WANT_RESPONSE};
+    const struct acme_error *failed = exchange_session_failure(session, now);
 
     if (exchange->in_flight) {
         *ret_step = step;
         return;
     }
-    if (exchange->kind == EXCHANGE_POST_KID && session->failed != NULL) {
-        *ret_error = *session->failed;
+    if (exchange->kind == EXCHANGE_POST_KID && failed != NULL) {
+        *ret_error = *failed;
         step.want = ACME_WANT_FAILED;
     } else if (exchange->kind == EXCHANGE_POST_KID && !session->ready) {
         step.want = ACME_WANT_SHARED;

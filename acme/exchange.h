@@ -48,6 +48,11 @@ struct exchange {
     struct acme_request request;
 };
 
+/* Why the session will not get ready, or NULL: it is ready, may get so, or its failure is
+ * over by now (then the client starts again as soon as it is driven). */
+const struct acme_error *exchange_session_failure(const struct exchange_session *session,
+                                                  struct acme_now now);
+
 /* Makes EXCHANGE (all-zero, or used before) into a new request; all is copied but WHAT
  * and ACCEPT. A NULL payload is POST-as-GET. */
 int exchange_start(struct exchange *exchange, enum exchange_kind kind, const char *what,

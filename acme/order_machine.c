@@ -241,6 +241,10 @@ static void accept_order(struct acme_order *order, const struct acme_response *r
         response->body.data, response->body.size, order->csr.names, order->csr.name_count,
         client_session_directory_url(order->client), &message, reason, sizeof(reason));
 
+    if (error == ERROR_MEMORY) {
+        order_machine_fail_memory(order, now);
+        return;
+    }
     if (error != 0) {
         fail_protocol(order, now, what, reason);
         return;
@@ -342,11 +346,15 @@ static void accept_authz(struct acme_order *order, const struct acme_response *r
     struct order_authz *authz = &order->authz[order->authz_at];
     struct authz_message message;
     char reason[160] = "";
+    int error = authz_message_parse(
+        response->body.data, response->body.size, order->csr.names, order->csr.name_count,
+        client_session_directory_url(order->client), &message, reason, sizeof(reason));
 
-    if (authz_message_parse(response->body.data, response->body.size, order->csr.names,
-                            order->csr.name_count,
-                            client_session_directory_url(order->client), &message, reason,
-                            sizeof(reason)) != 0) {
+    if (error == ERROR_MEMORY) {
+        order_machine_fail_memory(order, now);
+        return;
+    }
+    if (error != 0) {
         fail_protocol(order, now, "authorization", reason);
         return;
     }
@@ -443,8 +451,13 @@ static void accept_cert(struct acme_order *order, const struct acme_response *re
 {
     struct cert *cert = NULL;
     char reason[200] = "";
+    int error = order_chain_check(order, response, now, &cert, reason, sizeof(reason));
 
-    if (order_chain_check(order, response, now, &cert, reason, sizeof(reason)) != 0) {
+    if (error == ERROR_MEMORY) {
+        order_machine_fail_memory(order, now);
+        return;
+    }
+    if (error != 0) {
         failure_set(&order->error, ACME_ERROR_CHAIN, ACME_SCOPE_CA,
                     now.at + FAILURE_NAME_S, false, "certificate: %s", reason);
         order_machine_fail(order);

@@ -24,12 +24,13 @@ char *__wrap_strdup(const char *text);
 char *__wrap_strndup(const char *text, size_t size);
 
 static bool is_armed;
+static bool is_at_rest;
 static bool is_reached;
 static size_t left;
 
 static bool is_failing(void)
 {
-    if (!is_armed || is_reached) {
+    if (!is_armed || is_at_rest || is_reached) {
         return false;
     }
     if (left > 0) {
@@ -100,6 +101,11 @@ void allocation_fail_at(size_t index)
     left = index;
     is_reached = false;
     is_armed = true;
+}
+
+void allocation_pause(bool is_paused)
+{
+    is_at_rest = is_paused;
 }
 
 bool allocation_stop(void)

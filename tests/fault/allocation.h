@@ -13,6 +13,8 @@
 void allocation_hook(void);
 /* From now on the allocation with this index (0 is the next) fails, once. */
 void allocation_fail_at(size_t index);
+/* While paused nothing fails and nothing is counted: for the test's own allocations. */
+void allocation_pause(bool is_paused);
 /* Ends that; whether the index was reached. */
 bool allocation_stop(void);
 /* Runs OPERATION once without failures (which warms caches up), then with the first, the

@@ -406,8 +406,14 @@ static const struct mock_ca_fault *find_fault(const struct mock_ca *ca, const ch
     return NULL;
 }
 
-void mock_ca_answer(struct mock_ca *ca, const struct acme_request *request,
-                    struct acme_response *ret_response)
+static void own_work(const struct mock_ca *ca, bool is_working)
+{
+    if (ca->on_own_work != NULL)
+        ca->on_own_work(is_working);
+}
+
+static void make_answer(struct mock_ca *ca, const struct acme_request *request,
+                        struct acme_response *ret_response)
 {
     const char *path = request->url + strlen(MOCK_CA);
     const struct mock_ca_fault *fault;
@@ -442,6 +448,14 @@ void mock_ca_answer(struct mock_ca *ca, const struct acme_request *request,
     response.status = ca->status;
     response.body = buffer_bytes(&ca->body);
     *ret_response = response;
+}
+
+void mock_ca_answer(struct mock_ca *ca, const struct acme_request *request,
+                    struct acme_response *ret_response)
+{
+    own_work(ca, true);
+    make_answer(ca, request, ret_response);
+    own_work(ca, false);
 }
 
 static void wait_ms(struct mock_ca *ca, int64_t delay_ms)
@@ -508,12 +522,14 @@ static bool follow(struct mock_ca *ca, struct acme_client *client,
         return false;
     case ACME_WANT_SAVE:
         ca->saves++;
+        own_work(ca, true);
         MUST(acme_order_save(order, &json) == 0);
         if (ca->saved != NULL) {
             buffer_reset(ca->saved);
             MUST(buffer_append(ca->saved, json.data, json.size) == 0);
         }
         buffer_free(&json);
+        own_work(ca, false);
         acme_order_saved(order);
         return false;
     case ACME_WANT_PUBLISH:

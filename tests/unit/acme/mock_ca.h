@@ -63,6 +63,8 @@ struct mock_ca {
         unsigned count;
     } places[MOCK_CA_PLACES];
 
+    void (*on_own_work)(
+        bool is_working);   /* around what is not acme's work; may be NULL */
     struct buffer *saved;   /* takes what an order saves; NULL: nothing does */
     enum acme_want stop_at; /* mock_ca_run_order stops at this want; 0: at none */
 

@@ -226,6 +226,58 @@ static void test_many_orders_share_the_nonces(void **state)
     order_fixture_close(&f);
 }
 
+/* No nonce, nothing under way that could bring one: somebody must be woken all the same. */
+static void test_a_lost_nonce_does_not_stall_the_others(void **state)
+{
+    struct order_fixture f;
+    struct acme_order *other = NULL;
+    struct acme_step step;
+    struct acme_response lost = {.error = ERROR_IO};
+
+    (void)state;
+    order_fixture_open(&f, NULL, NULL);
+    mock_ca_run_client(&f.ca, f.client, &step);
+    assert_int_equal(acme_order_new(f.client, &f.options, f.ca.now, &other), 0);
+    acme_order_next(f.order, f.ca.now, &step);
+    assert_int_equal(step.want, ACME_WANT_REQUEST);
+    acme_order_next(other, f.ca.now, &step);
+    assert_int_equal(step.want, ACME_WANT_SHARED);
+    acme_order_response(f.order, &lost, f.ca.now);
+    assert_int_equal(acme_client_ready_count(f.client), 1);
+    /* While a nonce is being fetched nobody needs to be woken. */
+    acme_client_next(f.client, f.ca.now, &step);
+    assert_int_equal(step.want, ACME_WANT_REQUEST);
+    assert_int_equal(acme_client_ready_count(f.client), 0);
+    acme_order_free(other);
+    order_fixture_close(&f);
+}
+
+/* The driver only follows wants: nobody tells the client to try again. */
+static void test_goes_on_by_itself_when_the_clients_failure_is_over(void **state)
+{
+    static const struct mock_ca_fault faults[] = {
+        {.path = "/directory", .status = 503, .headers = {"Retry-After", "120"}}, {0}};
+    struct order_fixture f;
+    struct acme_step step;
+
+    (void)state;
+    order_fixture_open(&f, faults, NULL);
+    assert_true(mock_ca_run_order(&f.ca, f.client, f.order, 0, &step));
+    assert_int_equal(step.want, ACME_WANT_FAILED);
+    assert_int_equal(step.error->type, ACME_ERROR_SERVER);
+    assert_int_equal(step.error->retry_at, f.ca.now.at + 120);
+    f.ca.faults = NULL;
+    f.ca.now.at += 119;
+    acme_order_retry(f.order);
+    assert_true(mock_ca_run_order(&f.ca, f.client, f.order, 0, &step));
+    assert_int_equal(step.want, ACME_WANT_FAILED);
+    f.ca.now.at += 1;
+    acme_order_retry(f.order);
+    assert_true(mock_ca_run_order(&f.ca, f.client, f.order, 0, &step));
+    assert_int_equal(step.want, ACME_WANT_DONE);
+    order_fixture_close(&f);
+}
+
 static void test_the_ca_forgets_everything(void **state)
 {
     struct order_fixture f;
@@ -306,6 +358,8 @@ int main(void)
         cmocka_unit_test(test_saved_text_is_small_and_strict),
         cmocka_unit_test(test_refuses_bad_options),
         cmocka_unit_test(test_many_orders_share_the_nonces),
+        cmocka_unit_test(test_a_lost_nonce_does_not_stall_the_others),
+        cmocka_unit_test(test_goes_on_by_itself_when_the_clients_failure_is_over),
         cmocka_unit_test(test_the_ca_forgets_everything),
         cmocka_unit_test(test_without_leave_a_forgotten_account_is_an_operators_case),
         cmocka_unit_test(test_records_that_cant_be_shown_fail_resumably),
