@@ -121,6 +121,26 @@ def https_get(host, port, path, ca_file, timeout=5.0, name=None):
         connection.close()
 
 
+def _step(*arguments, **options):
+    done = subprocess.run(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, **options)
+    if done.returncode != 0:
+        raise TestbedError(f"{shlex.join(arguments)}: status {done.returncode}\n{done.stdout[-3000:]}")
+
+
+def install():
+    """Installs the packages that building and a lab need (as root)."""
+    _step(os.path.join(TOP, "deploy", "install-packages"), "build", "demo")
+
+
+def build():
+    """Builds the programs (release) and returns their folder."""
+    folder = os.path.join(TOP, "build", "release")
+    _step("cmake", "--preset", "release", cwd=TOP)
+    _step("cmake", "--build", folder, "--target", "latchkey-relay", "latchkey", "latchkey-worker")
+    return os.path.join(folder, "bin")
+
+
 def write_atomically(path, text, mode=0o644):
     temporary = path + ".new"
     with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w") as file:
