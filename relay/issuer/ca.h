@@ -48,6 +48,7 @@ struct ca_waiter {
     struct ca_waiter *next;
     bool waiting;
 };
+/* Both may be called again and again; ca_forget is needed before WAITER is freed. */
 void ca_wait(struct ca *ca, struct ca_waiter *waiter);
 void ca_forget(struct ca *ca, struct ca_waiter *waiter);
 

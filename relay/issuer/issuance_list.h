@@ -4,6 +4,7 @@
 
 #include "relay/issuer/issuance_parts.h"
 
+/* Makes an issuance for WISH (copied) and puts it on the list. */
 int issuance_list_add(struct issuances *set, const struct issuance_wish *wish,
                       struct issuance **ret_issuance) MUST_CHECK;
 /* Takes it off the list and frees it. */

@@ -38,6 +38,7 @@ struct verify_order {
     char hash[VERIFY_HASH_MAX]; /* of what was signed: it is one order only */
 };
 
+/* A newOrder: who signed it and what it asks for. */
 int verify_order(const struct verify_context *context, const struct verify_row *row,
                  struct verify_order *ret_order, struct acme_problem *problem) MUST_CHECK;
 

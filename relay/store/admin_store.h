@@ -28,6 +28,7 @@ struct admin_store_block {
 typedef int admin_store_token_fn(const struct admin_store_token *token, void *arg);
 typedef int admin_store_block_fn(const struct admin_store_block *block, void *arg);
 
+/* Adds a token, and says so in the audit. */
 int admin_store_put_token(struct database *database, const char *zone,
                           const struct admin_store_token *token,
                           const char *who) MUST_CHECK;
