@@ -23,7 +23,7 @@
 
 enum {
     RELAY_READY_S = 3600,
-    RELAY_WEEK_MAX = 50, /* a captured front must not burn the domain's budget at will */
+    RELAY_WEEK_MAX = 50, /* tries */
     WEEK_S = 7 * 86400,
     SET_SPARE = 2,
 };
@@ -254,6 +254,10 @@ static int begin(struct issuer *issuer, int64_t rev,
                                      request->number, ISSUER_STORE_PROCESSING, "", "");
 
     if (error == 0) {
+        error = budget_place(issuer->database, issuer->config->zone, rev, request->number,
+                             clock_wall_at());
+    }
+    if (error == 0) {
         encoded = malloc(TEXT_BASE64URL_SIZE(csr->der.size) + 1);
         error = encoded == NULL ? ERROR_MEMORY : 0;
     }
@@ -362,27 +366,43 @@ int acceptance_finalize(struct issuer *issuer, int64_t rev,
 
 /* ---- the relay's own certificate ---- */
 
-static int check_relay(struct issuer *issuer, const struct front_store_request *request,
-                       struct verify_csr *ret_csr, struct acme_problem *problem)
+/* A captured front must not burn the domain's budget at will: what was tried is counted,
+ * and what was issued as the CA counts it, by the set of names. */
+static int check_relay_quota(struct issuer *issuer, const char *number,
+                             struct acme_problem *problem)
 {
+    struct budget_order asked = {.ca = issuer->config->ca_directory,
+                                 .number = number,
+                                 .id = issuer->config->host,
+                                 .names = issuer->config->host};
     size_t count = 0;
-    int error = 0;
+    int64_t left = 0;
+    int error = issuer_store_entries_of(issuer->database, issuer->config->zone,
+                                        "relay-order", issuer->config->host,
+                                        clock_wall_at() - WEEK_S, count_entry, &count);
 
-    if (verify_csr(request->jws, issuer->config->host, ret_csr, problem) != 0) {
-        return REFUSE;
+    if (error == 0) {
+        error = budget_left_of_set(issuer->database, issuer->config->zone, &issuer->rules,
+                                   &asked, clock_wall_at(), &left);
     }
-    error = issuer_store_entries_of(issuer->database, issuer->config->zone, "relay-order",
-                                    issuer->config->host, clock_wall_at() - WEEK_S,
-                                    count_entry, &count);
-    if (error != 0) {
-        return error;
-    }
-    if (issuer->config->budgets && count >= RELAY_WEEK_MAX) {
+    if (error == 0 && issuer->rules.on && (count >= RELAY_WEEK_MAX || left == 0)) {
         acme_problem_set(problem, ACME_PROBLEM_RATE_LIMITED,
                          "The relay asked for its own certificate too often this week");
         return REFUSE;
     }
-    return check_key(issuer, ret_csr, problem);
+    return error;
+}
+
+static int check_relay(struct issuer *issuer, const struct front_store_request *request,
+                       struct verify_csr *ret_csr, struct acme_problem *problem)
+{
+    int verdict = ACCEPT;
+
+    if (verify_csr(request->jws, issuer->config->host, ret_csr, problem) != 0) {
+        return REFUSE;
+    }
+    verdict = check_relay_quota(issuer, request->number, problem);
+    return verdict == ACCEPT ? check_key(issuer, ret_csr, problem) : verdict;
 }
 
 static int put_relay_order(struct issuer *issuer, int64_t rev,
@@ -421,11 +441,12 @@ static int begin_relay(struct issuer *issuer, int64_t rev,
                                        .what = request->number,
                                        .id = issuer->config->host,
                                        .at = clock_wall_at()};
-    struct issuer_store_spending spending = {.ca = issuer->config->ca_directory,
-                                             .budget = "certificates",
-                                             .number = request->number,
-                                             .id = issuer->config->host,
-                                             .spent_at = clock_wall_at()};
+    /* It never waits for the domain's budget, but the CA counts it with the devices'. */
+    struct budget_order order = {.ca = issuer->config->ca_directory,
+                                 .number = request->number,
+                                 .id = issuer->config->host,
+                                 .names = issuer->config->host};
+    struct budget_decision decision = {.admitted = true};
     struct issuance_wish wish = {
         .number = request->number,
         .id = issuer->config->host,
@@ -437,9 +458,13 @@ static int begin_relay(struct issuer *issuer, int64_t rev,
     };
     int error = issuer_store_put_entry(issuer->database, zone, rev, &entry);
 
-    /* It never waits for budgets, but the CA counts it with the devices'. */
-    if (error == 0 && issuer->rules.on) {
-        error = issuer_store_spend(issuer->database, zone, rev, &spending);
+    if (error == 0) {
+        error = budget_book(issuer->database, zone, rev, &issuer->rules, &order,
+                            &decision, clock_wall_at());
+    }
+    if (error == 0) {
+        error =
+            budget_place(issuer->database, zone, rev, request->number, clock_wall_at());
     }
     return error == 0 ? issuance_begin(issuer, rev, &wish) : error;
 }

@@ -3,11 +3,12 @@
  *
  *   signature, names          verify.c: final
  *   blocked, deactivated      final
- *   enrolment                 the registration's binding, verified with the token's own
- * key signed once               one newOrder is one order, whatever front replays open
- * orders, failures     the id's own: at most 5 open; 4 failed validations an hour new TLS
- * keys              3 in 7 days outside renewal the CA                    breaker and
- * account budgets                   reserved here, else a place in the queue
+ *   enrolment                 the registration's binding, by the token's own key
+ *   signed once               one newOrder is one order, whatever front replays
+ *   open orders, failures     the id's own: at most 5 open; 4 failures an hour
+ *   new TLS keys              3 in 7 days outside renewal
+ *   the CA                    breaker and account
+ *   budgets                   reserved here, else a place in the queue
  *
  * At newOrder the key is not known, so that an id that used up its keys is refused also
  * when it would come with an old one: better than a finalize that fails. */
@@ -23,10 +24,9 @@
 #include <string.h>
 
 enum {
-    READY_S = 3600,      /* an order not finalized by then gives its budget back */
-    REFUSED_S = 300,     /* how long a refusal is kept for front to read */
-    OPEN_ORDERS_MAX = 5, /* per id */
-    OPEN_ORDERS_LOOK = 32,
+    READY_S = BUDGET_RESERVED_S, /* not finalized by then, it gives its budget back */
+    REFUSED_S = 300,             /* how long a refusal is kept for front to read */
+    OPEN_ORDERS_MAX = 5,         /* per id */
     FAILURES_HOUR = 4, /* the CA allows five failed validations an hour and name */
     HOUR_S = 3600,
     WEEK_S = 7 * 86400,
@@ -121,15 +121,6 @@ static int take_token(const struct admin_store_token *token, void *arg)
     return 0;
 }
 
-static int count_entry(const struct issuer_store_entry *entry, void *arg)
-{
-    struct enrolment *enrolment = arg;
-
-    (void)entry;
-    enrolment->count++;
-    return 0;
-}
-
 /* The token itself: known, not ended, not used up; and the MAC by the key derived from
  * it. */
 static int check_token(struct enrolment *enrolment)
@@ -157,8 +148,10 @@ static int check_token(struct enrolment *enrolment)
         return refuse(admission, ACME_PROBLEM_UNAUTHORIZED, 0,
                       "The enrolment token is unknown");
     }
-    error = issuer_store_entries(issuer->database, zone, "token", prefix, count_entry,
-                                 enrolment);
+    if (enrolment->max_devices != 0) {
+        error = issuer_store_count_entries(issuer->database, zone, "token", prefix,
+                                           &enrolment->count);
+    }
     if (error == 0) {
         error = token_key(issuer->secret, zone, kid, key);
     }
@@ -257,14 +250,6 @@ static int check_once(struct admission *admission)
     return error;
 }
 
-static int count_open(const struct issuer_store_order *order, void *arg)
-{
-    if (order->state == ISSUER_STORE_READY || order->state == ISSUER_STORE_PROCESSING) {
-        ++*(int *)arg;
-    }
-    return 0;
-}
-
 struct times {
     int64_t at[KEYS_LOOK_MAX]; /* oldest first */
     size_t count;
@@ -303,11 +288,10 @@ static int check_entries(struct admission *admission, const char *kind, uint64_t
 static int check_own_quotas(struct admission *admission)
 {
     struct issuer *issuer = admission->issuer;
-    int open_count = 0;
+    int64_t open_count = 0;
     int64_t retry_at = 0;
-    int error = issuer_store_orders_of(issuer->database, issuer->config->zone,
-                                       admission->order.id, OPEN_ORDERS_LOOK, count_open,
-                                       &open_count);
+    int error = issuer_store_count_open_orders(issuer->database, issuer->config->zone,
+                                               admission->order.id, &open_count);
 
     if (error == 0 && open_count >= OPEN_ORDERS_MAX) {
         return refuse(admission, ACME_PROBLEM_RATE_LIMITED,

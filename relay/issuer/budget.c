@@ -34,53 +34,21 @@ static bool set_budget(const struct budget_order *order, char ret_text[static SE
 
 /* ---- the queue ---- */
 
-struct queue {
-    struct database *database;
-    const char *zone;
-    const char *id;
-    int64_t now_at;
-    int64_t asked_at; /* of ID; -1: not in the queue */
-    int64_t ahead;    /* others that come first */
-};
-
-static int count_ahead(const struct issuer_store_entry *entry, void *arg)
+/* How many others come before ID, who may not be in the queue yet. Places that were lost
+ * go first. */
+static int count_ahead(struct database *database, const char *zone, const char *id,
+                       int64_t now_at, int64_t *ret_ahead)
 {
-    struct queue *queue = arg;
-    int64_t promised_at = -1;
-    int error = 0;
-
-    if (strcmp(entry->what, queue->id) == 0) {
-        return 0;
-    }
-    error = issuer_store_entry_at(queue->database, queue->zone, "promise", entry->what,
-                                  &promised_at);
-    if (error != 0) {
-        return error;
-    }
-    if (promised_at + BUDGET_PROMISE_S < queue->now_at) {
-        return 0; /* its place is lost */
-    }
-    if (queue->asked_at < 0 || entry->at < queue->asked_at ||
-        (entry->at == queue->asked_at && strcmp(entry->what, queue->id) < 0)) {
-        queue->ahead++;
-    }
-    return 0;
-}
-
-static int look_at_queue(struct database *database, const char *zone, const char *id,
-                         int64_t now_at, struct queue *ret_queue)
-{
-    struct queue queue = {
-        .database = database, .zone = zone, .id = id, .now_at = now_at, .asked_at = -1};
-    int error = issuer_store_entry_at(database, zone, "queue", id, &queue.asked_at);
+    int64_t asked_at = -1;
+    int error = issuer_store_forget_places(database, zone, now_at - BUDGET_PROMISE_S);
 
     if (error == 0) {
-        error = issuer_store_entries(database, zone, "queue", "", count_ahead, &queue);
+        error = issuer_store_entry_at(database, zone, "queue", id, &asked_at);
     }
-    if (error == 0) {
-        *ret_queue = queue;
-    }
-    return error;
+    return error != 0 ? error
+                      : issuer_store_count_before(database, zone, "queue",
+                                                  asked_at < 0 ? INT64_MAX : asked_at, id,
+                                                  ret_ahead);
 }
 
 /* ---- one limit ---- */
@@ -144,7 +112,7 @@ int budget_decide(struct database *database, const char *zone,
                                  rules->certificates_week, BUDGET_WEEK_S};
     struct limit orders = {"orders", limit_orders, rules->orders_3h, BUDGET_ORDERS_S};
     struct limit exact = {set, limit_set, rules->exact_set_week, BUDGET_WEEK_S};
-    struct queue queue = {0};
+    int64_t ahead = 0;
     int error = 0;
 
     if (!set_budget(order, set)) {
@@ -156,16 +124,16 @@ int budget_decide(struct database *database, const char *zone,
     if (error == 0 && rules->on && !order->exempt && !order->renewal) {
         int64_t before = decision.retry_at;
 
-        error = look_at_queue(database, zone, order->id, now_at, &queue);
+        error = count_ahead(database, zone, order->id, now_at, &ahead);
         if (error == 0) {
-            error = refuse_by(database, zone, order->ca, &certificates, queue.ahead,
-                              now_at, &decision);
-        }
-        if (error == 0) {
-            error = refuse_by(database, zone, order->ca, &orders, queue.ahead, now_at,
+            error = refuse_by(database, zone, order->ca, &certificates, ahead, now_at,
                               &decision);
         }
-        decision.place = decision.retry_at > before ? queue.ahead + 1 : 0;
+        if (error == 0) {
+            error =
+                refuse_by(database, zone, order->ca, &orders, ahead, now_at, &decision);
+        }
+        decision.place = decision.retry_at > before ? ahead + 1 : 0;
     }
     if (error == 0) {
         *ret_decision = decision;
@@ -175,28 +143,42 @@ int budget_decide(struct database *database, const char *zone,
 
 /* ---- writing ---- */
 
-static int spend(struct database *database, const char *zone, int64_t rev,
-                 const struct budget_order *order, const char *budget, int64_t now_at)
+/* A reservation stands in the window where a spending would stand that leaves it after
+ * BUDGET_RESERVED_S: if the order is never finalized, that is when the slot is free
+ * again, and what the next in the queue is told. */
+static int reserve_one(struct database *database, const char *zone, int64_t rev,
+                       const struct budget_order *order, const char *budget,
+                       int64_t window_s, int64_t now_at)
 {
     struct issuer_store_spending spending = {
         .ca = order->ca,
         .budget = budget,
         .number = order->number,
         .id = order->id,
-        .spent_at = now_at,
+        .spent_at = now_at - window_s + BUDGET_RESERVED_S,
     };
 
     return issuer_store_spend(database, zone, rev, &spending);
 }
 
+int budget_place(struct database *database, const char *zone, int64_t rev,
+                 const char *number, int64_t now_at)
+{
+    return issuer_store_settle(database, zone, rev, number, "", now_at);
+}
+
 int budget_settle(struct database *database, const char *zone, int64_t rev,
                   const char *number, int64_t now_at)
 {
-    return issuer_store_settle(database, zone, rev, number, now_at);
+    return issuer_store_settle(database, zone, rev, number, "orders", now_at);
 }
 
-/* Also an exempt one counts in its set: the CA spends that when it issues
- * (facts/acme 1.1). */
+int budget_fail(struct database *database, const char *zone, const char *number)
+{
+    return issuer_store_refund(database, zone, number, "orders");
+}
+
+/* Also an exempt one counts in its set: the CA spends that when it issues. */
 static int reserve(struct database *database, const char *zone, int64_t rev,
                    const struct budget_order *order, int64_t now_at)
 {
@@ -206,12 +188,14 @@ static int reserve(struct database *database, const char *zone, int64_t rev,
     if (!set_budget(order, set)) {
         return ERROR_LIMIT;
     }
-    error = spend(database, zone, rev, order, set, now_at);
+    error = reserve_one(database, zone, rev, order, set, BUDGET_WEEK_S, now_at);
     if (error == 0 && !order->renewal && !order->exempt) {
-        error = spend(database, zone, rev, order, "certificates", now_at);
+        error = reserve_one(database, zone, rev, order, "certificates", BUDGET_WEEK_S,
+                            now_at);
     }
     if (error == 0 && !order->renewal && !order->exempt) {
-        error = spend(database, zone, rev, order, "orders", now_at);
+        error =
+            reserve_one(database, zone, rev, order, "orders", BUDGET_ORDERS_S, now_at);
     }
     return error;
 }

@@ -12,6 +12,7 @@ enum {
     BUDGET_WEEK_S = 7 * 86400,
     BUDGET_ORDERS_S = 3 * 3600,
     BUDGET_PROMISE_S = 86400, /* how long a free slot is kept for who was promised it */
+    BUDGET_RESERVED_S = 3600, /* how long an order holds what it has not begun to use */
 };
 
 struct budget_rules {
@@ -44,10 +45,15 @@ int budget_decide(struct database *database, const char *zone,
 int budget_book(struct database *database, const char *zone, int64_t rev,
                 const struct budget_rules *rules, const struct budget_order *order,
                 const struct budget_decision *decision, int64_t now_at) MUST_CHECK;
-/* The certificate of order NUMBER was issued: its reservation counts from now, as the
- * CA's does. */
+/* The order NUMBER goes to the CA: what it reserved is spent, from now on. */
+int budget_place(struct database *database, const char *zone, int64_t rev,
+                 const char *number, int64_t now_at) MUST_CHECK;
+/* The certificate of order NUMBER was issued: it counts from now, as the CA's does. */
 int budget_settle(struct database *database, const char *zone, int64_t rev,
                   const char *number, int64_t now_at) MUST_CHECK;
+/* Order NUMBER failed at the CA: only the order placed there was spent. */
+int budget_fail(struct database *database, const char *zone,
+                const char *number) MUST_CHECK;
 /* How many more of this set of names may be had this week; INT64_MAX without budgets. */
 int budget_left_of_set(struct database *database, const char *zone,
                        const struct budget_rules *rules, const struct budget_order *order,

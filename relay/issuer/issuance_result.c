@@ -257,7 +257,7 @@ static int put_invalid_one(struct issuance *issuance, int64_t rev, const char *p
         issuer->database, zone, rev, issuance->number, ISSUER_STORE_INVALID, problem, "");
 
     if (error == 0) {
-        error = issuer_store_refund(issuer->database, zone, issuance->number, "");
+        error = budget_fail(issuer->database, zone, issuance->number);
     }
     if (error == 0 && count_failure) {
         error = issuer_store_put_entry(issuer->database, zone, rev, &entry);

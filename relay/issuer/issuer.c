@@ -22,8 +22,14 @@
 enum {
     DNS_PORT = 53,
     SWEEP_MS = 20000,
+    PRUNE_EVERY = 30,    /* sweeps */
     TOMBSTONE_S = 86400, /* readers that were away so long start from their snapshot */
-    ORDER_ENTRY_S = 30 * 86400, /* a nonce is long dead by then */
+    ORDER_KEPT_S = 120 * 86400,      /* longer than a certificate that it may explain */
+    CERTIFICATE_KEPT_S = 30 * 86400, /* after its end */
+    ANSWER_KEPT_S = 7 * 86400,       /* front forgets the question then, too */
+    /* What was signed once stays used: nonces are front's, and a front may be captured.
+     * Far longer than the rows of its orders. */
+    SIGNED_KEPT_S = 400 * 86400,
     FIRST_LOOK_MS = 40,
 };
 
@@ -32,6 +38,7 @@ struct run {
     struct loop_signal *terminate;
     struct loop_signal *interrupt;
     struct loop_timer *sweep;
+    unsigned sweep_count;
 };
 
 /* ---- which name servers to ask ---- */
@@ -120,34 +127,23 @@ static int find_servers(const struct relay_config *config,
 
 /* ---- housekeeping ---- */
 
-static int sweep(struct issuer *issuer, int64_t rev)
+/* What must happen in time. */
+static int sweep(struct issuer *issuer, int64_t rev, int64_t now_at)
 {
     static const char expired[] = "{\"type\":\"urn:ietf:params:acme:error:malformed\","
                                   "\"detail\":\"The order was not finalized in time\","
                                   "\"status\":403}";
     const char *zone = issuer->config->zone;
     struct database *database = issuer->database;
-    int64_t now_at = clock_wall_at();
     int count = 0;
     int error = issuer_store_expire_orders(database, zone, rev, now_at, expired, &count);
 
     if (error == 0) {
+        error = issuer_store_forget_orders(database, zone, ISSUER_STORE_REFUSED, now_at);
+    }
+    if (error == 0) {
         error = issuer_store_sweep_challenges(database, zone, rev, now_at,
                                               now_at - TOMBSTONE_S);
-    }
-    if (error == 0) {
-        error = issuer_store_forget_spendings(database, zone, now_at - BUDGET_WEEK_S);
-    }
-    if (error == 0) {
-        error = issuer_store_forget_places(database, zone, now_at - BUDGET_PROMISE_S);
-    }
-    if (error == 0) {
-        error =
-            issuer_store_forget_entries(database, zone, "order", now_at - ORDER_ENTRY_S);
-    }
-    if (error == 0) {
-        error = issuer_store_forget_entries(database, zone, "failure",
-                                            now_at - BUDGET_WEEK_S);
     }
     if (error == 0 && count > 0) {
         log_info("%d orders expired unused", count);
@@ -155,15 +151,73 @@ static int sweep(struct issuer *issuer, int64_t rev)
     return error;
 }
 
+static int prune_ledger(struct issuer *issuer, int64_t now_at)
+{
+    static const struct {
+        const char *kind;
+        int64_t kept_s;
+    } kinds[] = {
+        {"order", SIGNED_KEPT_S},       {"finalize", SIGNED_KEPT_S},
+        {"key", SIGNED_KEPT_S},         {"renewal-key", SIGNED_KEPT_S},
+        {"relay-order", SIGNED_KEPT_S}, {"failure", BUDGET_WEEK_S},
+    };
+    int error = 0;
+
+    for (size_t i = 0; error == 0 && i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        error = issuer_store_forget_entries(issuer->database, issuer->config->zone,
+                                            kinds[i].kind, now_at - kinds[i].kept_s);
+    }
+    return error;
+}
+
+/* What only takes up room. */
+static int prune(struct issuer *issuer, int64_t now_at)
+{
+    const char *zone = issuer->config->zone;
+    struct database *database = issuer->database;
+    int error = prune_ledger(issuer, now_at);
+
+    if (error == 0) {
+        error = issuer_store_forget_spendings(database, zone, now_at - BUDGET_WEEK_S);
+    }
+    if (error == 0) {
+        error = issuer_store_forget_places(database, zone, now_at - BUDGET_PROMISE_S);
+    }
+    if (error == 0) {
+        error = issuer_store_forget_orders(database, zone, ISSUER_STORE_VALID,
+                                           now_at - ORDER_KEPT_S);
+    }
+    if (error == 0) {
+        error = issuer_store_forget_orders(database, zone, ISSUER_STORE_INVALID,
+                                           now_at - ANSWER_KEPT_S);
+    }
+    if (error == 0) {
+        error = issuer_store_forget_issuances(database, zone);
+    }
+    if (error == 0) {
+        error = issuer_store_forget_revocations(database, zone, now_at - ANSWER_KEPT_S);
+    }
+    if (error == 0) {
+        error = issuer_store_end_checks(database, zone, now_at);
+    }
+    return error == 0 ? issuer_store_forget_certificates(database, zone,
+                                                         now_at - CERTIFICATE_KEPT_S)
+                      : error;
+}
+
 static void on_sweep(void *arg)
 {
     struct run *run = arg;
     struct issuer *issuer = &run->issuer;
+    int64_t now_at = clock_wall_at();
     int64_t rev = 0;
     int error = commit_begin(issuer->commit, &rev);
 
     if (error == 0) {
-        error = sweep(issuer, rev);
+        error = sweep(issuer, rev, now_at);
+    }
+    if (error == 0 && run->sweep_count++ % PRUNE_EVERY == 0) {
+        error = prune(issuer, now_at);
     }
     if (error != 0) {
         (void)commit_fail(issuer->commit, error, "housekeeping");

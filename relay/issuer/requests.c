@@ -32,9 +32,12 @@ struct requests {
     struct loop_timer *timer;
     int64_t cursor; /* the last revision of front.db decided on */
     int64_t last_mono_ms;
-    int64_t opened_mono_ms; /* last try to open what is missing */
+    int64_t opened_mono_ms; /* last try to open front.db */
     bool behind;
-    size_t count; /* of this batch */
+    bool complained;  /* that something can't be read; once, until it is over */
+    size_t count;     /* of this batch */
+    int64_t complete; /* of front.db: all rows up to it are decided */
+    int own_error;    /* of our own store */
     int64_t rev;
 };
 
@@ -73,19 +76,52 @@ static int decide(struct issuer *issuer, int64_t rev,
     return 0;
 }
 
+static void complain(struct requests *requests, const char *name, int error)
+{
+    if (!requests->complained) {
+        log_error("'%s/%s' can't be read (%s): nothing is decided until it can",
+                  requests->issuer->config->store, name, error_text(error));
+    }
+    requests->complained = true;
+}
+
+/* admin.db holds tokens and blocks. While there is none, nobody is blocked; one that is
+ * there and can't be read must not mean the same. */
+static int open_admin(struct requests *requests)
+{
+    struct issuer *issuer = requests->issuer;
+    int error = 0;
+
+    if (issuer->admin == NULL) {
+        error = database_open(issuer->config->store, "admin.db", DATABASE_READER,
+                              schema_admin, &issuer->admin);
+    }
+    if (error != 0 && error != ERROR_NOT_FOUND) {
+        complain(requests, "admin.db", error);
+        return error;
+    }
+    return 0;
+}
+
 static int take_request(const struct front_store_request *request, void *arg)
 {
     struct requests *requests = arg;
     struct issuer *issuer = requests->issuer;
     int64_t rev = 0;
-    int error = commit_begin(issuer->commit, &rev);
+    int error = open_admin(requests);
 
+    requests->complete = request->rev - 1; /* rows come in order of their revision */
+    if (error != 0) {
+        return error;
+    }
+    error = commit_begin(issuer->commit, &rev);
     if (error == 0) {
         error = decide(issuer, rev, request);
     }
     if (error != 0) {
         log_error("request '%s' (%s) can't be decided: %s", request->number,
                   request->kind, error_text(error));
+        requests->own_error = error;
         return error;
     }
     requests->cursor = request->rev;
@@ -104,22 +140,47 @@ static int put_cursor(struct requests *requests)
                                   &entry);
 }
 
+/* front.db is another's file: what can't be read of it ends nothing here. It is opened
+ * again, and read from the last revision that was decided as a whole. */
+static void give_up_batch(struct requests *requests, int error)
+{
+    struct issuer *issuer = requests->issuer;
+
+    complain(requests, "front.db", error);
+    requests->cursor = requests->count > 0 && requests->complete < requests->cursor
+                           ? requests->complete
+                           : requests->cursor;
+    requests->behind = false;
+    database_close(issuer->front);
+    issuer->front = NULL;
+}
+
 static void read_batch(struct requests *requests)
 {
     struct issuer *issuer = requests->issuer;
     int error = 0;
 
     requests->count = 0;
+    requests->own_error = 0;
     error =
         front_store_requests_since(issuer->front, issuer->config->zone, requests->cursor,
                                    BATCH_COUNT, take_request, requests);
     requests->behind = requests->count >= BATCH_COUNT;
-    if (requests->count > 0 && error == 0) {
-        requests->last_mono_ms = clock_mono_ms();
-        error = put_cursor(requests);
+    if (requests->own_error != 0) {
+        (void)commit_fail(issuer->commit, requests->own_error, "decisions");
+        return;
     }
     if (error != 0) {
-        (void)commit_fail(issuer->commit, error, "decisions");
+        give_up_batch(requests, error);
+    } else if (requests->count > 0) {
+        requests->complained = false;
+    }
+    if (requests->count > 0) {
+        requests->last_mono_ms = clock_mono_ms();
+        error = put_cursor(requests);
+        if (error != 0) {
+            (void)commit_fail(issuer->commit, error, "decisions");
+        }
     }
 }
 
@@ -136,28 +197,25 @@ static void check_cursor(struct requests *requests)
     }
 }
 
-static void open_missing(struct requests *requests)
+static void open_front(struct requests *requests)
 {
     struct issuer *issuer = requests->issuer;
     int64_t now_mono_ms = clock_mono_ms();
+    int error = 0;
 
-    if (issuer->front != NULL && issuer->admin != NULL) {
-        return;
-    }
-    if (requests->opened_mono_ms != 0 &&
-        now_mono_ms - requests->opened_mono_ms < OPEN_AGAIN_MS) {
+    if (issuer->front != NULL ||
+        (requests->opened_mono_ms != 0 &&
+         now_mono_ms - requests->opened_mono_ms < OPEN_AGAIN_MS)) {
         return;
     }
     requests->opened_mono_ms = now_mono_ms;
-    if (issuer->front == NULL &&
-        database_open(issuer->config->store, "front.db", DATABASE_READER, schema_front,
-                      &issuer->front) == 0) {
+    error = database_open(issuer->config->store, "front.db", DATABASE_READER,
+                          schema_front, &issuer->front);
+    if (error == 0) {
         requests->behind = true;
         check_cursor(requests);
-    }
-    if (issuer->admin == NULL) {
-        (void)!database_open(issuer->config->store, "admin.db", DATABASE_READER,
-                             schema_admin, &issuer->admin);
+    } else if (error != ERROR_NOT_FOUND) {
+        complain(requests, "front.db", error);
     }
 }
 
@@ -170,7 +228,7 @@ static void on_timer(void *arg)
     if (commit_error(issuer->commit) != 0) {
         return;
     }
-    open_missing(requests);
+    open_front(requests);
     if (issuer->front != NULL && (requests->behind || database_changed(issuer->front))) {
         check_cursor(requests);
         read_batch(requests);

@@ -78,8 +78,10 @@ static int put_answer(struct issuer *issuer, int64_t rev, const char *number,
                       const char *cert_id, const struct acme_problem *problem)
 {
     struct buffer text = buffer_init(LIMIT_JWS_BYTES);
-    struct issuer_store_revocation answer = {
-        .number = number, .cert_id = cert_id, .done = problem == NULL};
+    struct issuer_store_revocation answer = {.number = number,
+                                             .cert_id = cert_id,
+                                             .done = problem == NULL,
+                                             .answered_at = clock_wall_at()};
     int error = problem == NULL ? 0 : issuance_problem_text(problem, &text);
 
     answer.problem = buffer_text(&text);

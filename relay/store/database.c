@@ -253,6 +253,9 @@ static int open_reader(struct database *database)
     if (error == 0) {
         error = ask_i64(database, "PRAGMA user_version", &version);
     }
+    if (error == ERROR_NOT_FOUND && access(database->path, F_OK) == 0) {
+        return ERROR_DENIED; /* it is there, but not for us */
+    }
     if (error != 0) {
         return error;
     }
