@@ -450,6 +450,63 @@ static void test_replaced_file(void **state)
     database_close(reader);
 }
 
+/* What another user of the store's group reads: 0, or a step that failed. */
+static int read_as_other_user(struct place *place)
+{
+    struct database *reader = NULL;
+    int64_t value = -1;
+
+    if (setgid(getgid()) != 0 || setuid(65534) != 0) {
+        return 1;
+    }
+    if (database_open(place->folder, "x.db", DATABASE_READER, schema, &reader) != 0) {
+        return 2;
+    }
+    if (!database_changed(reader) || database_changed(reader)) {
+        return 3;
+    }
+    if (database_query(reader, "SELECT count(*) FROM things", take_i64, &value, "") !=
+            0 ||
+        value != 1) {
+        return 4;
+    }
+    return add(reader, "b", 1) == ERROR_DENIED ? 0 : 5;
+}
+
+/* dns and the others run as users of their own, with read permission through the group: they
+ * read while the writer runs, and after it has ended. */
+static void test_reader_of_another_user(void **state)
+{
+    struct place *place = *state;
+    struct database *writer = NULL;
+    int64_t rev = 0;
+
+    if (geteuid() != 0) {
+        print_message("needs root to become another user\n");
+        skip();
+    }
+    assert_int_equal(chmod(place->folder, 0750), 0);
+    writer = writer_of(place);
+    assert_int_equal(database_begin(writer, &rev), 0);
+    assert_int_equal(add(writer, "a", 1), 0);
+    assert_int_equal(database_commit(writer), 0);
+    for (int round = 0; round < 2; round++) {
+        int status = 0;
+        pid_t child = fork();
+
+        assert_true(child >= 0);
+        if (child == 0) {
+            _exit(read_as_other_user(place));
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), 0);
+        if (round == 0) {
+            database_close(writer);
+        }
+    }
+}
+
 static void test_broken_file(void **state)
 {
     struct place *place = *state;
@@ -508,6 +565,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_failing_commit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_killed_writer, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_replaced_file, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_reader_of_another_user, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_broken_file, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_schemas, set_up, tear_down),
     };
