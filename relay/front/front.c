@@ -193,6 +193,7 @@ static int watch_signals(struct front *front)
         return error;
     }
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a write beyond a limit fails, and is answered */
     loop_timer_set(front->sweep, FIRST_SWEEP_MS);
     return 0;
 }

@@ -334,3 +334,28 @@ def test_ends_and_starts(make_lab):
     client.close()
     client.nonces.clear()
     client.certificate()
+
+
+def test_store_that_cannot_be_written(make_lab):
+    conftest.need("prlimit")
+    lab = make_lab()
+    known, newcomer = conftest.new_client(lab), conftest.new_client(lab)
+    known.account()
+    pid = str(lab.processes["front"].pid)
+
+    def limit(size):
+        conftest.run(["prlimit", "--pid", pid, f"--fsize={size}:unlimited"])
+
+    limit(os.path.getsize(os.path.join(lab.store, "front.db-wal")))
+    names = [{"type": "dns", "value": f"*.{known.name()}"}]
+    for _ in range(3):
+        refused = newcomer.post(newcomer.directory()["newAccount"], {}, use_jwk=True)
+        assert refused.status in (500, 503) and refused.problem() == "serverInternal", refused
+        refused = known.post(known.directory()["newOrder"], {"identifiers": names})
+        assert refused.status in (500, 503) and refused.problem() == "serverInternal", refused
+        assert known.post(known.kid).status == 200, "what needs no write goes on"
+    limit("unlimited")
+    assert newcomer.account().status == 201, "nothing of what failed has stayed"
+    for client in (known, newcomer):
+        client.certificate()
+        client.close()
