@@ -5,6 +5,10 @@ add_compile_options(
   -Wold-style-definition -Wpointer-arith -Wwrite-strings -Wundef -Wvla -Wformat=2
   -Wswitch-enum -Wimplicit-fallthrough -Wcast-qual -Wnull-dereference
   -fno-common -fno-strict-aliasing -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
+if(CMAKE_C_COMPILER_ID STREQUAL "Clang")
+  # It suspects every literal that goes on in the next line of an initializer.
+  add_compile_options(-Wno-string-concatenation)
+endif()
 if(LATCHKEY_WERROR)
   add_compile_options(-Werror)
 endif()

@@ -89,6 +89,13 @@ static void on_event(int fd, unsigned events, void *arg)
     }
 }
 
+/* SSL_set_tlsext_host_name is this, with a cast that drops const. */
+static long set_server_name(SSL *ssl, const char *name)
+{
+    return SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+                    (void *)(uintptr_t)name);
+}
+
 static void on_deadline(void *arg)
 {
     fail(arg, ERROR_TIMEOUT, "the TLS handshake took too long");
@@ -102,7 +109,7 @@ static int open_tls(struct tls_probe *probe, const char *name)
     }
     SSL_CTX_set_verify(probe->context, SSL_VERIFY_NONE, NULL);
     probe->ssl = SSL_new(probe->context);
-    if (probe->ssl == NULL || SSL_set_tlsext_host_name(probe->ssl, name) != 1 ||
+    if (probe->ssl == NULL || set_server_name(probe->ssl, name) != 1 ||
         SSL_set_fd(probe->ssl, probe->fd) != 1) {
         return ERROR_CRYPTO;
     }

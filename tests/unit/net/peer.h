@@ -39,7 +39,8 @@ static inline void peer_open(struct peer *peer, uint16_t port, bool with_tls,
         assert_non_null(peer->ssl);
         assert_int_equal(SSL_set_fd(peer->ssl, peer->fd), 1);
         SSL_set_connect_state(peer->ssl);
-        SSL_set_tlsext_host_name(peer->ssl, name);
+        SSL_ctrl(peer->ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+                 (void *)(uintptr_t)name);
     }
     struct timeval short_time = {.tv_usec = 1000};
     setsockopt(peer->fd, SOL_SOCKET, SO_RCVTIMEO, &short_time, sizeof(short_time));

@@ -59,7 +59,8 @@ static void link_open(struct link *link, struct tls_server *tls, struct client *
     SSL_set_accept_state(link->server);
     SSL_set_connect_state(link->client);
     if (name != NULL) {
-        assert_int_equal(SSL_set_tlsext_host_name(link->client, name), 1);
+        assert_int_equal(SSL_ctrl(link->client, SSL_CTRL_SET_TLSEXT_HOSTNAME,
+                                  TLSEXT_NAMETYPE_host_name, (void *)(uintptr_t)name), 1);
     }
     if (client->session != NULL) {
         assert_int_equal(SSL_set_session(link->client, client->session), 1);
