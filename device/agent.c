@@ -192,8 +192,10 @@ static void on_network(void *arg)
             log_error("fallback certificate: can't be made anew; the old one stays");
         }
     }
-    agent->publish_failures = 0;
-    agent->publish_mono_ms = 0;
+    if (!agent->publish_imposed) {
+        agent->publish_failures = 0;
+        agent->publish_mono_ms = 0;
+    }
     life_step(&agent->life, &event, &now);
     agent_plan(agent);
 }
@@ -246,6 +248,10 @@ static void open_state(struct agent *agent)
     int error = agent_state_load(path, &agent->state);
     if (error < 0 && error != ERROR_NOT_FOUND) {
         log_warning("state: '%s': %s; starting without it", path, error_text(error));
+    }
+    agent->is_other_relay = agent_state_turn_to(&agent->state, agent->config->directory);
+    if (agent->is_other_relay) {
+        log_info("relay: another one than before: %s", agent->config->directory);
     }
 }
 
@@ -337,6 +343,10 @@ static void open_life(struct agent *agent)
     if (hold_s > 0) {
         log_info("order: the relay asked to come back in %lld s", (long long)hold_s);
         life_hold(&agent->life, hold_s, &now);
+    }
+    if (agent->is_other_relay) {
+        struct life_event asked = {.kind = LIFE_ASKED};
+        life_step(&agent->life, &asked, &now);
     }
 }
 

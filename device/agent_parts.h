@@ -52,6 +52,8 @@ struct agent {
     bool published_once; /* in this run */
     unsigned publish_failures;
     int64_t publish_mono_ms; /* not before */
+    bool publish_imposed;    /* the relay asked for this wait */
+    bool is_other_relay; /* the configuration names another one than the last run had */
 };
 
 /* agent.c */

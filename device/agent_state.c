@@ -30,6 +30,7 @@ static const struct text_member text_members[] = {
     TEXT_MEMBER(failure_code),
     TEXT_MEMBER(failure_text),
     TEXT_MEMBER(csr),
+    TEXT_MEMBER(directory),
 };
 
 struct number_member {
@@ -204,4 +205,20 @@ void agent_state_free(struct agent_state *state)
 {
     free(state->order);
     state->order = NULL;
+}
+
+bool agent_state_turn_to(struct agent_state *state, const char *directory)
+{
+    if (strcmp(state->directory, directory) == 0) {
+        return false;
+    }
+    bool is_turn = state->directory[0] != '\0';
+    text_copy(state->directory, sizeof(state->directory), directory);
+    state->account_url[0] = '\0';
+    state->hold_until_at = 0;
+    state->published_at = 0;
+    state->published.count = 0;
+    free(state->order);
+    state->order = NULL;
+    return is_turn;
 }

@@ -17,6 +17,7 @@ enum {
 
 struct agent_state {
     char zone[AGENT_STATE_ZONE_CAPACITY];  /* the relay's zone; "" until known */
+    char directory[LIMIT_URL_BYTES];       /* the relay that all of this is about */
     char account_url[LIMIT_URL_BYTES + 1]; /* "" until known */
     char *order;                           /* the worker's saved order, or NULL; owned */
     char csr[AGENT_STATE_CSR_CAPACITY];    /* base64url of the request in work, by
@@ -44,6 +45,8 @@ int agent_state_save(const char *path, const struct agent_state *state) MUST_CHE
 int agent_state_parse(const void *data, size_t size,
                       struct agent_state *ret_state) MUST_CHECK;
 int agent_state_dump(const struct agent_state *state, struct buffer *text) MUST_CHECK;
+/* Forgets what is about another relay than DIRECTORY; whether there was something. */
+bool agent_state_turn_to(struct agent_state *state, const char *directory);
 /* Replaces the order by a copy of TEXT; NULL: none. */
 int agent_state_set_order(struct agent_state *state, const char *text) MUST_CHECK;
 void agent_state_free(struct agent_state *state);

@@ -295,6 +295,7 @@ static void end_addresses(struct agent *agent, const struct worker_result *resul
         agent->published_once = true;
         agent->publish_failures = 0;
         agent->publish_mono_ms = 0;
+        agent->publish_imposed = false;
         log_info("addresses: %s.%s.%s now leads to %s", agent->config->name,
                  agent->identity.id, agent->state.zone, text);
         if (agent_save_state(agent) < 0) {
@@ -312,6 +313,7 @@ static void end_addresses(struct agent *agent, const struct worker_result *resul
         wait_ms = result->retry_after_s * 1000;
     }
     agent->publish_mono_ms = now.mono_ms + wait_ms;
+    agent->publish_imposed = result->permanent || result->retry_after_s > 0;
     log_warning("addresses: %s not published: %s (%s); trying again in %lld s", text,
                 result->text, result->code, (long long)(wait_ms / 1000));
 }

@@ -328,6 +328,29 @@ def test_addresses_are_published_once(make_device, relay):
     assert relay.published[1]["counter"] > first
 
 
+def test_another_relay_is_turned_to(make_device, relay, tmp_path):
+    device = make_device()
+    first = device.wait_trusted()["trusted"]["serial"]
+    device.stop()
+    folder = tmp_path / "other"
+    folder.mkdir()
+    other = FakeRelay(folder)
+    other.zone = "other.example.net"
+    try:
+        text = open(device.config_file).read()
+        with open(device.config_file, "w") as file:
+            file.write(text.replace(relay.directory, other.directory).replace(relay.ca_file,
+                                                                              other.ca_file))
+        device.start()
+        status = device.wait_status(lambda s: s.get("trusted", {}).get("serial") != first and
+                                    s["state"] == "trusted")
+        assert status["zone"] == "other.example.net" and other.accounts
+        device.wait_status(lambda s: s.get("publishedAt"))
+        device.stop()
+    finally:
+        other.close()
+
+
 def test_advice_of_the_relay_is_followed(make_device, relay):
     relay.window = (86400 * 3, 86400 * 4)
     device = make_device()

@@ -15,6 +15,7 @@ static struct agent_state full(void)
 {
     struct agent_state state = {
         .zone = "lan.example.com",
+        .directory = "https://relay/acme/directory",
         .account_url = "https://relay/acme/acct/x",
         .csr = "Q1NS",
         .counter = 1800000001,
@@ -38,6 +39,7 @@ static void assert_equal(const struct agent_state *a, const struct agent_state *
 {
     assert_string_equal(a->zone, b->zone);
     assert_string_equal(a->account_url, b->account_url);
+    assert_string_equal(a->directory, b->directory);
     assert_string_equal(a->order, b->order);
     assert_string_equal(a->csr, b->csr);
     assert_int_equal(a->counter, b->counter);
@@ -115,6 +117,27 @@ static void test_damaged_files(void **state)
     assert_int_equal(parse(text), ERROR_RANGE);
 }
 
+static void test_another_relay(void **state)
+{
+    (void)state;
+    struct agent_state agent = full();
+    assert_false(agent_state_turn_to(&agent, "https://relay/acme/directory"));
+    assert_non_null(agent.order);
+    assert_true(agent_state_turn_to(&agent, "https://other/acme/directory"));
+    assert_string_equal(agent.account_url, "");
+    assert_null(agent.order);
+    assert_int_equal(agent.hold_until_at, 0);
+    assert_int_equal(agent.published.count, 0);
+    /* The counter and the key in work are the device's own. */
+    assert_int_equal(agent.counter, 1800000001);
+    assert_string_equal(agent.csr, "Q1NS");
+    assert_false(agent_state_turn_to(&agent, "https://other/acme/directory"));
+    agent_state_free(&agent);
+    struct agent_state fresh = {.counter = 0};
+    assert_false(agent_state_turn_to(&fresh, "https://relay/acme/directory"));
+    agent_state_free(&fresh);
+}
+
 static void test_no_file(void **state)
 {
     (void)state;
@@ -129,6 +152,7 @@ int main(void)
         cmocka_unit_test(test_round_trip_by_file),
         cmocka_unit_test(test_an_empty_one),
         cmocka_unit_test(test_damaged_files),
+        cmocka_unit_test(test_another_relay),
         cmocka_unit_test(test_no_file),
     };
     return cmocka_run_group_tests(tests, folder_make, folder_remove);
