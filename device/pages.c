@@ -97,12 +97,32 @@ static void grouped(struct buffer *html, const char *text)
     buffer_append_text(html, "</code>");
 }
 
+/* Lines may break behind the dots of a long name only: never within "192-168-1-51". */
+static void breakable(struct buffer *html, const char *url)
+{
+    char label[STATUS_NAME_CAPACITY];
+    while (*url != '\0') {
+        size_t size = strcspn(url, ".");
+        size += url[size] == '.' ? 1 : 0;
+        if (size >= sizeof(label)) {
+            escape(html, url);
+            return;
+        }
+        memcpy(label, url, size);
+        label[size] = '\0';
+        buffer_append_text(html, "<span>");
+        escape(html, label);
+        buffer_append_text(html, "</span><wbr>");
+        url += size;
+    }
+}
+
 static void link_to(struct buffer *html, const char *url)
 {
     buffer_append_text(html, "<a href=\"");
     escape(html, url);
     buffer_append_text(html, "\">");
-    escape(html, url);
+    breakable(html, url);
     buffer_append_text(html, "</a>");
 }
 
