@@ -22,6 +22,7 @@ static const char front_1[] = REVISION_TABLE
     " PRIMARY KEY (zone, id));"
     "CREATE INDEX accounts_rev ON accounts (rev);"
     "CREATE INDEX accounts_token ON accounts (zone, token);"
+    "CREATE INDEX accounts_token ON accounts (zone, token);"
     "CREATE TABLE requests ("
     " zone TEXT NOT NULL, number TEXT NOT NULL, kind TEXT NOT NULL, rev BIGINT NOT NULL,"
     " id TEXT NOT NULL, jws TEXT NOT NULL, jwk TEXT NOT NULL, received_at BIGINT NOT "
@@ -34,7 +35,8 @@ static const char front_1[] = REVISION_TABLE
     " counter BIGINT NOT NULL, addresses TEXT NOT NULL, jws TEXT NOT NULL,"
     " published_at BIGINT NOT NULL, gone INTEGER NOT NULL DEFAULT 0,"
     " PRIMARY KEY (zone, id));"
-    "CREATE INDEX addresses_rev ON addresses (rev);";
+    "CREATE INDEX addresses_rev ON addresses (rev);"
+    "CREATE INDEX addresses_published ON addresses (zone, gone, published_at);";
 
 const char *const schema_front[] = {front_1, NULL};
 
