@@ -7,8 +7,10 @@
 #include "relay/issuer/issuer_state.h"
 #include "relay/store/front_store.h"
 
+/* A request of kind 'finalize'. What is refused makes its order invalid. */
 int acceptance_finalize(struct issuer *issuer, int64_t rev,
                         const struct front_store_request *request) MUST_CHECK;
+/* A request of kind 'relay': its JWS column is the CSR alone. */
 int acceptance_relay(struct issuer *issuer, int64_t rev,
                      const struct front_store_request *request) MUST_CHECK;
 

@@ -38,6 +38,8 @@ struct budget_decision {
     int64_t place; /* refused: 1 is the first in the queue; 0: no queue for this limit */
 };
 
+/* Whether ORDER may be placed now. Forgets places in the queue that were lost, so inside
+ * a transaction. */
 int budget_decide(struct database *database, const char *zone,
                   const struct budget_rules *rules, const struct budget_order *order,
                   int64_t now_at, struct budget_decision *ret_decision) MUST_CHECK;

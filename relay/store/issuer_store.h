@@ -295,6 +295,7 @@ struct issuer_store_spending {
     int64_t spent_at;
 };
 
+/* Adds or overwrites. */
 int issuer_store_spend(struct database *database, const char *zone, int64_t rev,
                        const struct issuer_store_spending *spending) MUST_CHECK;
 /* What the order NUMBER reserved counts from NOW, but for the budget KEPT ("" : all). */

@@ -22,7 +22,6 @@ static const char front_1[] = REVISION_TABLE
     " PRIMARY KEY (zone, id));"
     "CREATE INDEX accounts_rev ON accounts (rev);"
     "CREATE INDEX accounts_token ON accounts (zone, token);"
-    "CREATE INDEX accounts_token ON accounts (zone, token);"
     "CREATE TABLE requests ("
     " zone TEXT NOT NULL, number TEXT NOT NULL, kind TEXT NOT NULL, rev BIGINT NOT NULL,"
     " id TEXT NOT NULL, jws TEXT NOT NULL, jwk TEXT NOT NULL, received_at BIGINT NOT "
