@@ -2,8 +2,6 @@
  * nothing that comes over this connection may be believed. */
 #include "base/net/tls_probe.h"
 
-#include "base/core/text.h"
-
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -105,10 +103,6 @@ static void on_deadline(void *arg)
 
 static int open_tls(struct tls_probe *probe, const char *name)
 {
-    char server_name[256]; /* OpenSSL's macro wants it writable, and copies it */
-    if (!text_copy(server_name, sizeof(server_name), name)) {
-        return ERROR_RANGE;
-    }
     probe->context = SSL_CTX_new(TLS_client_method());
     if (probe->context == NULL) {
         return ERROR_CRYPTO;
