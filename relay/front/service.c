@@ -58,9 +58,8 @@ int service_open(struct service *service, const struct relay_config *config,
     error = database_open(config->store, "front.db", DATABASE_WRITER, schema_front,
                           &service->front);
     if (error != 0) {
-        log_error("store '%s': front.db: %s", config->store,
-                  error == ERROR_BUSY ? "another front writes it; end that one first"
-                                      : error_text(error));
+        log_error("the store can't be opened: %s%s", database_open_error(),
+                  error == ERROR_BUSY ? " (another front runs: end it first)" : "");
         return error;
     }
     error = open_nonces(service);
@@ -97,8 +96,7 @@ static struct database *open_when_there(struct service *service, const char *nam
     if (error != 0 && error != ERROR_NOT_FOUND) {
         *tried_mono_ms =
             now_mono_ms; /* a file that is just not there costs little to try */
-        log_warning("store '%s': %s can't be read: %s", service->config->store, name,
-                    error_text(error));
+        log_warning("the store can't be read: %s", database_open_error());
     }
     return error == 0 ? database : NULL;
 }

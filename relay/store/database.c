@@ -59,6 +59,9 @@ struct database_row {
     sqlite3_stmt *prepared;
 };
 
+/* What the last failed open said: its handle is gone by the time somebody asks. */
+static char open_error[ERROR_TEXT_CAPACITY];
+
 static int error_of(struct database *database, int code)
 {
     snprintf(database->error, sizeof(database->error), "%s: %s", database->path,
@@ -293,11 +296,17 @@ int database_open(const char *folder, const char *name, enum database_mode mode,
                                     : open_reader(database);
 out:
     if (error != 0) {
+        memcpy(open_error, database->error, sizeof(open_error));
         database_close(database);
         return error;
     }
     *ret_database = database;
     return 0;
+}
+
+const char *database_open_error(void)
+{
+    return open_error;
 }
 
 void database_close(struct database *database)

@@ -23,6 +23,8 @@ enum database_mode {
 int database_open(const char *folder, const char *name, enum database_mode mode,
                   const char *const *migrations,
                   struct database **ret_database) MUST_CHECK;
+/* Why the last database_open of this process failed, in words, for the log. */
+const char *database_open_error(void);
 void database_close(struct database *database);
 /* The last error in words, for the log. Borrowed until the next call. */
 const char *database_error(const struct database *database);

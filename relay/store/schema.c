@@ -8,12 +8,14 @@
     "INSERT INTO revision (one, rev) VALUES (1, 0);"
 
 /* front.db, written by front.
- * accounts: one row a device, keyed by its id. `registration` is the newAccount JWS as it
- * came (with its externalAccountBinding), so that the issuer can verify enrolment from
- * signed bytes. requests: what front asks of the issuer. `number` is the order's 128-bit
- * number in hex; one order has at most one request of each kind ('order', 'finalize');
- * 'revoke' and 'relay' requests have numbers of their own. addresses: what a device
- * published for its stable names, with the JWS that says so. */
+ *
+ *   accounts   one row a device, keyed by its id. `registration` is the newAccount JWS as it
+ *              came (with its externalAccountBinding), so that the issuer can verify enrolment
+ *              from signed bytes.
+ *   requests   what front asks of the issuer. `number` is the order's 128-bit number in hex;
+ *              one order has at most one request of each kind ('order', 'finalize'); 'revoke'
+ *              and 'relay' requests have numbers of their own.
+ *   addresses  what a device published for its stable names, with the JWS that says so. */
 static const char front_1[] = REVISION_TABLE
     "CREATE TABLE accounts ("
     " zone TEXT NOT NULL, id TEXT NOT NULL, rev BIGINT NOT NULL,"
@@ -40,15 +42,20 @@ static const char front_1[] = REVISION_TABLE
 const char *const schema_front[] = {front_1, NULL};
 
 /* issuer.db, written by issuer.
- * orders: the issuer's word on each request 'order' and what became of it. state:
- * 'refused' (problem, retry_at), 'ready', 'processing', 'valid' (certificate), 'invalid'
- * (problem). issuances: the ACME client's saved state for an order at the CA;
- * `generation` guards each write (a lease). certificates: every chain issued; `lane` is
- * 'device' or 'relay'. ari_*: the CA's window passed on, 0 when unknown. challenges: the
- * TXT values to show at _acme-challenge.<name>; one row a value. ledger: order numbers
- * already finalized, and SPKI hashes of keys seen, revoked or blocked. revocations: the
- * answer to each 'revoke' request. ca_accounts: account URL per CA directory (accounturi
- * for CAA). budgets: one counter row per spent unit, summed over a window. */
+ *
+ *   orders        the issuer's word on each request 'order' and what became of it. state:
+ *                 'refused' (problem, retry_at), 'ready', 'processing', 'valid' (certificate),
+ *                 'invalid' (problem).
+ *   issuances     the ACME client's saved state for an order at the CA; `generation` guards
+ *                 each write (a lease).
+ *   certificates  every chain issued; `lane` is 'device' or 'relay'. ari_*: the CA's window
+ *                 passed on, 0 when unknown.
+ *   challenges    the TXT values to show at _acme-challenge.<name>; one row a value.
+ *   ledger        order numbers already finalized, and SPKI hashes of keys seen, revoked or
+ *                 blocked.
+ *   revocations   the answer to each 'revoke' request.
+ *   ca_accounts   account URL per CA directory (accounturi for CAA).
+ *   budgets       one row per spent unit, summed over a window. */
 static const char issuer_1[] = REVISION_TABLE
     "CREATE TABLE orders ("
     " zone TEXT NOT NULL, number TEXT NOT NULL, rev BIGINT NOT NULL,"
