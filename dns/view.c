@@ -8,6 +8,17 @@ enum { KEY_SIZE = 64 };
 
 static const char challenge_label[] = "_acme-challenge.";
 
+/* An RRset holds a record once (RFC 2181 5). */
+static bool is_repeated_ca(const struct dns_view *view, size_t index)
+{
+    for (size_t i = 0; i < index; i++) {
+        if (strcmp(view->cas[i].value, view->cas[index].value) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The apex CAA RRset (RFC 8659), from the question's name pointer on. When memory runs
  * out the old one stays whole. */
 static int build_caa(struct dns_view *view)
@@ -18,6 +29,9 @@ static int build_caa(struct dns_view *view)
     for (size_t i = 0; i < view->ca_count || (i == 0 && view->ca_count == 0); i++) {
         const char *value = view->ca_count > 0 ? view->cas[i].value : nobody;
         size_t data_size = 2 + 5 + strlen(value);
+        if (is_repeated_ca(view, i)) {
+            continue;
+        }
         const uint8_t head[] = {0xc0,
                                 DNS_HEADER_SIZE,
                                 DNS_TYPE_CAA >> 8,
@@ -239,7 +253,6 @@ static bool forget_empty(struct dns_view *view, const struct dns_device *device)
     return true;
 }
 
-/* An RRset holds a record once (RFC 2181 5). */
 static void add_address(struct dns_device *device, const struct lanname_address *address)
 {
     size_t size = address->family == 4 ? 4 : 16;

@@ -212,10 +212,17 @@ static void test_caa(void **state)
     assert_int_equal(dns_view_put_caa(view, "https://unknown.test/dir", ""), 0);
     for (int i = 0; i < DNS_VIEW_CAA_MAX; i++) {
         ca[8] = (char)('a' + i);
-        assert_int_equal(dns_view_put_caa(view, ca, "one"), 0);
-        assert_int_equal(dns_view_put_caa(view, ca, "two"), 0);
+        char value[] = "ca; accounturi=0";
+        assert_int_equal(dns_view_put_caa(view, ca, "the same"), 0);
+        assert_int_equal(view->caa_record_count, i + 1);
+        value[15] = (char)('0' + i);
+        assert_int_equal(dns_view_put_caa(view, ca, value), 0);
         assert_int_equal(view->caa_record_count, i + 1);
     }
+    ca[8] = 'a';
+    assert_int_equal(dns_view_put_caa(view, ca, "ca; accounturi=1"), 0); /* as another */
+    assert_int_equal(view->caa_record_count, DNS_VIEW_CAA_MAX - 1);
+    assert_int_equal(dns_view_put_caa(view, ca, "ca; accounturi=0"), 0);
     ca[8] = 'z';
     assert_int_equal(dns_view_put_caa(view, ca, "one"), ERROR_LIMIT);
     assert_int_equal(view->caa_record_count, DNS_VIEW_CAA_MAX);
