@@ -337,6 +337,10 @@ static void update(struct request *request, bool deactivate)
                                            request->id, request->contact,
                                            deactivate ? "deactivated" : "valid");
     }
+    if (error == 0 && deactivate) { /* who leaves has no names any more */
+        error = front_store_withdraw_addresses(service->front, service->zone, rev,
+                                               request->id);
+    }
     if (error != 0) {
         response_internal(request, error, "writing an account");
         return;

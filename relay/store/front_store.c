@@ -160,6 +160,15 @@ int front_store_put_addresses(struct database *database, const char *zone, int64
     return database_changes(database) == 1 ? 0 : ERROR_CONFLICT;
 }
 
+int front_store_withdraw_addresses(struct database *database, const char *zone,
+                                   int64_t rev, const char *id)
+{
+    return database_run(database,
+                        "UPDATE addresses SET rev = ?, addresses = '', gone = 1"
+                        " WHERE zone = ? AND id = ? AND gone = 0",
+                        "itt", rev, zone, id);
+}
+
 int front_store_clear_addresses(struct database *database, const char *zone, int64_t rev,
                                 int64_t published_before_at, int64_t *ret_count)
 {

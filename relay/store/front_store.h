@@ -73,6 +73,9 @@ int front_store_remove_requests(struct database *database, const char *zone,
 /* ERROR_CONFLICT when the stored counter is not lower than ADDRESSES->counter. */
 int front_store_put_addresses(struct database *database, const char *zone, int64_t rev,
                               const struct front_store_addresses *addresses) MUST_CHECK;
+/* Empties what ID published (a tombstone that keeps its counter); fine when nothing. */
+int front_store_withdraw_addresses(struct database *database, const char *zone,
+                                   int64_t rev, const char *id) MUST_CHECK;
 /* Empties publications older than PUBLISHED_BEFORE_AT (tombstones that keep their
  * counter). */
 int front_store_clear_addresses(struct database *database, const char *zone, int64_t rev,

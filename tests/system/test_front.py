@@ -102,6 +102,20 @@ def test_account_life(lab, device):
     assert device.post(new_account, {}, use_jwk=True).problem() == "unauthorized"
 
 
+def test_who_leaves_has_no_names(lab, device):
+    device.certificate([f"*.{device.name()}", device.name()])
+    published = device.post(device.directory()["meta"]["latchkey"]["addressesUrl"],
+                            {"counter": 1, "addresses": ["192.168.7.9"]})
+    assert published.status == 200
+
+    def answer():
+        return testbed.dns_query(lab.address, lab.dns_port, f"home.{device.name()}", 1)[2]
+
+    testbed.wait_for(lambda: answer() == ["192.168.7.9"], "the published address")
+    assert device.post(device.kid, {"status": "deactivated"}).status == 200
+    testbed.wait_for(lambda: answer() == [], "the end of the published address")
+
+
 def test_order_and_what_hangs_on_it(lab, device):
     names = sorted([f"*.{device.name()}", device.name()])
     url, order = device.order(names)

@@ -253,6 +253,15 @@ static void test_addresses(void **state)
         front_store_addresses_since(place->reader, ZONE, 2, 10, check_addresses, text),
         0);
     assert_string_equal(text, "6 192.168.1.2 fd00::1 0");
+    rev = begin(place);
+    assert_int_equal(front_store_withdraw_addresses(place->writer, ZONE, rev, "other"),
+                     0);
+    assert_int_equal(front_store_withdraw_addresses(place->writer, ZONE, rev, ID), 0);
+    commit(place);
+    assert_int_equal(
+        front_store_addresses_since(place->reader, ZONE, 3, 10, check_addresses, text),
+        0);
+    assert_string_equal(text, "6  1");
 }
 
 int main(void)
