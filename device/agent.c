@@ -238,6 +238,13 @@ static int open_identity(struct agent *agent)
         return error;
     }
     log_info("identity: %s%s", agent->identity.id, made ? " (made just now)" : "");
+    char path[AGENT_PATH_CAPACITY];
+    struct stat info;
+    agent_path(agent, "identity.pem", path);
+    if (stat(path, &info) == 0 && (info.st_mode & 077) != 0) {
+        log_warning("identity key: others can read '%s' (mode %o); chmod 600 it", path,
+                    (unsigned)(info.st_mode & 0777));
+    }
     return 0;
 }
 

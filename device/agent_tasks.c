@@ -372,7 +372,10 @@ static int on_save(const char *account_url, const char *order, char *reason,
         }
     }
     int error = agent_save_state(agent);
-    if (error < 0) {
+    if (error == ERROR_LIMIT && agent_state_set_order(&agent->state, NULL) == 0) {
+        /* An order that is no order: it must not keep everything else from being saved. */
+        text_copy(reason, capacity, "the order's state is too large");
+    } else if (error < 0) {
         agent->disk_failed = true;
         text_copy(reason, capacity, "the device can't write its state file");
     }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { REPORT_BYTES = 16 << 10 };
 
@@ -57,6 +58,23 @@ int command_read_config(const char *path, struct device_config *ret_config)
     return error;
 }
 
+bool command_check_files(const char *path, const struct device_config *config)
+{
+    const struct {
+        const char *key;
+        const char *file;
+    } files[] = {{"ca_file", config->ca_file}, {"token_file", config->token_file}};
+    bool is_good = true;
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        if (files[i].file[0] != '\0' && access(files[i].file, R_OK) != 0) {
+            fprintf(stderr, "%s: [device] %s = '%s': %s\n", path, files[i].key,
+                    files[i].file, strerror(errno));
+            is_good = false;
+        }
+    }
+    return is_good;
+}
+
 int command_find_folder(const struct command_options *options, char *ret_folder,
                         size_t capacity)
 {
@@ -87,6 +105,8 @@ int command_run(int argc, char **argv)
     }
     int status = EXIT_FAILURE;
     if (command_read_config(options.config, &config) == 0) {
+        /* What is missing may come later (an enrolment token); HTTPS does not wait for it. */
+        command_check_files(options.config, &config);
         log_open("latchkey", (enum log_level)config.log);
         status = agent_run(&config);
     }

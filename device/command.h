@@ -23,6 +23,8 @@ bool command_parse(const char *command, int argc, char **argv, unsigned takes,
                    struct command_options *ret_options);
 /* Reads the configuration file; its faults are printed. */
 int command_read_config(const char *path, struct device_config *ret_config) MUST_CHECK;
+/* Whether the files that the configuration names can be read; those that can't are printed. */
+bool command_check_files(const char *path, const struct device_config *config);
 /* The state folder: OPTIONS' own, or the configuration's. Prints what is wrong. */
 int command_find_folder(const struct command_options *options, char *ret_folder,
                         size_t capacity) MUST_CHECK;

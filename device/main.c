@@ -43,6 +43,9 @@ static int check(int argc, char **argv)
         return COMMAND_USAGE;
     }
     int error = command_read_config(options.config, &config);
+    if (error == 0 && !command_check_files(options.config, &config)) {
+        error = ERROR_NOT_FOUND;
+    }
     if (error == 0) {
         printf("%s: good; the relay is %s\n", options.config, config.directory);
     }

@@ -630,6 +630,66 @@ send({{"type": "failed", "code": "net", "text": "that was all"}})
     assert "refused to sign" in device.process.log()
 
 
+# Makes a certificate for the agent's own request, as a relay would.
+ISSUE = """
+import datetime
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+send({"type": "sign_csr", "zone": "lan.example.com"})
+text = receive()["csr"]
+csr = x509.load_der_x509_csr(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+key = ec.generate_private_key(ec.SECP256R1())
+issuer = x509.Name([x509.NameAttribute(x509.oid.NameOID.COMMON_NAME, "Captured")])
+now = datetime.datetime.utcnow()
+cert = (x509.CertificateBuilder().subject_name(x509.Name([])).issuer_name(issuer)
+        .public_key(csr.public_key()).serial_number(0x5eed5eed)
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(days=30))
+        .add_extension(csr.extensions[0].value, True)
+        .add_extension(x509.BasicConstraints(False, None), True)
+        .add_extension(x509.ExtendedKeyUsage([x509.oid.ExtendedKeyUsageOID.SERVER_AUTH]), False)
+        .sign(key, hashes.SHA256()))
+send({"type": "certificate", "chain": cert.public_bytes(serialization.Encoding.PEM).decode()})
+answer = receive()
+assert answer["type"] == "installed", answer
+"""
+UNSEEN = 'send({"type": "failed", "code": "self-check", "text": "it was not seen"})'
+
+
+@pytest.mark.parametrize("end, code", [(UNSEEN, "self-check"), ("os._exit(0)", "worker")])
+def test_what_was_not_seen_served_is_taken_back(make_device, tmp_path, end, code):
+    device = captured(make_device, tmp_path, ISSUE + end)
+    status = device.wait_failure(code)
+    assert status["serving"] == "fallback" and "trusted" not in status
+    assert not os.path.exists(device.file("trusted.pem"))
+    assert device.served(device.name()) == status["fallback"]["sha256"]
+
+
+@pytest.mark.parametrize("end, code", [(UNSEEN, "self-check"), ("os._exit(0)", "worker")])
+def test_the_previous_certificate_comes_back(make_device, tmp_path, end, code):
+    device = make_device()
+    good = device.wait_trusted()["trusted"]
+    device.stop()
+    with open(device.config_file) as file:
+        text = file.read()
+    path = tmp_path / "captured-worker"
+    path.write_text(WORKER.format(script=ISSUE + end))
+    path.chmod(0o755)
+    with open(device.config_file, "w") as file:
+        file.write(text.replace(conftest.program("latchkey-worker"), str(path)))
+    device.start()
+    device.wait_status()
+    command("renew", "--config", device.config_file)
+    status = device.wait_failure(code)
+    assert status["serving"] == "trusted" and status["trusted"]["serial"] == good["serial"]
+    assert device.served(device.name()) == good["sha256"]
+    assert "going back to the previous one" in device.process.log()
+    device.stop()
+    device.start()  # and the disk says so too
+    assert device.wait_status()["trusted"]["serial"] == good["serial"]
+
+
 @pytest.mark.parametrize("script, text", [
     ("os._exit(0)", "ended without a result"),
     ("channel.sendall(b'\\xff\\xff\\xff\\xff')\ntime.sleep(30)", "broke the protocol"),
@@ -754,6 +814,10 @@ def test_help_version_and_check(make_device, tmp_path, relay):
         assert "good" in conftest.run([path, "--check", "--config", device.config_file]).stdout
         done = conftest.run([path, "--check", "--config", str(bad)], check=False)
         assert done.returncode == 1
+        missing = tmp_path / "missing.conf"
+        missing.write_text(f"[device]\nrelay = {relay.directory}\nca_file = /nonexistent/ca.pem\n")
+        done_missing = conftest.run([path, "--check", "--config", str(missing)], check=False)
+        assert done_missing.returncode == 1 and "/nonexistent/ca.pem" in done_missing.stdout
         for part in ("bad.conf:2", "bad.conf:3", "bad.conf:4", "https://", "nmae", "'here'"):
             assert part in done.stdout, (part, done.stdout)
     done = conftest.run([worker], check=False)
