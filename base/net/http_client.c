@@ -18,6 +18,7 @@
 
 #include "base/core/limits.h"
 #include "base/core/text.h"
+#include "base/net/http_fields.h"
 #include "base/net/host_cache.h"
 
 #include <curl/curl.h>
@@ -78,9 +79,7 @@ struct http_transfer {
     bool is_delivering;
     size_t max_body_bytes;
     struct buffer body;
-    struct buffer fields; /* name NUL value NUL ... */
-    size_t field_count;
-    struct http_header table[LIMIT_HTTP_FIELDS];
+    struct http_fields fields;
     int error; /* once ENDED, or set by a callback that stopped libcurl */
     char detail[CURL_ERROR_SIZE];
 };
@@ -137,7 +136,7 @@ static void transfer_free(struct http_transfer *transfer)
     curl_free(transfer->port);
     loop_timer_free(transfer->deadline);
     buffer_free(&transfer->body);
-    buffer_free(&transfer->fields);
+    http_fields_free(&transfer->fields);
     free(transfer);
 }
 
@@ -146,17 +145,10 @@ static void deliver(struct http_transfer *transfer, int status)
     char text[CURL_ERROR_SIZE];
     struct http_response response = {.error = transfer->error, .error_text = ""};
     if (transfer->error == ERROR_NONE) {
-        const char *at = buffer_text(&transfer->fields);
-        for (size_t i = 0; i < transfer->field_count; i++) {
-            transfer->table[i].name = at;
-            at += strlen(at) + 1;
-            transfer->table[i].value = at;
-            at += strlen(at) + 1;
-        }
         response.status = status;
         response.body = buffer_bytes(&transfer->body);
-        response.headers = transfer->table;
-        response.header_count = transfer->field_count;
+        response.headers = http_fields_table(&transfer->fields);
+        response.header_count = transfer->fields.count;
     } else {
         const char *detail =
             transfer->detail[0] != '\0' ? transfer->detail : error_text(transfer->error);
@@ -284,56 +276,18 @@ static size_t on_body(char *data, size_t unit, size_t count, void *arg)
     return 0;
 }
 
-static size_t refuse_header(struct http_transfer *transfer, int error)
-{
-    transfer->error = error;
-    text_format(transfer->detail, sizeof(transfer->detail),
-                "the response has too many or too large headers");
-    return 0;
-}
-
-/* One header line. A status line starts anew: what came before was a 1xx response. */
 static size_t on_header(char *data, size_t unit, size_t count, void *arg)
 {
     struct http_transfer *transfer = arg;
     size_t size = unit * count;
-    size_t left = size;
-    while (left > 0 && (data[left - 1] == '\r' || data[left - 1] == '\n' ||
-                        data[left - 1] == ' ' || data[left - 1] == '\t')) {
-        left--;
-    }
-    if (left >= 5 && memcmp(data, "HTTP/", 5) == 0) {
-        buffer_reset(&transfer->fields);
-        transfer->field_count = 0;
+    int error = http_fields_take(&transfer->fields, data, size);
+    if (error == ERROR_NONE) {
         return size;
     }
-    const char *colon = memchr(data, ':', left);
-    if (colon == NULL || colon == data || memchr(data, '\0', left) != NULL) {
-        return size;
-    }
-    if (transfer->field_count == LIMIT_HTTP_FIELDS) {
-        return refuse_header(transfer, ERROR_LIMIT);
-    }
-    size_t name_size = (size_t)(colon - data);
-    const char *value = colon + 1;
-    size_t value_size = left - name_size - 1;
-    while (value_size > 0 && (*value == ' ' || *value == '\t')) {
-        value++;
-        value_size--;
-    }
-    for (size_t i = 0; i < name_size; i++) {
-        char c = data[i];
-        buffer_append_u8(&transfer->fields,
-                         (uint8_t)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c));
-    }
-    buffer_append_u8(&transfer->fields, '\0');
-    buffer_append(&transfer->fields, value, value_size);
-    int error = buffer_append_u8(&transfer->fields, '\0');
-    if (error != ERROR_NONE) {
-        return refuse_header(transfer, error);
-    }
-    transfer->field_count++;
-    return size;
+    transfer->error = error;
+    text_format(transfer->detail, sizeof(transfer->detail),
+                "the response has too many or too large headers");
+    return 0;
 }
 
 static int error_of(CURLcode code)
@@ -643,7 +597,7 @@ static int transfer_new(struct http_client *client, const struct http_request *r
     transfer->client = client;
     transfer->max_body_bytes = request->max_response_bytes;
     transfer->body = buffer_init(request->max_response_bytes);
-    transfer->fields = buffer_init(HEADERS_MAX_BYTES);
+    http_fields_init(&transfer->fields, HEADERS_MAX_BYTES);
     int error = loop_timer_new(client->loop, on_deadline, transfer, &transfer->deadline);
     if (error == ERROR_NONE) {
         error = parse_url(transfer, request->url);
