@@ -18,6 +18,7 @@ enum {
     FLAGS_KEPT_HIGH = 0x79, /* opcode and RD of the query */
     FLAGS_KEPT_LOW = 0x10,  /* CD (RFC 4035 3.1.6) */
     OPT_SIZE = 11,
+    HEAD_SIZE = 12, /* of a record whose owner is a pointer */
     POINTER = 0xc000,
     IPV4_SIZE = 4,
     IPV6_SIZE = 16,
@@ -51,13 +52,31 @@ struct answer {
     uint8_t name[DNS_NAME_MAX]; /* QNAME, lower case */
 };
 
+/* Eight octets at a time: bit 7 of each octet of UPPER is set where WORD has A to Z. */
+static uint64_t lower_word(uint64_t word)
+{
+    const uint64_t ones = 0x0101010101010101;
+    uint64_t low = word & ones * 0x7f;
+    uint64_t from_a = low + ones * (0x80 - 'A');
+    uint64_t above_z = low + ones * (0x7f - 'Z');
+    uint64_t upper = (from_a ^ above_z) & ~word & ones * 0x80;
+    return word | upper >> 2;
+}
+
+/* A length octet is below 64, so it is never taken for a letter. */
 static void lower_name(struct answer *answer)
 {
     const uint8_t *name = answer->query.data + DNS_HEADER_SIZE;
-    for (size_t i = 0; i < answer->parsed.name_size; i++) {
-        uint8_t octet = name[i];
-        /* A length octet is below 64, so it is never taken for a letter. */
-        answer->name[i] = octet >= 'A' && octet <= 'Z' ? octet | 0x20 : octet;
+    size_t at = 0;
+    for (; at + 8 <= answer->parsed.name_size; at += 8) {
+        uint64_t word;
+        memcpy(&word, name + at, sizeof(word));
+        word = lower_word(word);
+        memcpy(answer->name + at, &word, sizeof(word));
+    }
+    for (; at < answer->parsed.name_size; at++) {
+        bool upper = name[at] >= 'A' && name[at] <= 'Z';
+        answer->name[at] = upper ? name[at] | 0x20 : name[at];
     }
 }
 
@@ -75,11 +94,21 @@ static bool has_room(struct answer *answer, size_t size)
 /* The head of a record whose owner is the question's name. */
 static void write_head(struct answer *answer, uint16_t type, uint32_t ttl_s, size_t size)
 {
-    writer_u16(&answer->writer, POINTER | DNS_HEADER_SIZE);
-    writer_u16(&answer->writer, type);
-    writer_u16(&answer->writer, DNS_CLASS_IN);
-    writer_u32(&answer->writer, ttl_s);
-    writer_u16(&answer->writer, (uint16_t)size);
+    const uint8_t head[HEAD_SIZE] = {
+        POINTER >> 8,
+        DNS_HEADER_SIZE,
+        (uint8_t)(type >> 8),
+        (uint8_t)type,
+        0,
+        DNS_CLASS_IN,
+        (uint8_t)(ttl_s >> 24),
+        (uint8_t)(ttl_s >> 16),
+        (uint8_t)(ttl_s >> 8),
+        (uint8_t)ttl_s,
+        (uint8_t)(size >> 8),
+        (uint8_t)size,
+    };
+    writer_bytes(&answer->writer, head, sizeof(head));
     answer->answer_count++;
 }
 
@@ -120,7 +149,7 @@ static bool write_address(struct answer *answer, const struct lanname_address *a
                           uint32_t ttl_s)
 {
     size_t size = address->family == 4 ? IPV4_SIZE : IPV6_SIZE;
-    if (!has_room(answer, 12 + size)) {
+    if (!has_room(answer, HEAD_SIZE + size)) {
         return false;
     }
     write_head(answer, address->family == 4 ? DNS_TYPE_A : DNS_TYPE_AAAA, ttl_s, size);
@@ -130,7 +159,7 @@ static bool write_address(struct answer *answer, const struct lanname_address *a
 
 static void answer_text(struct answer *answer, const uint8_t *text, size_t size)
 {
-    if (has_room(answer, 12 + 1 + size)) {
+    if (has_room(answer, HEAD_SIZE + 1 + size)) {
         write_head(answer, DNS_TYPE_TXT, DNS_TTL_CHALLENGE_S, size + 1);
         writer_u8(&answer->writer, (uint8_t)size);
         writer_bytes(&answer->writer, text, size);
@@ -381,13 +410,17 @@ static void decide(struct answer *answer)
 /* OPT with our size; the upper bits of the rcode stand in it (RFC 6891 6.1.3). */
 static void write_opt(struct answer *answer)
 {
-    writer_u8(&answer->writer, 0);
-    writer_u16(&answer->writer, DNS_TYPE_OPT);
-    writer_u16(&answer->writer, DNS_UDP_MAX);
-    writer_u8(&answer->writer, (uint8_t)(answer->rcode >> 4));
-    writer_u8(&answer->writer, 0);
-    writer_u16(&answer->writer, answer->parsed.dnssec_ok ? 0x8000 : 0);
-    writer_u16(&answer->writer, 0);
+    const uint8_t opt[OPT_SIZE] = {
+        0,
+        0,
+        DNS_TYPE_OPT,
+        DNS_UDP_MAX >> 8,
+        DNS_UDP_MAX & 0xff,
+        (uint8_t)(answer->rcode >> 4),
+        0, /* version */
+        answer->parsed.dnssec_ok ? 0x80 : 0,
+    };
+    writer_bytes(&answer->writer, opt, sizeof(opt));
     answer->additional_count++;
 }
 
@@ -411,17 +444,25 @@ static size_t finish(struct answer *answer)
         return 0; /* the caller's room does not even hold the question */
     }
     size_t size = writer_size(&answer->writer);
-    struct writer header = writer_init(answer->writer.start, DNS_HEADER_SIZE);
     const uint8_t *query = answer->query.data;
-    writer_bytes(&header, query, 2);
-    writer_u8(&header, (uint8_t)(FLAGS_QR | (query[2] & FLAGS_KEPT_HIGH) |
-                                 (answer->authoritative ? FLAGS_AA : 0) |
-                                 (answer->truncated ? FLAGS_TC : 0)));
-    writer_u8(&header, (uint8_t)((query[3] & FLAGS_KEPT_LOW) | (answer->rcode & 0x0f)));
-    writer_u16(&header, answer->parsed.question_size > 0 ? 1 : 0);
-    writer_u16(&header, answer->answer_count);
-    writer_u16(&header, answer->authority_count);
-    writer_u16(&header, answer->additional_count);
+    const uint8_t header[DNS_HEADER_SIZE] = {
+        query[0],
+        query[1],
+        (uint8_t)(FLAGS_QR | (query[2] & FLAGS_KEPT_HIGH) |
+                  (answer->authoritative ? FLAGS_AA : 0) |
+                  (answer->truncated ? FLAGS_TC : 0)),
+        (uint8_t)((query[3] & FLAGS_KEPT_LOW) | (answer->rcode & 0x0f)),
+        0,
+        answer->parsed.question_size > 0 ? 1 : 0,
+        (uint8_t)(answer->answer_count >> 8),
+        (uint8_t)answer->answer_count,
+        (uint8_t)(answer->authority_count >> 8),
+        (uint8_t)answer->authority_count,
+        (uint8_t)(answer->additional_count >> 8),
+        (uint8_t)answer->additional_count,
+    };
+    struct writer start = writer_init(answer->writer.start, DNS_HEADER_SIZE);
+    writer_bytes(&start, header, sizeof(header));
     return size;
 }
 
