@@ -1,10 +1,10 @@
 /* One issuance, from an accepted CSR to a stored chain.
  *
- *   QUEUED -> (a slot) -> RUNNING <-> SAVING         state durable, then go on
- *                            |   <-> SHOWING         TXT durable, then seen at every name
- * server |    -> HELD -> QUEUED  a failure that passes; the slot is given up |    ->
- * STORING         result durable, then gone FOLLOWING -> STORING same CSR as another
- * one's
+ *   QUEUED -> (a slot) -> RUNNING <-> SAVING    state durable, then go on
+ *     ^                    |  |   <-> SHOWING   TXT durable, then seen at every server
+ *     +------- HELD <------+  |                 a failure that passes; gives up the slot
+ *                             +-----> STORING   result durable, then gone
+ *   FOLLOWING ----------------------> STORING   has the same CSR as another one
  *
  * acme_order decides what to ask of the CA; this file obeys it. All writes go through
  * commit: the issuances of one turn of the loop share one transaction.
@@ -68,7 +68,7 @@ static void hold(struct issuance *issuance, int64_t delay_ms, bool fresh)
     loop_timer_set(issuance->timer, delay_ms);
 }
 
-/* What to do about a failure (facts/acme.md 4.4). True: *RET_DELAY_MS until the next try,
+/* What to do about a failure. True: *RET_DELAY_MS until the next try,
  * with a new order when *RET_FRESH. */
 static bool may_pass(struct issuance *issuance, const struct acme_error *failure,
                      int64_t *ret_delay_ms, bool *ret_fresh)
@@ -220,6 +220,9 @@ static void on_response(const struct acme_response *response, void *arg)
     struct acme_now now = {clock_wall_at(), clock_mono_ms()};
 
     acme_order_response(issuance->order, response, now);
+    if (acme_order_url(issuance->order) != NULL) {
+        issuance_list_opened(issuance);
+    }
     step(issuance);
 }
 

@@ -3,8 +3,9 @@
  *
  *   jwk -> canonical SPKI -> id                    nobody else can have that id
  *   the JWS verifies with that key                 the key's owner said it
- *   kid = <base>/acme/acct/<id>, url = the resource it was said to this relay, for this
- * purpose names are <id>.Z or *.<id>.Z only              the owner asks for its own names
+ *   kid = <base>/acme/acct/<id>, url = the         it was said to this relay, for this
+ *   resource                                       purpose
+ *   names are <id>.Z or *.<id>.Z only              the owner asks for its own names
  *   url holds the order's number                   and for this one order
  *
  * The row's columns take part only by comparison. The same bytes under another number, id
