@@ -1,5 +1,6 @@
-/* The floor for tests/bench/device: a process with the same libraries as the agent (OpenSSL and libevent) that
- * listens with a certificate and does nothing else. Ends when its standard input does. */
+/* The floor for tests/bench/device: a process with the same libraries as the agent (OpenSSL and
+ * libevent) that listens with a certificate and does nothing else. Ends when its standard input
+ * does. */
 #include "base/core/clock.h"
 #include "base/crypto/cert.h"
 #include "base/net/http_server.h"
