@@ -270,30 +270,12 @@ static bool respond_existing(struct request *request)
     return true;
 }
 
-/* Whether the key may have an account at all; else answered. */
-static bool check_block(struct request *request)
-{
-    bool blocked = false;
-    int error = service_is_blocked(request->service, request->id, &blocked);
-
-    if (error != 0) {
-        response_internal(request, error, "reading blocks");
-        return false;
-    }
-    if (blocked) {
-        response_error(request, ACME_PROBLEM_UNAUTHORIZED,
-                       "the operator of this relay has blocked '%s'", request->id);
-        return false;
-    }
-    return true;
-}
-
 void account_create(struct request *request)
 {
     struct acme_problem problem;
     struct eab *eab = NULL;
 
-    if (!check_block(request) || respond_existing(request)) {
+    if (!request_check_block(request) || respond_existing(request)) {
         return;
     }
     if (json_get_bool(request->payload, "onlyReturnExisting", false)) {

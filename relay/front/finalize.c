@@ -15,7 +15,6 @@
 #include "relay/front/waiting.h"
 #include "relay/store/front_store.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { CHAIN_MS = 20000 };
@@ -144,29 +143,6 @@ static void written(struct request *request, int error)
     waiting_hold(request->service->waiting, request, CHAIN_MS, false, finished);
 }
 
-static int write_request(struct request *request)
-{
-    struct service *service = request->service;
-    struct bytes body = http_exchange_body(request->exchange);
-    char *jws = strndup((const char *)body.data, body.size);
-    struct front_store_request row = {
-        .number = request->number,
-        .kind = "finalize",
-        .id = request->id,
-        .jws = jws,
-        .jwk = request->jwk,
-        .received_at = clock_wall_at(),
-    };
-    int64_t rev = 0;
-    int error = jws == NULL ? ERROR_MEMORY : journal_begin(service->journal, &rev);
-
-    if (error == 0) {
-        error = front_store_add_request(service->front, service->zone, rev, &row);
-    }
-    free(jws);
-    return error;
-}
-
 /* Whether ORDER may be finalized now; else answered. */
 static bool check_order(struct request *request, const struct order *order)
 {
@@ -200,7 +176,7 @@ static void finalize(struct request *request, const struct order *order)
         return;
     }
     memcpy(request->number, order->number, sizeof(request->number));
-    error = write_request(request);
+    error = request_write(request, "finalize");
     if (error == ERROR_EXISTS) {
         response_error(request, ACME_PROBLEM_ORDER_NOT_READY,
                        "the order has been finalized already: ask for the order");

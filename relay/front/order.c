@@ -476,32 +476,6 @@ static bool respond_reused(struct request *request, const struct order_wish *wis
     return reused;
 }
 
-static int write_request(struct request *request)
-{
-    struct service *service = request->service;
-    struct bytes body = http_exchange_body(request->exchange);
-    char *jws = strndup((const char *)body.data, body.size);
-    struct front_store_request row = {
-        .number = request->number,
-        .kind = "order",
-        .id = request->id,
-        .jws = jws,
-        .jwk = request->jwk,
-        .received_at = clock_wall_at(),
-    };
-    int64_t rev = 0;
-    int error = jws == NULL ? ERROR_MEMORY : service_number(request->number);
-
-    if (error == 0) {
-        error = journal_begin(service->journal, &rev);
-    }
-    if (error == 0) {
-        error = front_store_add_request(service->front, service->zone, rev, &row);
-    }
-    free(jws);
-    return error;
-}
-
 void order_create(struct request *request)
 {
     struct service *service = request->service;
@@ -527,7 +501,10 @@ void order_create(struct request *request)
     if (respond_reused(request, &wish)) {
         return;
     }
-    error = write_request(request);
+    error = service_number(request->number);
+    if (error == 0) {
+        error = request_write(request, "order");
+    }
     if (error != 0) {
         response_internal(request, error, "writing an order");
         return;

@@ -6,6 +6,7 @@
 #include "base/core/clock.h"
 #include "base/core/json.h"
 #include "base/core/text.h"
+#include "relay/front/journal.h"
 #include "relay/front/key_cache.h"
 #include "relay/front/response.h"
 #include "relay/store/front_store.h"
@@ -232,7 +233,7 @@ static bool check_signature(struct request *request)
 
 /* Only an account is blocked, not a certificate's key: whoever holds that may always
  * revoke with it. */
-static bool check_block(struct request *request)
+bool request_check_block(struct request *request)
 {
     bool blocked = false;
     int error = service_is_blocked(request->service, request->id, &blocked);
@@ -276,6 +277,29 @@ bool request_take(struct request *request, const char *path, enum request_signer
 {
     return check_form(request, path) && check_signer(request, signer) &&
            check_signature(request) &&
-           (jws_kid(request->jws) == NULL || check_block(request)) &&
+           (jws_kid(request->jws) == NULL || request_check_block(request)) &&
            take_payload(request, payload);
+}
+
+int request_write(struct request *request, const char *kind)
+{
+    struct service *service = request->service;
+    struct bytes body = http_exchange_body(request->exchange);
+    char *jws = strndup((const char *)body.data, body.size);
+    struct front_store_request row = {
+        .number = request->number,
+        .kind = kind,
+        .id = jws_kid(request->jws) != NULL ? request->id : "",
+        .jws = jws,
+        .jwk = request->jwk,
+        .received_at = clock_wall_at(),
+    };
+    int64_t rev = 0;
+    int error = jws == NULL ? ERROR_MEMORY : journal_begin(service->journal, &rev);
+
+    if (error == 0) {
+        error = front_store_add_request(service->front, service->zone, rev, &row);
+    }
+    free(jws);
+    return error;
 }

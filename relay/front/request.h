@@ -81,4 +81,12 @@ void request_free(struct request *request);
 bool request_take(struct request *request, const char *path, enum request_signer signer,
                   enum request_payload payload) MUST_CHECK;
 
+/* Whether the id of REQUEST is free of the operator's blocks; else answered and freed, and false.
+ * request_take asks for accounts only: whoever holds a certificate's key may revoke with it. */
+bool request_check_block(struct request *request) MUST_CHECK;
+
+/* Writes the signed bytes of REQUEST for the issuer, as KIND under REQUEST->number; the caller
+ * then holds it with journal_hold. ERROR_EXISTS when that number has a request of this kind. */
+int request_write(struct request *request, const char *kind) MUST_CHECK;
+
 #endif

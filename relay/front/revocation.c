@@ -12,7 +12,6 @@
 #include "relay/front/quota.h"
 #include "relay/front/response.h"
 #include "relay/front/waiting.h"
-#include "relay/store/front_store.h"
 #include "relay/store/issuer_store.h"
 
 #include <stdlib.h>
@@ -197,32 +196,6 @@ static void written(struct request *request, int error)
     waiting_hold(request->service->waiting, request, DECISION_MS, true, decided);
 }
 
-static int write_request(struct request *request)
-{
-    struct service *service = request->service;
-    struct bytes body = http_exchange_body(request->exchange);
-    char *jws = strndup((const char *)body.data, body.size);
-    struct front_store_request row = {
-        .number = request->number,
-        .kind = "revoke",
-        .id = jws_kid(request->jws) != NULL ? request->id : "",
-        .jws = jws,
-        .jwk = request->jwk,
-        .received_at = clock_wall_at(),
-    };
-    int64_t rev = 0;
-    int error = jws == NULL ? ERROR_MEMORY : service_number(request->number);
-
-    if (error == 0) {
-        error = journal_begin(service->journal, &rev);
-    }
-    if (error == 0) {
-        error = front_store_add_request(service->front, service->zone, rev, &row);
-    }
-    free(jws);
-    return error;
-}
-
 void revocation_create(struct request *request)
 {
     struct service *service = request->service;
@@ -247,7 +220,10 @@ void revocation_create(struct request *request)
         response_error(request, ACME_PROBLEM_RATE_LIMITED, "too many revocations");
         return;
     }
-    error = write_request(request);
+    error = service_number(request->number);
+    if (error == 0) {
+        error = request_write(request, "revoke");
+    }
     if (error != 0) {
         response_internal(request, error, "writing a revocation");
         return;
