@@ -231,8 +231,6 @@ static bool check_signature(struct request *request)
     return true;
 }
 
-/* Only an account is blocked, not a certificate's key: whoever holds that may always
- * revoke with it. */
 bool request_check_block(struct request *request)
 {
     bool blocked = false;
