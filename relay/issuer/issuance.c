@@ -360,7 +360,7 @@ static struct issuance *find_next(struct issuances *set)
         if (issuance->state != ISSUANCE_QUEUED || !issuance->durable) {
             continue;
         }
-        if (issuance->for_relay) {
+        if (issuance->for_relay || set->relay_count == 0) {
             return issuance;
         }
         if (found == NULL) {
@@ -370,10 +370,20 @@ static struct issuance *find_next(struct issuances *set)
     return found;
 }
 
+static bool has_order(const struct issuance *issuance)
+{
+    return issuance->saved.size > 0 ||
+           (issuance->order != NULL && acme_order_url(issuance->order) != NULL);
+}
+
 static void start(struct issuance *issuance)
 {
     int error = 0;
 
+    if (!has_order(issuance)) {
+        issuance->opening = true;
+        issuance->set->opening_count++;
+    }
     issuance_list_set_state(issuance, ISSUANCE_RUNNING);
     if (issuance->order == NULL) {
         error = issuance_order_make(issuance);
@@ -400,6 +410,7 @@ static void give_up_late(struct issuances *set)
     for (struct issuance *issuance = set->first; issuance != NULL;
          issuance = issuance->next) {
         if (issuance->state == ISSUANCE_QUEUED && issuance->durable &&
+            !issuance->for_relay &&
             now_mono_ms - issuance->started_mono_ms > HOLD_S * 1000LL) {
             issuance_result_bad(issuance, &failure);
         }
@@ -421,8 +432,10 @@ static void on_slots(void *arg)
     while (set->running_count < set->issuer->config->max_in_flight) {
         struct issuance *issuance = find_next(set);
 
-        if (issuance == NULL) {
-            return;
+        if (issuance == NULL ||
+            (!has_order(issuance) &&
+             set->opening_count >= set->issuer->config->new_orders_at_once)) {
+            return; /* each order placed comes back here */
         }
         start(issuance);
     }
@@ -457,8 +470,8 @@ size_t issuance_other_keys(const struct issuances *issuances, const char *id,
 {
     size_t count = 0;
 
-    for (const struct issuance *issuance = issuances->first; issuance != NULL;
-         issuance = issuance->next) {
+    for (const struct issuance *issuance = issuance_list_of_id(issuances, id);
+         issuance != NULL; issuance = issuance->bucket_next) {
         if (!issuance->for_relay && issuance->state != ISSUANCE_STORING &&
             strcmp(issuance->id, id) == 0 &&
             strcmp(issuance->csr.spki_hash, spki_hash) != 0) {

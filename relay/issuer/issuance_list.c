@@ -1,5 +1,5 @@
-/* The issuances in memory: made, counted, freed. A list in order of arrival; what is
- * searched is bounded by issuance_crowded, and mostly by the slots. */
+/* The issuances in memory: made, counted, freed. A list in order of arrival, and a table by
+ * id: what belongs together has one id. */
 #include "relay/issuer/issuance_list.h"
 
 #include "base/core/clock.h"
@@ -13,6 +13,15 @@ static bool holds_slot(enum issuance_state state)
            state == ISSUANCE_SHOWING;
 }
 
+void issuance_list_opened(struct issuance *issuance)
+{
+    if (issuance->opening) {
+        issuance->opening = false;
+        issuance->set->opening_count--;
+        loop_timer_set(issuance->set->timer, 0);
+    }
+}
+
 void issuance_list_set_state(struct issuance *issuance, enum issuance_state state)
 {
     struct issuances *set = issuance->set;
@@ -22,6 +31,9 @@ void issuance_list_set_state(struct issuance *issuance, enum issuance_state stat
         loop_timer_set(set->timer, 0);
     } else if (!holds_slot(issuance->state) && holds_slot(state)) {
         set->running_count++;
+    }
+    if (state != ISSUANCE_RUNNING) {
+        issuance_list_opened(issuance);
     }
     issuance->state = state;
     commit_set_load(set->issuer->commit, set->running_count);
@@ -51,24 +63,70 @@ void issuance_list_free_one(struct issuance *issuance)
     free(issuance);
 }
 
+/* FNV-1a: ids are hashes already, the relay's host is not. */
+static size_t bucket_of(const char *id)
+{
+    uint32_t hash = 2166136261U;
+
+    for (const char *at = id; *at != '\0'; at++) {
+        hash = (hash ^ (uint8_t)*at) * 16777619U;
+    }
+    return hash % ISSUANCE_BUCKETS;
+}
+
+struct issuance *issuance_list_of_id(const struct issuances *set, const char *id)
+{
+    return set->buckets[bucket_of(id)];
+}
+
+static void link_last(struct issuance *issuance)
+{
+    struct issuances *set = issuance->set;
+    struct issuance **bucket = &set->buckets[bucket_of(issuance->id)];
+
+    issuance->previous = set->last;
+    if (set->last != NULL) {
+        set->last->next = issuance;
+    } else {
+        set->first = issuance;
+    }
+    set->last = issuance;
+    issuance->bucket_next = *bucket;
+    *bucket = issuance;
+    set->count++;
+    set->relay_count += issuance->for_relay ? 1 : 0;
+}
+
 void issuance_list_remove(struct issuance *issuance)
 {
     struct issuances *set = issuance->set;
-    struct issuance **link = &set->first;
+    struct issuance **link = &set->buckets[bucket_of(issuance->id)];
 
     while (*link != NULL && *link != issuance) {
-        link = &(*link)->next;
+        link = &(*link)->bucket_next;
     }
     if (*link == issuance) {
-        *link = issuance->next;
-        set->count--;
+        *link = issuance->bucket_next;
     }
+    if (issuance->previous != NULL) {
+        issuance->previous->next = issuance->next;
+    } else {
+        set->first = issuance->next;
+    }
+    if (issuance->next != NULL) {
+        issuance->next->previous = issuance->previous;
+    } else {
+        set->last = issuance->previous;
+    }
+    set->count--;
+    set->relay_count -= issuance->for_relay ? 1 : 0;
     issuance_list_free_one(issuance);
 }
 
 static struct issuance *find_same(struct issuances *set, const struct issuance_wish *wish)
 {
-    for (struct issuance *other = set->first; other != NULL; other = other->next) {
+    for (struct issuance *other = issuance_list_of_id(set, wish->id); other != NULL;
+         other = other->bucket_next) {
         if (other->leader == NULL && other->state != ISSUANCE_STORING &&
             strcmp(other->csr.csr_hash, wish->csr->csr_hash) == 0 &&
             strcmp(other->id, wish->id) == 0) {
@@ -93,7 +151,6 @@ int issuance_list_add(struct issuances *set, const struct issuance_wish *wish,
                       struct issuance **ret_issuance)
 {
     struct issuance *issuance = calloc(1, sizeof(*issuance));
-    struct issuance **end = &set->first;
     int error = ERROR_MEMORY;
 
     if (issuance == NULL) {
@@ -126,11 +183,7 @@ int issuance_list_add(struct issuances *set, const struct issuance_wish *wish,
     }
     issuance->leader = find_same(set, wish);
     issuance->state = issuance->leader != NULL ? ISSUANCE_FOLLOWING : ISSUANCE_QUEUED;
-    while (*end != NULL) {
-        end = &(*end)->next;
-    }
-    *end = issuance;
-    set->count++;
+    link_last(issuance);
     *ret_issuance = issuance;
     return 0;
 }

@@ -7,11 +7,15 @@
 /* Makes an issuance for WISH (copied) and puts it on the list. */
 int issuance_list_add(struct issuances *set, const struct issuance_wish *wish,
                       struct issuance **ret_issuance) MUST_CHECK;
+/* The first of those whose id hashes as ID's does (bucket_next: the others); NULL: none. */
+struct issuance *issuance_list_of_id(const struct issuances *set, const char *id);
 /* Takes it off the list and frees it. */
 void issuance_list_remove(struct issuance *issuance);
 void issuance_list_free_one(struct issuance *issuance);
 /* The one setter of the state: keeps count of the slots. */
 void issuance_list_set_state(struct issuance *issuance, enum issuance_state state);
+/* It has its order at the CA, or has given up: another may place its own. */
+void issuance_list_opened(struct issuance *issuance);
 /* The row as it should stand; borrowed from ISSUANCE. */
 struct issuer_store_issuance issuance_list_row(const struct issuance *issuance);
 

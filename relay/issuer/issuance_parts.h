@@ -17,9 +17,12 @@ enum issuance_state {
 
 struct issuance {
     struct issuances *set;
-    struct issuance *next;
+    struct issuance *next; /* in order of arrival */
+    struct issuance *previous;
+    struct issuance *bucket_next; /* the same hash of the id */
     enum issuance_state state;
     bool durable;            /* its row is */
+    bool opening;            /* RUNNING, and not yet an order at the CA */
     struct issuance *leader; /* FOLLOWING */
 
     char *number;
@@ -46,11 +49,17 @@ struct issuance {
     int64_t attempts;
 };
 
+enum { ISSUANCE_BUCKETS = 4096 };
+
 struct issuances {
     struct issuer *issuer;
     struct issuance *first;
+    struct issuance *last;
+    struct issuance *buckets[ISSUANCE_BUCKETS];
     size_t count;
     size_t running_count; /* those that hold a slot */
+    size_t opening_count;
+    size_t relay_count; /* of lane "relay" */
     struct loop_timer *timer;
 };
 

@@ -51,8 +51,8 @@ static int put_valid(struct issuance *issuance, int64_t rev, const char *id_of_c
     if (error == 0) {
         error = issuance_order_save(issuance, true);
     }
-    for (struct issuance *other = issuance->set->first; error == 0 && other != NULL;
-         other = other->next) {
+    for (struct issuance *other = issuance_list_of_id(issuance->set, issuance->id);
+         error == 0 && other != NULL; other = other->bucket_next) {
         if (other->leader != issuance) {
             continue;
         }
@@ -283,8 +283,8 @@ void issuance_result_bad(struct issuance *issuance, const struct acme_error *fai
     if (error == 0) {
         error = put_invalid_one(issuance, rev, buffer_text(&text), count_failure);
     }
-    for (struct issuance *other = issuance->set->first; error == 0 && other != NULL;
-         other = other->next) {
+    for (struct issuance *other = issuance_list_of_id(issuance->set, issuance->id);
+         error == 0 && other != NULL; other = other->bucket_next) {
         if (other->leader == issuance) {
             error = put_invalid_one(other, rev, buffer_text(&text), false);
             other->leader = NULL;
