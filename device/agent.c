@@ -160,9 +160,12 @@ void agent_plan(struct agent *agent)
     loop_timer_set(agent->timer, wake_ms > 0 ? wake_ms : 1);
 }
 
+/* At least once a minute, see LONGEST_SLEEP_MS in life.c. */
 static void on_timer(void *arg)
 {
     agent_plan(arg);
+    /* What a crowd of visitors took goes back to the system: malloc alone keeps it. */
+    malloc_trim(0);
 }
 
 static void on_signal(int signal, void *arg)
@@ -184,7 +187,8 @@ static void on_network(void *arg)
         log_warning("network: the addresses can't be read: %s", strerror(errno));
         return;
     }
-    if (!own_addresses_equal(&addresses, &agent->addresses)) {
+    /* A cable that is out for a moment is no reason to take the stable name away. */
+    if (addresses.count > 0 && !own_addresses_equal(&addresses, &agent->addresses)) {
         own_addresses_text(&addresses, text, sizeof(text));
         log_info("network: the addresses are now %s", text);
         agent->addresses = addresses;

@@ -1,5 +1,5 @@
 /* People who clicked through a browser's warning did so for one certificate: it is kept
- * as long as it fits, and made anew only when addresses or names change or its end comes
+ * as long as it fits, and made anew only when it lacks an address or a name or its end comes
  * near. A clock that stands at 1970 must not make a certificate that ended years ago, so
  * its life counts from a floor: the release of this program. */
 #include "device/fallback.h"
@@ -68,14 +68,42 @@ static int fingerprint(const struct cert *cert, char ret_text[static 65])
     return error;
 }
 
-static bool is_good(const struct bundle *bundle, const char *description, int64_t now_at,
-                    const struct agent_state *state)
+static bool has_word(const char *list, const char *word)
+{
+    size_t size = strlen(word);
+    for (const char *at = strstr(list, word); at != NULL; at = strstr(at + 1, word)) {
+        if ((at == list || at[-1] == ' ') && at[size] == ' ') {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Names and addresses that are gone do no harm: a link that flaps must not change the
+ * certificate that people have looked at. */
+static bool covers(const char *list, const struct subject_texts *texts)
+{
+    for (size_t i = 0; i < texts->name_count; i++) {
+        if (!has_word(list, texts->names[i])) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < texts->address_count; i++) {
+        if (!has_word(list, texts->address_list[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_good(const struct bundle *bundle, const struct subject_texts *texts,
+                    int64_t now_at, const struct agent_state *state)
 {
     char hash[65];
     int64_t used_at = now_at > CLOCK_FLOOR_AT ? now_at : CLOCK_FLOOR_AT;
     return fingerprint(bundle->cert, hash) == 0 &&
            strcmp(hash, state->fallback_fingerprint) == 0 &&
-           strcmp(description, state->fallback_names) == 0 &&
+           covers(state->fallback_names, texts) &&
            cert_not_after_at(bundle->cert) - used_at > SPARE_S;
 }
 
@@ -129,7 +157,7 @@ int fallback_open(const char *path, const struct fallback_subject *subject,
         return error;
     }
     if (bundle_load(path, &bundle) == 0) {
-        if (is_good(&bundle, description, now_at, state)) {
+        if (is_good(&bundle, &texts, now_at, state)) {
             *ret_bundle = bundle;
             *ret_made = false;
             *ret_written = true;

@@ -65,6 +65,7 @@ static const char *const texts[] = {
     [PAGE_TEXT_TIME] = "Its clock says",
     [PAGE_TEXT_NOT_FOUND] = "There is no such page on this device.",
     [PAGE_TEXT_WRONG_HOST] = "This device does not go by that name.",
+    [PAGE_TEXT_WRONG_METHOD] = "This device's pages can only be read.",
 };
 _Static_assert(sizeof(texts) / sizeof(texts[0]) == PAGE_TEXT_COUNT, "one text for each");
 

@@ -48,6 +48,7 @@ enum page_text {
     PAGE_TEXT_TIME,
     PAGE_TEXT_NOT_FOUND,
     PAGE_TEXT_WRONG_HOST,
+    PAGE_TEXT_WRONG_METHOD,
     PAGE_TEXT_COUNT,
 };
 

@@ -404,7 +404,7 @@ void pages_respond(struct http_exchange *exchange, const struct device_status *s
         respond_text(exchange, 421, PAGE_TEXT_WRONG_HOST);
     } else if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0) {
         http_exchange_add_header(exchange, "Allow", "GET, HEAD");
-        respond_text(exchange, 405, PAGE_TEXT_NOT_FOUND);
+        respond_text(exchange, 405, PAGE_TEXT_WRONG_METHOD);
     } else if (strcmp(path, "/") == 0) {
         respond_page(exchange, status);
     } else if (strcmp(path, "/style.css") == 0) {

@@ -83,6 +83,14 @@ static struct address self_address(const struct address *listen, uint16_t port)
     return self;
 }
 
+/* ":443" where the kernel has no IPv6. */
+static bool to_ipv4(const char *port, struct address *ret_address)
+{
+    char text[32];
+    return text_format(text, sizeof(text), "0.0.0.0%s", port) &&
+           address_parse(text, HTTPS_PORT, ret_address) == 0;
+}
+
 int terminator_listen(struct terminator *terminator, const struct conf_texts *listen,
                       char *reason, size_t reason_capacity)
 {
@@ -91,6 +99,10 @@ int terminator_listen(struct terminator *terminator, const struct conf_texts *li
         uint16_t port = 0;
         int error = address_parse(listen->at[i], HTTPS_PORT, &address);
         if (error == 0) {
+            error = http_server_listen(terminator->http, &address, &port);
+        }
+        if (error == ERROR_IO && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL) &&
+            listen->at[i][0] == ':' && to_ipv4(listen->at[i], &address)) {
             error = http_server_listen(terminator->http, &address, &port);
         }
         if (error < 0) {

@@ -78,6 +78,33 @@ static void test_kept_while_it_fits(void **state)
     assert_true(is_made("lan.example.com", "192.168.1.52", NOW + 380 * DAY_S, &agent));
 }
 
+static void test_kept_when_an_address_goes(void **state)
+{
+    (void)state;
+    struct agent_state agent = {.counter = 0};
+    struct own_addresses list = addresses("192.168.1.5");
+    struct bundle bundle = {.key = NULL};
+    bool made = false;
+    bool written = false;
+    struct fallback_subject subject = {.identity = &identity,
+                                       .zone = "lan.example.com",
+                                       .local_name = "camera.local",
+                                       .addresses = &list};
+    list.count = 2;
+    assert_true(lanname_address_parse("fd12::1", &list.at[1]));
+    for (size_t count = 2; count + 1 > 0; count--) {
+        list.count = count;
+        assert_int_equal(fallback_open(folder_path("fallback.pem"), &subject, NOW, &agent,
+                                       &bundle, &made, &written),
+                         0);
+        assert_int_equal(made, count == 2);
+        bundle_free(&bundle);
+    }
+    /* A part of an address, or of a name, is none. */
+    assert_true(is_made("lan.example.com", "192.168.1.51", NOW, &agent));
+    assert_true(is_made("lan.example.com", "192.168.1.5", NOW, &agent));
+}
+
 static void test_what_it_holds(void **state)
 {
     (void)state;
@@ -157,6 +184,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kept_while_it_fits),
         cmocka_unit_test(test_what_it_holds),
+        cmocka_unit_test(test_kept_when_an_address_goes),
         cmocka_unit_test(test_a_clock_of_1970),
         cmocka_unit_test(test_a_damaged_file_is_replaced),
         cmocka_unit_test(test_a_disk_that_refuses),
