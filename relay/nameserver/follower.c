@@ -35,6 +35,7 @@ struct follower {
     int64_t page_rev;
     int64_t after_rev;
     size_t refused_count;
+    int refusal; /* the last one */
 };
 
 static const struct {
@@ -80,6 +81,7 @@ static int take(struct follower *follower, int result)
     follower->row_count++;
     if (result != 0) {
         follower->refused_count++;
+        follower->refusal = result;
     }
     return 0;
 }
@@ -284,8 +286,8 @@ void follower_poll(struct follower *follower, int64_t now_mono_ms, bool *ret_cha
         poll_source(follower, (enum follower_source)i, now_mono_ms);
     }
     if (follower->refused_count > 0) {
-        log_warning("%zu rows of the store could not be taken over: a limit was reached",
-                    follower->refused_count);
+        log_warning("%zu rows of the store could not be taken over (%s)",
+                    follower->refused_count, error_text(follower->refusal));
     }
     if (ret_changed != NULL) {
         *ret_changed = follower->row_count > 0;
