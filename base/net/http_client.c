@@ -4,8 +4,7 @@
  *               |            |          |
  *               +-------> ENDED --------+   what could not start, delivered by a timer of 0 ms
  *
- * No more run than there may be connections: libcurl 7.88 can forget transfers that it lets
- * wait for one itself, seen with hundreds at once.
+ * No more run than there may be connections: who waits does so here, in order of arrival.
  *
  * Debian's libcurl looks names up in a thread per look-up; ours are made by the resolver
  * before libcurl sees the transfer, and handed over by CURLOPT_RESOLVE.
