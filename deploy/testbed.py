@@ -322,8 +322,8 @@ class Testbed:
                        "ca_name": "pebble.test", "terms_agreed": "yes",
                        "new_account": "yes" if self.new_account else "no", "budgets": "no",
                        "device_keys_per_week": "1000", "check_name_servers": dns,
-                       # Two newOrder requests at once can make Pebble 2.4.0 stop for ever.
-                       "new_orders_at_once": "1",
+                       # More requests at once can make Pebble 2.4.0 lock itself up for ever.
+                       "connections": "8", "new_orders_at_once": "1",
                        "ready_file": self._path("issuer.ready")},
             "dns": {"listen": dns, "name_servers": f"ns.{self.zone}={self.address}",
                     "hosts": f"relay={self.address}", "answer_loopback": "yes",

@@ -201,6 +201,7 @@ static const struct conf_row rows[] = {
     NUMBER("issuer", "device_keys_per_week", device_keys_week,
            .fallback = "3", .min = 1, .max = 1000000),
     NUMBER("issuer", "max_in_flight", max_in_flight, .fallback = "500", .min = 1, .max = 10000),
+    NUMBER("issuer", "connections", ca_connections, .fallback = "32", .min = 1, .max = 1000),
     NUMBER("issuer", "new_orders_at_once", new_orders_at_once,
            .fallback = "8", .min = 1, .max = 1000),
     TEXTS("issuer", "resolvers", issuer_resolvers, .check = check_endpoint),

@@ -44,6 +44,7 @@ struct relay_config {
     uint64_t
         device_keys_week;   /* new keys per name in 7 days outside renewal; default 3 */
     uint64_t max_in_flight; /* issuances at once; default 500 */
+    uint64_t ca_connections; /* at most this many to the CA; default 32 */
     uint64_t new_orders_at_once; /* newOrder requests at once at the CA; default 8 */
     struct conf_texts issuer_resolvers; /* "addr:port"; none: the system's */
     struct conf_texts

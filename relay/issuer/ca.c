@@ -24,7 +24,6 @@
 #include <string.h>
 
 enum {
-    CONNECTIONS_MAX = 32,
     CONNECT_MS = 10000,
     TOTAL_MS = 45000, /* a CA may take 30 s to finalize; hanging up would lose its work */
     TROUBLE_S = 30,
@@ -537,7 +536,7 @@ static int make_http(struct ca *ca)
         .ca_file = config->ca_file[0] != '\0' ? config->ca_file : NULL,
         .user_agent = "latchkey-relay/" LATCHKEY_VERSION,
         .http1 = true,
-        .max_connections = CONNECTIONS_MAX,
+        .max_connections = (unsigned)config->ca_connections,
         .connect_ms = CONNECT_MS,
         .total_ms = TOTAL_MS,
     };
