@@ -146,12 +146,12 @@ def test_made_up_number(lab, store, device):
 
 def test_another_key(lab, store, device):
     """The victim's id and order, signed by the attacker's key, whose JWK is in the row."""
-    name, _, order = ready_order(device)
     attacker = Key()
-    jws = device.jws(device.header(order["finalize"]), {"csr": b64(csr([name], Key()))}, attacker)
     for jwk in (attacker.jwk(), device.key.jwk()):
-        must_be_refused(lab, store, number_of(order), lambda key=jwk: store.insert(
-            number_of(order), "finalize", device.key.id(), jws, key))
+        name, _, order = ready_order(device)  # a fresh one: a refusal may have ended the last
+        jws = device.jws(device.header(order["finalize"]), {"csr": b64(csr([name], Key()))}, attacker)
+        must_be_refused(lab, store, number_of(order), lambda o=order, j=jws, k=jwk: store.insert(
+            number_of(o), "finalize", device.key.id(), j, k))
 
 
 def test_another_id(lab, store, device):
