@@ -15,8 +15,8 @@ struct http_fields {
 /* No fields yet; all of them together hold at most MAX_BYTES. */
 void http_fields_init(struct http_fields *fields, size_t max_bytes);
 void http_fields_free(struct http_fields *fields);
-/* Takes one line of SIZE octets, its end included. A status line starts anew: what came before was a 1xx
- * response. What is no field is passed over. ERROR_LIMIT, ERROR_MEMORY. */
+/* Takes one line of SIZE octets, its end included. A status line starts anew: what came before was
+ * a 1xx response. What is no field is passed over. ERROR_LIMIT, ERROR_MEMORY. */
 int http_fields_take(struct http_fields *fields, const char *line,
                      size_t size) MUST_CHECK;
 /* The fields, names in lower case; borrowed until the next line or the end. */
