@@ -146,3 +146,20 @@ def test_examples_are_good(tmp_path):
         path.write_text(re.sub(r"(?m)^#(\w+ = \S)", r"\1", text))
         status, said = say(conftest.program(name), "--check", "--config", str(path))
         assert status == 0, said
+
+
+def test_examples_name_every_key():
+    """A key that the programs know and the example doesn't explain is a key that nobody finds."""
+    for source, example in (("relay/relay_config.c", "deploy/relay.conf.example"),
+                            ("device/device_config.c", "device/latchkey.conf.example")):
+        with open(os.path.join(conftest.TOP, source)) as file:
+            rows = re.findall(r'"(relay|front|issuer|dns|device)",\s*"(\w+)"', file.read())
+        if not rows:  # the device's table gives the section once
+            with open(os.path.join(conftest.TOP, source)) as file:
+                rows = [("device", key) for key in re.findall(r'\.key = "(\w+)"', file.read())]
+        assert len(rows) > 8, f"the table of '{source}' was not found"
+        with open(os.path.join(conftest.TOP, example)) as file:
+            text = file.read()
+        missing = [f"[{section}] {key}" for section, key in rows
+                   if not re.search(rf"(?m)^#?{key} =", text) and not key.endswith("ready_file")]
+        assert not missing, f"'{example}' doesn't mention {missing}"
