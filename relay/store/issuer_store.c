@@ -624,7 +624,7 @@ int issuer_store_entries_of(struct database *database, const char *zone, const c
 
     return database_query(database,
                           "SELECT " ENTRY_COLUMNS " FROM ledger WHERE zone = ? AND id = ?"
-                          " AND kind = ? AND at > ? ORDER BY at, what",
+                          " AND kind = ? AND at > ? ORDER BY at",
                           read_entry, &sink, "ttti", zone, id, kind, after_at);
 }
 
