@@ -7,7 +7,10 @@
 
 #include <string.h>
 
-enum { REPLACES_LOOK = 4 };
+enum {
+    REPLACES_LOOK = 4,
+    POLL_MS = 40, /* alone; with others one more each: their requests take time, too */
+};
 
 struct replaces_search {
     struct issuer *issuer;
@@ -73,6 +76,7 @@ int issuance_order_make(struct issuance *issuance)
         .csr = buffer_bytes(&issuance->csr.der),
         .profile = profile[0] != '\0' ? profile : NULL,
         .alternates = ACME_ALTERNATES_MAX,
+        .poll_ms = POLL_MS + (unsigned)issuance->set->running_count,
     };
     int error = choose_replaces(issuance);
 
