@@ -526,6 +526,41 @@ static void test_broken_file(void **state)
     assert_null(database);
 }
 
+static int count_row(const struct database_row *row, void *arg)
+{
+    size_t *count = arg;
+
+    (void)row;
+    (*count)++;
+    return 0;
+}
+
+/* A captured writer owns its file: what stands in a table's place must not be run. */
+static void test_a_view_is_no_table(void **state)
+{
+    static const char *const hostile[] = {
+        "CREATE TABLE revision (one INTEGER PRIMARY KEY CHECK (one = 1), rev BIGINT NOT "
+        "NULL);"
+        "INSERT INTO revision (one, rev) VALUES (1, 0);"
+        "CREATE VIEW things AS SELECT 'a' AS name, 1 AS number;",
+        NULL,
+    };
+    struct place *place = *state;
+    struct database *writer = NULL;
+    struct database *reader = NULL;
+    size_t count = 0;
+
+    assert_int_equal(
+        database_open(place->folder, "x.db", DATABASE_WRITER, hostile, &writer), 0);
+    assert_int_equal(
+        database_open(place->folder, "x.db", DATABASE_READER, schema, &reader), 0);
+    assert_int_not_equal(
+        database_query(reader, "SELECT name FROM things", count_row, &count, ""), 0);
+    assert_int_equal(count, 0);
+    database_close(reader);
+    database_close(writer);
+}
+
 /* The schemas of the project apply from nothing. */
 static void test_schemas(void **state)
 {
@@ -567,6 +602,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_replaced_file, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_reader_of_another_user, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_broken_file, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_view_is_no_table, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_schemas, set_up, tear_down),
     };
 
