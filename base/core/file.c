@@ -7,6 +7,7 @@
  * its name, so a key is never readable by others, not even for a moment. */
 #include "base/core/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -246,4 +247,43 @@ int file_lock(const char *path, int *ret_fd)
 int file_remove(const char *path)
 {
     return unlink(path) == 0 ? 0 : from_errno();
+}
+
+/* "<name>.<pid>-<number>.tmp", as open_temporary() makes it. */
+static bool is_temporary(const char *name)
+{
+    static const char digits[] = "0123456789";
+    size_t size = strlen(name);
+    if (size < 4 || strcmp(name + size - 4, ".tmp") != 0) {
+        return false;
+    }
+    size_t end = size - 4;
+    size_t start = end;
+    while (start > 0 && name[start - 1] != '.') {
+        start--;
+    }
+    size_t pid_size = strspn(name + start, digits);
+    size_t number = start + pid_size + 1;
+    return start > 1 && pid_size > 0 && name[start + pid_size] == '-' && number < end &&
+           strspn(name + number, digits) == end - number;
+}
+
+int file_remove_temporaries(const char *folder)
+{
+    DIR *entries = opendir(folder);
+    int error = 0;
+    if (entries == NULL) {
+        return from_errno();
+    }
+    for (struct dirent *entry = readdir(entries); entry != NULL;
+         entry = readdir(entries)) {
+        if (is_temporary(entry->d_name) &&
+            unlinkat(dirfd(entries), entry->d_name, 0) != 0) {
+            error = ERROR_IO;
+        }
+    }
+    int errno_kept = errno;
+    closedir(entries);
+    errno = errno_kept;
+    return error;
 }

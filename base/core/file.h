@@ -26,5 +26,8 @@ int file_make_folder(const char *path, mode_t mode) MUST_CHECK;
 int file_lock(const char *path, int *ret_fd) MUST_CHECK;
 /* ERROR_NOT_FOUND when there was none. */
 int file_remove(const char *path) MUST_CHECK;
+/* Removes what writers that were killed have left in FOLDER. The caller holds the lock of
+ * all who write there. */
+int file_remove_temporaries(const char *folder) MUST_CHECK;
 
 #endif

@@ -158,6 +158,32 @@ static void folders_are_made_with_parents(void **state)
     }
 }
 
+static void only_temporaries_are_removed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        bool goes;
+    } cases[] = {
+        {"a.pem.17-0.tmp", true}, {"a.1-22.tmp", true}, {".17-0.tmp", false},
+        {"a.17.tmp", false},      {"a.17-.tmp", false}, {"a.-0.tmp", false},
+        {"a.17-0.tmpx", false},   {"17-0.tmp", false},  {"a.x17-0.tmp", false},
+        {".tmp", false},          {"notes.tmp", false}, {"a.17-0x.tmp", false},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char name[200];
+        text_format(name, sizeof(name), "%s/%s", folder, cases[i].name);
+        close(open(name, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    }
+    assert_int_equal(file_remove_temporaries(folder), 0);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char name[200];
+        text_format(name, sizeof(name), "%s/%s", folder, cases[i].name);
+        assert_int_equal(unlink(name), cases[i].goes ? -1 : 0);
+    }
+    assert_int_equal(file_remove_temporaries(path), ERROR_NOT_FOUND);
+}
+
 static void locks_exclude_other_processes(void **state)
 {
     (void)state;
@@ -190,6 +216,7 @@ int main(void)
         PLACE_TEST(left_temporaries_do_not_block),
         PLACE_TEST(relative_paths_work),
         PLACE_TEST(folders_are_made_with_parents),
+        PLACE_TEST(only_temporaries_are_removed),
         PLACE_TEST(locks_exclude_other_processes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
