@@ -28,6 +28,7 @@ enum {
     CONTROL_BODY_BYTES = 1 << 10,
     NAME_MAX_BYTES = 32, /* longest file name in the folder */
     TRIM_BYTES = 64 << 10,
+    HOLD_MAX_S = 86400, /* as in worker_session.c */
 };
 
 struct life_now agent_now(void)
@@ -163,7 +164,14 @@ void agent_plan(struct agent *agent)
 /* At least once a minute, see LONGEST_SLEEP_MS in life.c. */
 static void on_timer(void *arg)
 {
-    agent_plan(arg);
+    struct agent *agent = arg;
+    const struct status_certificate *fallback = &agent->fallback_facts;
+    if (!fallback_is_in_date(fallback->not_before_at, fallback->not_after_at,
+                             clock_wall_at()) &&
+        agent_refresh_fallback(agent) < 0) {
+        log_error("fallback certificate: can't be made anew; the old one stays");
+    }
+    agent_plan(agent);
     /* What a crowd of visitors took goes back to the system: malloc alone keeps it. */
     malloc_trim(0);
 }
@@ -225,6 +233,8 @@ static int open_folder(struct agent *agent)
         log_error("state_folder = '%s': another latchkey runs with it", folder);
     } else if (error < 0) {
         log_error("state_folder = '%s': can't be locked: %s", folder, strerror(errno));
+    } else if (file_remove_temporaries(folder) < 0) {
+        log_warning("state_folder = '%s': can't be tidied: %s", folder, strerror(errno));
     }
     return error;
 }
@@ -351,6 +361,10 @@ static void open_life(struct agent *agent)
     life_init(&agent->life, random_below,
               agent->trusted.cert != NULL ? &certificate : NULL, &now);
     int64_t hold_s = agent->state.hold_until_at - now.wall_at;
+    if (hold_s > HOLD_MAX_S) {
+        /* Noted by a clock that was wrong: it would be held anew at each start. */
+        hold_s = 0;
+    }
     if (hold_s > 0) {
         log_info("order: the relay asked to come back in %lld s", (long long)hold_s);
         life_hold(&agent->life, hold_s, &now);

@@ -309,7 +309,7 @@ static void end_addresses(struct agent *agent, const struct worker_result *resul
     if (result->permanent) {
         wait_ms = publish_range.longest_s * 1000;
     }
-    if (result->retry_after_s * 1000 > wait_ms && result->retry_after_s <= REPUBLISH_S) {
+    if (result->retry_after_s * 1000 > wait_ms) {
         wait_ms = result->retry_after_s * 1000;
     }
     agent->publish_mono_ms = now.mono_ms + wait_ms;
@@ -464,6 +464,7 @@ bool agent_wants_publication(const struct agent *agent, int64_t *ret_wait_ms)
     struct life_now now = agent_now();
     bool due = !agent->published_once || agent->state.published_at == 0 ||
                now.wall_at - agent->state.published_at > REPUBLISH_S ||
+               agent->state.published_at > now.wall_at || /* by a clock that was wrong */
                !own_addresses_equal(&agent->state.published, &agent->addresses);
     bool any = agent->addresses.count > 0 || agent->state.published.count > 0;
     if (agent->state.account_url[0] == '\0' || agent->state.zone[0] == '\0' || !due ||

@@ -11,6 +11,16 @@
 
 enum { STATUS_BYTES = 32 << 10 };
 
+/* What comes behind "*.<id>." in a certificate of ours. */
+static void find_zone(const struct cert *cert, char *ret_zone, size_t capacity)
+{
+    const char *name = cert_name_count(cert) > 0 ? cert_name(cert, 0) : "";
+    const char *zone = text_starts_with(name, "*.") ? strchr(name + 2, '.') : NULL;
+    if (zone == NULL || !text_copy(ret_zone, capacity, zone + 1)) {
+        text_copy(ret_zone, capacity, "");
+    }
+}
+
 void agent_fill_certificate(const struct cert *cert, struct status_certificate *ret_facts)
 {
     struct status_certificate facts = {.is_present = true};
@@ -22,6 +32,7 @@ void agent_fill_certificate(const struct cert *cert, struct status_certificate *
     if (cert_fingerprint(cert, hash) == 0) {
         text_hex(hash, sizeof(hash), facts.fingerprint);
     }
+    find_zone(cert, facts.zone, sizeof(facts.zone));
     facts.not_before_at = cert_not_before_at(cert);
     facts.not_after_at = cert_not_after_at(cert);
     *ret_facts = facts;
@@ -30,6 +41,7 @@ void agent_fill_certificate(const struct cert *cert, struct status_certificate *
 void agent_fill_status(const struct agent *agent, struct device_status *ret_status)
 {
     struct life_now now = agent_now();
+    bool is_own = agent->is_trusted_served && agent->trusted_facts.zone[0] != '\0';
     bool has_trusted =
         agent->life.state == LIFE_TRUSTED || agent->life.state == LIFE_RENEWING;
     int64_t wait_ms = agent->life.retry_mono_ms - now.mono_ms;
@@ -37,7 +49,7 @@ void agent_fill_status(const struct agent *agent, struct device_status *ret_stat
         .now_at = now.wall_at,
         .id = agent->identity.id,
         .pin = agent->identity.pin,
-        .zone = agent->state.zone,
+        .zone = is_own ? agent->trusted_facts.zone : agent->state.zone,
         .label = agent->config->name,
         .local_name = agent->local_name,
         .directory = agent->config->directory,

@@ -13,6 +13,7 @@ struct status_certificate {
     char serial[48];
     char issuer[256];
     char fingerprint[65]; /* hex SHA-256 of the leaf */
+    char zone[256];       /* of its names, which may no longer be the relay's; or "" */
     int64_t not_before_at;
     int64_t not_after_at;
 };
@@ -22,7 +23,7 @@ struct device_status {
     int64_t now_at;
     const char *id;
     const char *pin;   /* base32, 52 characters */
-    const char *zone;  /* "" : not yet known */
+    const char *zone;  /* of the names that lead here; "" : not yet known */
     const char *label; /* "home" */
     const char *local_name;
     const char *directory; /* the relay's */

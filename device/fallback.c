@@ -96,15 +96,21 @@ static bool covers(const char *list, const struct subject_texts *texts)
     return true;
 }
 
+bool fallback_is_in_date(int64_t not_before_at, int64_t not_after_at, int64_t now_at)
+{
+    int64_t used_at = now_at > CLOCK_FLOOR_AT ? now_at : CLOCK_FLOOR_AT;
+    return not_before_at <= used_at && not_after_at - used_at > SPARE_S;
+}
+
 static bool is_good(const struct bundle *bundle, const struct subject_texts *texts,
                     int64_t now_at, const struct agent_state *state)
 {
     char hash[65];
-    int64_t used_at = now_at > CLOCK_FLOOR_AT ? now_at : CLOCK_FLOOR_AT;
     return fingerprint(bundle->cert, hash) == 0 &&
            strcmp(hash, state->fallback_fingerprint) == 0 &&
            covers(state->fallback_names, texts) &&
-           cert_not_after_at(bundle->cert) - used_at > SPARE_S;
+           fallback_is_in_date(cert_not_before_at(bundle->cert),
+                               cert_not_after_at(bundle->cert), now_at);
 }
 
 static int make(const struct fallback_subject *subject, const struct subject_texts *texts,

@@ -22,6 +22,10 @@ int fallback_open(const char *path, const struct fallback_subject *subject,
                   int64_t now_at, struct agent_state *state, struct bundle *ret_bundle,
                   bool *ret_made, bool *ret_written) MUST_CHECK;
 
+/* Whether a fallback certificate of these dates is good for another month. One that has
+ * not begun is not: it was made while the clock was wrong. */
+bool fallback_is_in_date(int64_t not_before_at, int64_t not_after_at, int64_t now_at);
+
 /* "camera.local" from the host name, or "latchkey.local". */
 void fallback_local_name(char *ret_name, size_t capacity);
 

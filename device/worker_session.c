@@ -17,7 +17,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { WORKER_FD = 3, EXIT_GRACE_MS = 2000, READ_BYTES = 16 << 10 };
+enum {
+    WORKER_FD = 3,
+    EXIT_GRACE_MS = 2000,
+    READ_BYTES = 16 << 10,
+    LONGEST_WAIT_S = 86400,
+};
 
 extern char **environ;
 
@@ -125,6 +130,17 @@ static const char *text_or_empty(const json_t *object, const char *key)
     return text != NULL ? text : "";
 }
 
+/* What the relay asked for, or what a captured worker says it did: never below nothing,
+ * and held to a day, after which asking again harms nobody. */
+static int64_t wait_s(const json_t *body)
+{
+    int64_t asked_s = json_get_i64(body, "retry_after_s", 0);
+    if (asked_s < 0) {
+        return 0;
+    }
+    return asked_s < LONGEST_WAIT_S ? asked_s : LONGEST_WAIT_S;
+}
+
 static void finish_by_last(struct worker_session *session)
 {
     const json_t *body = session->last.body;
@@ -135,7 +151,7 @@ static void finish_by_last(struct worker_session *session)
         .code = text_or_empty(body, "code"),
         .text = text_or_empty(body, "text"),
         .detail = text_or_empty(body, "detail"),
-        .retry_after_s = json_get_i64(body, "retry_after_s", 0),
+        .retry_after_s = wait_s(body),
         .permanent = json_get_bool(body, "permanent", false),
         .keep_order = json_get_bool(body, "keep_order", false),
         .has_window = json_object_get(body, "start_at") != NULL,

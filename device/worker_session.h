@@ -18,7 +18,7 @@ struct worker_result {
     const char *code;      /* FAILED: a short word ("net", "rate-limit", "worker", ...) */
     const char *text;      /* FAILED: a sentence for the log; DONE: perhaps one */
     const char *detail;    /* FAILED: what the relay said, or "" */
-    int64_t retry_after_s; /* FAILED, WINDOW: what the relay asked for; 0: nothing */
+    int64_t retry_after_s; /* FAILED, WINDOW: what the relay asked for, at most a day */
     bool permanent;        /* FAILED: only a human can help */
     bool keep_order;       /* FAILED: the saved order is still good */
     bool has_window;       /* WINDOW */

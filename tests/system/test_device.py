@@ -712,6 +712,58 @@ def test_a_missing_worker_is_named(make_device):
     assert "/nonexistent/latchkey-worker" in status["failure"]["detail"]
 
 
+def test_absurd_waits_are_held_to_a_day(make_device, tmp_path):
+    device = captured(make_device, tmp_path, 'send({"type": "failed", "code": "rate-limit", '
+                      '"text": "later", "retry_after_s": 2**63 - 1})')
+    status = device.wait_failure("rate-limit")
+    assert 86400 - 60 <= status["nextTryInSeconds"] <= 86400 * 1.1 + 1
+    device.stop()
+    with open(device.file("state.json")) as file:
+        state = json.load(file)
+    assert 0 < state["hold_until_at"] <= time.time() + 86400 * 1.1 + 1
+    # What a wrong clock or an older version has left: it would be held anew at each start.
+    state["hold_until_at"] = int(time.time()) + 50 * 365 * 86400
+    with open(device.file("state.json"), "w") as file:
+        json.dump(state, file)
+    device.start()
+    assert device.wait_failure("rate-limit")["failure"]["at"] >= status["failure"]["at"]
+    testbed.wait_for(lambda: device.process.log().count("asking") == 2, "an order at once", 10)
+
+
+def test_names_stay_those_of_the_certificate(make_device, relay):
+    device = make_device()
+    device.wait_trusted()
+    name = device.name()
+    relay.zone = "elsewhere.example"
+    relay.refuse["new-order"] = (403, "unauthorized", "not now", [])
+    command("renew", "--config", device.config_file)
+    device.wait_status(lambda s: "failure" in s)
+    for _ in range(2):
+        status, _, body = device.get(host=name, name=name)
+        assert status == 200 and name.encode() in body.replace(b"</span><wbr><span>", b"")
+        assert b"elsewhere" not in body
+        device.stop()
+        device.start()
+        device.wait_status()
+
+
+def test_what_a_power_cut_left_is_removed(make_device):
+    device = make_device()
+    device.wait_status()
+    device.stop()
+    left = [device.file(f"{name}.77-0.tmp") for name in ("identity.pem", "pending.pem", "state.json")]
+    for path in left:
+        with open(path, "w") as file:
+            file.write("half")
+    mine = device.file("notes.tmp")
+    with open(mine, "w") as file:
+        file.write("the owner's")
+    device.start()
+    device.wait_status()
+    assert not [path for path in left if os.path.exists(path)]
+    assert os.path.exists(mine)
+
+
 # --- commands ---
 
 def test_status_and_its_faults(make_device, tmp_path):

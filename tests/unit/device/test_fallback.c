@@ -137,6 +137,15 @@ static void test_a_clock_of_1970(void **state)
     assert_false(is_made("", "192.168.1.77", 12, &agent));
 }
 
+static void test_a_clock_that_was_ahead(void **state)
+{
+    (void)state;
+    struct agent_state agent = {.counter = 0};
+    assert_true(is_made("", "192.168.1.88", NOW + 4000 * (int64_t)DAY_S, &agent));
+    assert_true(is_made("", "192.168.1.88", NOW, &agent));
+    assert_false(is_made("", "192.168.1.88", NOW, &agent));
+}
+
 static void test_a_damaged_file_is_replaced(void **state)
 {
     (void)state;
@@ -186,6 +195,7 @@ int main(void)
         cmocka_unit_test(test_what_it_holds),
         cmocka_unit_test(test_kept_when_an_address_goes),
         cmocka_unit_test(test_a_clock_of_1970),
+        cmocka_unit_test(test_a_clock_that_was_ahead),
         cmocka_unit_test(test_a_damaged_file_is_replaced),
         cmocka_unit_test(test_a_disk_that_refuses),
         cmocka_unit_test(test_local_name),
