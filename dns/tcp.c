@@ -145,15 +145,15 @@ static int flush_output(struct connection *connection)
  * the rest then waits for it. What came before garbage is still answered. */
 static int answer_input(struct connection *connection)
 {
-    size_t before = 0;
-    int result = 0;
-    do {
-        before = connection->input.size;
-        result = answer_some(connection);
-        int flushed = flush_output(connection);
-        result = result != 0 ? result : flushed;
-    } while (result == 0 && connection->output.size == 0 &&
-             connection->input.size < before);
+    bool more = true;
+    int result = flush_output(connection);
+    while (result == 0 && more && connection->output.size == 0) {
+        size_t before = connection->input.size;
+        int answered = answer_some(connection);
+        result = flush_output(connection);
+        result = answered != 0 ? answered : result;
+        more = connection->input.size < before;
+    }
     return result;
 }
 

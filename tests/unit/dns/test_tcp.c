@@ -123,21 +123,39 @@ static void test_split_at_every_position(void **state)
     close(other);
 }
 
-/* COUNT queries for NAME in one write; the answers are read only afterwards, so that
- * they pile up at the server. */
-static void pipeline(const char *name, uint16_t type, unsigned count)
+struct output {
+    int fd;
+    const uint8_t *data;
+    size_t size;
+};
+
+static void *send_all(void *arg)
+{
+    const struct output *output = arg;
+    (void)served_send(output->fd, output->data, output->size); /* the answers tell */
+    return NULL;
+}
+
+/* COUNT queries for NAME in one write; the answers pile up at the server, the more
+ * so the smaller WINDOW, what the client's kernel takes of them. A thread writes: it
+ * blocks while the server does not read, which it does not while answers pile up. */
+static void pipeline(const char *name, uint16_t type, unsigned count, int window)
 {
     int fd = dial();
     uint8_t *queries = malloc(600u * count);
     size_t size = 0;
+    pthread_t writer;
     assert_non_null(queries);
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &window, sizeof(window)), 0);
     for (unsigned i = 0; i < count; i++) {
         size += served_query(name, type, (uint16_t)i, queries + size);
     }
-    assert_true(served_send(fd, queries, size));
+    struct output output = {fd, queries, size};
+    assert_int_equal(pthread_create(&writer, NULL, send_all, &output), 0);
     for (unsigned i = 0; i < count; i++) {
         expect_answer(fd, (uint16_t)i);
     }
+    pthread_join(writer, NULL);
     free(queries);
     close(fd);
 }
@@ -145,8 +163,8 @@ static void pipeline(const char *name, uint16_t type, unsigned count)
 static void test_pipelined_in_one_write(void **state)
 {
     (void)state;
-    pipeline(ADDRESS_NAME, DNS_TYPE_A, PIPELINED);
-    pipeline(FIXTURE_ZONE, DNS_TYPE_SOA, 3000);
+    pipeline(ADDRESS_NAME, DNS_TYPE_A, PIPELINED, 1 << 20);
+    pipeline(FIXTURE_ZONE, DNS_TYPE_SOA, 3000, 64 << 10);
 }
 
 /* Answers far larger than their queries fill the output again and again. */
@@ -166,7 +184,9 @@ static void test_pipelined_long_answers(void **state)
         assert_int_equal(dns_view_put_caa(&served.fixture.view, ca, value), 0);
     }
     dns_listen_unlock(served.listen);
-    pipeline(FIXTURE_ZONE, DNS_TYPE_CAA, 2000);
+    for (int window = 64 << 10; window <= 1 << 20; window *= 4) {
+        pipeline(FIXTURE_ZONE, DNS_TYPE_CAA, 20000, window);
+    }
 }
 
 static void test_half_closed(void **state)
