@@ -25,11 +25,30 @@ static bool is_cert_id(const char *text)
            before + after + 2 <= CERT_ID_MAX;
 }
 
-static int set_csr(struct acme_order *order, struct bytes der)
+static int copy_parsed(struct csr *csr, const struct acme_order_options *options)
 {
+    csr->names = calloc(options->csr_name_count, sizeof(*csr->names));
+    if (csr->names == NULL)
+        return ERROR_MEMORY;
+    csr->key = key_ref(options->csr_key);
+    while (csr->name_count < options->csr_name_count) {
+        char *name = strdup(options->csr_names[csr->name_count]);
+
+        if (name == NULL)
+            return ERROR_MEMORY;
+        csr->names[csr->name_count++] = name;
+    }
+    return 0;
+}
+
+static int set_csr(struct acme_order *order, const struct acme_order_options *options)
+{
+    struct bytes der = options->csr;
     uint8_t hash[DIGEST_SHA256_SIZE];
     char reason[160];
-    int error = csr_parse(der.data, der.size, &order->csr, reason, sizeof(reason));
+    int error = options->csr_key != NULL && options->csr_name_count > 0
+                    ? copy_parsed(&order->csr, options)
+                    : csr_parse(der.data, der.size, &order->csr, reason, sizeof(reason));
 
     if (error == 0 && order->csr.name_count == 0)
         error = ERROR_RANGE;
@@ -72,7 +91,7 @@ int acme_order_new(struct acme_client *client, const struct acme_order_options *
                                 : ACME_ALTERNATES_MAX;
     order->poll_ms = options->poll_ms != 0 ? options->poll_ms : POLL_MS;
     order->deadline_s = options->deadline_s != 0 ? options->deadline_s : DEADLINE_S;
-    error = set_csr(order, options->csr);
+    error = set_csr(order, options);
     if (error == 0)
         error = set_wish(options->profile, &order->profile);
     if (error == 0)

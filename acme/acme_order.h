@@ -11,6 +11,11 @@ enum { ACME_ORDER_SAVE_MAX = 8 << 10, ACME_ALTERNATES_MAX = 4 };
 
 struct acme_order_options {
     struct bytes csr; /* DER; its dNSNames are the order's identifiers. Copied */
+    /* Who has parsed the CSR already gives its key and names, and it is not parsed again
+     * (0.2 ms); NULL and 0 else. */
+    struct key *csr_key;
+    const char *const *csr_names;
+    size_t csr_name_count;
     const char *
         profile; /* a wish: dropped when the CA does not list or refuses it. NULL: none */
     const char
