@@ -3,6 +3,7 @@
 
 #include "base/core/clock.h"
 #include "base/core/log.h"
+#include "base/core/text.h"
 #include "relay/issuer/issuance_list.h"
 
 #include <string.h>
@@ -66,13 +67,34 @@ static int choose_replaces(struct issuance *issuance)
 }
 
 /* A new order at the CA, or the one saved. */
+/* Cuts TEXT at its blanks, in place. */
+static size_t split_names(char *text, const char *names[static LIMIT_ORDER_NAMES])
+{
+    size_t count = 0;
+
+    for (char *at = text; at != NULL && count < LIMIT_ORDER_NAMES;) {
+        char *blank = strchr(at, ' ');
+
+        if (blank != NULL) {
+            *blank++ = '\0';
+        }
+        names[count++] = at;
+        at = blank;
+    }
+    return count;
+}
+
 int issuance_order_make(struct issuance *issuance)
 {
     struct issuer *issuer = issuance->set->issuer;
     const char *profile =
         issuance->profile[0] != '\0' ? issuance->profile : issuer->config->ca_profile;
     struct acme_now now = {clock_wall_at(), clock_mono_ms()};
+    char text[VERIFY_NAMES_MAX];
+    const char *names[LIMIT_ORDER_NAMES];
     struct acme_order_options options = {
+        .csr_key = issuance->csr.key,
+        .csr_names = names,
         .csr = buffer_bytes(&issuance->csr.der),
         .profile = profile[0] != '\0' ? profile : NULL,
         .alternates = ACME_ALTERNATES_MAX,
@@ -83,6 +105,10 @@ int issuance_order_make(struct issuance *issuance)
     if (error != 0) {
         return error;
     }
+    if (!text_copy(text, sizeof(text), issuance->names)) {
+        return ERROR_LIMIT;
+    }
+    options.csr_name_count = split_names(text, names);
     options.replaces = issuance->replaces[0] != '\0' ? issuance->replaces : NULL;
     if (issuance->saved.size > 0) {
         error = acme_order_load(ca_client(issuer->ca), &options, issuance->saved.data,
