@@ -274,6 +274,14 @@ static void open_state(struct agent *agent)
     if (agent->is_other_relay) {
         log_info("relay: another one than before: %s", agent->config->directory);
     }
+    if (agent->state.account_url[0] != '\0' &&
+        !signing_rules_is_of_relay(agent->state.account_url, agent->config->directory)) {
+        log_warning(
+            "state: the account '%s' is not at the configured relay; asking for it "
+            "again",
+            agent->state.account_url);
+        agent->state.account_url[0] = '\0';
+    }
 }
 
 static int open_addresses(struct agent *agent)

@@ -356,6 +356,12 @@ static int on_save(const char *account_url, const char *order, char *reason,
                    size_t capacity, void *arg)
 {
     struct agent *agent = arg;
+    if (account_url != NULL &&
+        !signing_rules_is_of_relay(account_url, agent->config->directory)) {
+        /* Kept, it could never be used: nothing would be signed in its name. */
+        text_copy(reason, capacity, "the account is not at the configured relay");
+        return ERROR_DENIED;
+    }
     if (account_url != NULL) {
         if (strcmp(agent->state.account_url, account_url) != 0) {
             log_info("enrolment: the account is '%s'", account_url);

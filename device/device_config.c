@@ -92,9 +92,15 @@ static const char *check_local_name(const char *value)
 
 static const char *check_address(const char *value)
 {
+    /* What a relay may answer by its options too: it judges, but never these others. */
+    static const struct lanname_policy policy = {.shared = true, .loopback = true};
     struct lanname_address address;
-    return lanname_address_parse(value, &address) ? NULL
-                                                  : "must be an IPv4 or IPv6 address";
+    if (!lanname_address_parse(value, &address)) {
+        return "must be an IPv4 or IPv6 address";
+    }
+    return lanname_allowed(&address, &policy)
+               ? NULL
+               : "must be a private address: no relay answers with others";
 }
 
 static const char *check_path(const char *value)

@@ -312,12 +312,17 @@ static bool split_host(const char *header, char ret_host[static HOST_CAPACITY])
 {
     const char *start = header;
     size_t size = strcspn(header, ":");
+    const char *end = header + size;
     if (header[0] == '[') {
         start = header + 1;
         size = strcspn(start, "]");
         if (start[size] != ']') {
             return false;
         }
+        end = start + size + 1;
+    }
+    if (*end != '\0' && (*end != ':' || end[1 + strspn(end + 1, "0123456789")] != '\0')) {
+        return false;
     }
     if (size == 0 || size >= HOST_CAPACITY) {
         return false;

@@ -10,9 +10,8 @@
 
 enum { PROTECTED_BYTES = 8 << 10 };
 
-/* Whether URL is of the same scheme, host and port as DIRECTORY, compared as text: the
- * relay writes its URLs from one configured base. */
-static bool is_of_origin(const char *url, const char *directory)
+/* Compared as text: the relay writes its URLs from one configured base. */
+bool signing_rules_is_of_relay(const char *url, const char *directory)
 {
     const char *host = strstr(directory, "://");
     if (url == NULL || host == NULL) {
@@ -82,10 +81,10 @@ static const char *check_protected(const struct signing_rules *rules,
     if (alg == NULL || strcmp(alg, jws_alg_text(jws_alg_of_key(rules->key))) != 0) {
         return "alg is not that of the identity key";
     }
-    if (!is_of_origin(json_get_text(header, "url"), rules->directory)) {
+    if (!signing_rules_is_of_relay(json_get_text(header, "url"), rules->directory)) {
         return "url is not on the configured relay";
     }
-    if (kid != NULL ? !is_of_origin(kid, rules->directory)
+    if (kid != NULL ? !signing_rules_is_of_relay(kid, rules->directory)
                     : !is_own_jwk(jwk, rules->key)) {
         return "kid or jwk is not this device's account at the configured relay";
     }
@@ -106,6 +105,20 @@ static bool are_own_identifiers(const json_t *list, const char *id)
         }
     }
     return json_array_size(list) > 0;
+}
+
+/* A counter that only rises must not be burnt: one publication with the greatest would be
+ * the last. */
+static bool is_publication_allowed(const struct signing_rules *rules,
+                                   const json_t *payload)
+{
+    const json_t *counter = json_object_get(payload, "counter");
+    const json_t *addresses = json_object_get(payload, "addresses");
+    if (counter == NULL && addresses == NULL) {
+        return true;
+    }
+    return json_equal(counter, json_object_get(rules->publication, "counter")) &&
+           json_equal(addresses, json_object_get(rules->publication, "addresses"));
 }
 
 static const char *check_payload(const struct signing_rules *rules, const json_t *payload)
@@ -132,6 +145,9 @@ static const char *check_payload(const struct signing_rules *rules, const json_t
     const json_t *identifiers = json_object_get(payload, "identifiers");
     if (identifiers != NULL && !are_own_identifiers(identifiers, rules->id)) {
         return "the order names something else than this device";
+    }
+    if (!is_publication_allowed(rules, payload)) {
+        return "the addresses or their counter are not those that the device gave out";
     }
     const json_t *csr = json_object_get(payload, "csr");
     if (csr != NULL && (!json_is_string(csr) || rules->csr[0] == '\0' ||

@@ -5,6 +5,7 @@
 #ifndef DEVICE_SIGNING_RULES_H
 #define DEVICE_SIGNING_RULES_H
 
+#include "base/core/json.h"
 #include "base/crypto/key.h"
 
 struct signing_rules {
@@ -13,6 +14,7 @@ struct signing_rules {
     const char
         *directory;  /* the relay's directory: its origin is the only one signed for */
     const char *csr; /* base64url of the only request that may be finalized; "" : none */
+    const json_t *publication; /* the only counter and addresses to publish; NULL: none */
 };
 
 /* Checks "base64url(protected).base64url(payload)" (RFC 7515 5.1). Protected: alg of our
@@ -22,5 +24,8 @@ struct signing_rules {
  * with a sentence in REASON. */
 int signing_rules_check(const struct signing_rules *rules, const char *input, size_t size,
                         char *reason, size_t reason_capacity) MUST_CHECK;
+
+/* Whether URL (or NULL) is of the same scheme, host and port as the relay's DIRECTORY. */
+bool signing_rules_is_of_relay(const char *url, const char *directory);
 
 #endif

@@ -33,6 +33,7 @@ struct worker_session {
     struct key *key;
     char *directory;
     char *csr;
+    json_t *publication; /* counter and addresses of the task, or NULL */
     const struct worker_session_handlers *handlers;
     void *arg;
     int fd;
@@ -99,6 +100,7 @@ void worker_session_free(struct worker_session *session)
     key_free(session->key);
     free(session->directory);
     free(session->csr);
+    json_decref(session->publication);
     free(session);
 }
 
@@ -214,6 +216,7 @@ static int answer_sign_jws(struct worker_session *session, const json_t *body,
         .id = id,
         .directory = session->directory,
         .csr = session->csr != NULL ? session->csr : "",
+        .publication = session->publication,
     };
     error = signing_rules_check(&rules, input, strlen(input), reason, capacity);
     if (error == ERROR_DENIED) {
@@ -419,6 +422,22 @@ static int open_channel(struct worker_session *session, const char *worker)
     return error;
 }
 
+/* What the task wants published, if anything: nothing else will be signed. */
+static int remember_publication(struct worker_session *session, const json_t *task)
+{
+    json_t *counter = json_object_get(task, "counter");
+    json_t *addresses = json_object_get(task, "addresses");
+    if (counter == NULL || addresses == NULL) {
+        return 0;
+    }
+    session->publication = json_object();
+    return session->publication != NULL &&
+                   json_object_set(session->publication, "counter", counter) == 0 &&
+                   json_object_set(session->publication, "addresses", addresses) == 0
+               ? 0
+               : ERROR_MEMORY;
+}
+
 int worker_session_start(struct loop *loop, const struct worker_session_options *options,
                          const struct worker_message *task,
                          struct worker_session **ret_session)
@@ -436,6 +455,9 @@ int worker_session_start(struct loop *loop, const struct worker_session_options 
     session->output = buffer_init_secret(LIMIT_WORKER_MESSAGE_BYTES * 2);
     session->directory = strdup(options->directory);
     int error = session->directory != NULL ? 0 : ERROR_MEMORY;
+    if (error == 0) {
+        error = remember_publication(session, task->body);
+    }
     if (error == 0) {
         error = worker_message_write(task, &session->output);
     }

@@ -620,12 +620,14 @@ send({{"type": "sign_csr", "zone": "evil/../zone"}})
 answers.append(receive()["type"])
 send({{"type": "certificate", "chain": "-----BEGIN CERTIFICATE-----"}})
 answers.append(receive()["type"])
+send({{"type": "save", "account_url": "https://evil.example/acme/acct/1"}})
+answers.append(receive()["type"])
 open({str(result)!r} + ".new", "w").write(json.dumps(answers))
 os.rename({str(result)!r} + ".new", {str(result)!r})
 send({{"type": "failed", "code": "net", "text": "that was all"}})
 """)
     testbed.wait_for(result.exists, "the worker's answers", 20)
-    assert json.loads(result.read_text()) == ["signature"] + ["refused"] * 8
+    assert json.loads(result.read_text()) == ["signature"] + ["refused"] * 9
     device.wait_failure("net")
     assert "refused to sign" in device.process.log()
 
@@ -636,6 +638,8 @@ import datetime
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+if task["task"] != "certify":
+    os._exit(0)  # it may be asked to publish first
 send({"type": "sign_csr", "zone": "lan.example.com"})
 text = receive()["csr"]
 csr = x509.load_der_x509_csr(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
@@ -745,6 +749,22 @@ def test_names_stay_those_of_the_certificate(make_device, relay):
         device.stop()
         device.start()
         device.wait_status()
+
+
+def test_a_foreign_account_is_forgotten(make_device):
+    device = make_device()
+    device.wait_trusted()
+    device.stop()
+    with open(device.file("state.json")) as file:
+        state = json.load(file)
+    state["account_url"] = "https://evil.example/acme/acct/1"
+    with open(device.file("state.json"), "w") as file:
+        json.dump(state, file)
+    device.start()
+    device.wait_status()
+    command("renew", "--config", device.config_file)
+    device.wait_status(lambda s: s.get("account", "").endswith("/acct/" + s["id"]))
+    assert "is not at the configured relay" in device.process.log()
 
 
 def test_what_a_power_cut_left_is_removed(make_device):

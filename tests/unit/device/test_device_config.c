@@ -98,6 +98,8 @@ static void test_wrong_lines(void **state)
         {RELAY "local_name = a.b.local", "local_name"},
         {RELAY "address = 192.168.1", "address"},
         {RELAY "address = camera", "address"},
+        {RELAY "address = 8.8.8.8", "private address"},
+        {RELAY "address = 2001:db8::1", "private address"},
         {RELAY "ca_file = relative", "ca_file"},
         {RELAY "state_folder = here", "state_folder"},
         {RELAY "log = loud", "log"},

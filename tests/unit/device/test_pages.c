@@ -177,6 +177,9 @@ static void test_own_hosts(void **state)
         "192.168.1.51.evil.example",
         "192.168.1.51@evil",
         ":443",
+        "[fd12::1]evil.example",
+        "localhost:443:evil",
+        "localhost:evil",
     };
     struct device_status status = sample();
     for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {

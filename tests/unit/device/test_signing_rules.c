@@ -43,8 +43,13 @@ static void add_part(struct buffer *input, const char *text)
 
 static int check(const char *protected_header, const char *payload, char *reason)
 {
-    struct signing_rules rules = {
-        .key = key, .id = id, .directory = DIRECTORY, .csr = "Q1NS"};
+    json_t *publication =
+        json_pack("{s:i,s:[s]}", "counter", 7, "addresses", "192.168.1.51");
+    struct signing_rules rules = {.key = key,
+                                  .id = id,
+                                  .directory = DIRECTORY,
+                                  .csr = "Q1NS",
+                                  .publication = publication};
     struct buffer input = buffer_init(8192);
     add_part(&input, protected_header);
     buffer_append_text(&input, ".");
@@ -54,6 +59,7 @@ static int check(const char *protected_header, const char *payload, char *reason
     int error =
         signing_rules_check(&rules, (const char *)input.data, input.size, reason, 128);
     buffer_free(&input);
+    json_decref(publication);
     return error;
 }
 
@@ -72,6 +78,17 @@ static void refuses(const char *protected_header, const char *payload)
         fail_msg("allowed %s %s", protected_header, payload);
     }
     assert_string_not_equal(reason, "untouched");
+}
+
+static void test_only_the_given_publication(void **state)
+{
+    (void)state;
+    allows(PROTECTED, "{\"addresses\":[\"192.168.1.51\"],\"counter\":7}");
+    refuses(PROTECTED, "{\"counter\":9007199254740992,\"addresses\":[\"192.168.1.51\"]}");
+    refuses(PROTECTED, "{\"counter\":7,\"addresses\":[\"192.168.1.99\"]}");
+    refuses(PROTECTED, "{\"counter\":7,\"addresses\":[]}");
+    refuses(PROTECTED, "{\"counter\":7}");
+    refuses(PROTECTED, "{\"addresses\":[\"192.168.1.51\"]}");
 }
 
 static void with_jwk(const struct key *of, char *ret_header, size_t capacity)
@@ -194,6 +211,7 @@ static void test_no_signing_input(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_only_the_given_publication),
         cmocka_unit_test(test_what_tasks_send),
         cmocka_unit_test(test_wrong_headers),
         cmocka_unit_test(test_wrong_payloads),
