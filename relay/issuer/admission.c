@@ -29,7 +29,10 @@ enum {
     OPEN_ORDERS_MAX = 5,         /* per id */
     FAILURES_HOUR = 4, /* the CA allows five failed validations an hour and name */
     HOUR_S = 3600,
+    UNUSED_DAY = 5, /* orders that reserved for nothing, per id */
+    DAY_S = 86400,
     WEEK_S = 7 * 86400,
+    RENEWAL_S = 120 * 86400, /* Let's Encrypt: issued within the last 120 days */
     CROWD_RETRY_S = 60,
     KEYS_LOOK_MAX = 64,
 };
@@ -305,6 +308,13 @@ static int check_own_quotas(struct admission *admission)
         return refuse(admission, ACME_PROBLEM_RATE_LIMITED, retry_at,
                       "The CA could not validate this name several times within an hour");
     }
+    if (error == 0) {
+        error = check_entries(admission, "unused", UNUSED_DAY, DAY_S, &retry_at);
+    }
+    if (error == 0 && retry_at != 0) {
+        return refuse(admission, ACME_PROBLEM_RATE_LIMITED, retry_at,
+                      "Too many orders of this device were never finalized today");
+    }
     if (error == 0 && !admission->renewal) {
         error = check_entries(admission, "key", issuer->config->device_keys_week, WEEK_S,
                               &retry_at);
@@ -327,7 +337,9 @@ static int take_current(const struct issuer_store_certificate *certificate, void
         strcmp(certificate->ca, issuer->config->ca_directory) != 0) {
         return 0;
     }
-    admission->renewal = window_reached(certificate, admission->now_at);
+    /* The CA's exemption ends with time; then the names are new again. */
+    admission->renewal = window_reached(certificate, admission->now_at) &&
+                         admission->now_at - certificate->not_before_at < RENEWAL_S;
     admission->exempt = certificate->revoked_at == 0 &&
                         certificate->not_after_at > admission->now_at &&
                         acme_client_has_renewal_info(ca_client(issuer->ca)) &&
@@ -349,7 +361,7 @@ static int check_ca(struct admission *admission)
 {
     struct issuer *issuer = admission->issuer;
 
-    if (ca_refuses(issuer->ca, admission->now_at, &admission->problem,
+    if (ca_refuses(issuer->ca, admission->renewal, admission->now_at, &admission->problem,
                    &admission->retry_at)) {
         return REFUSE;
     }

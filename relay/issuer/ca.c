@@ -50,6 +50,7 @@ struct ca {
     struct ca_waiter **end;
     int64_t account_created_at;
     int64_t paused_until_at;
+    int64_t limited_until_at; /* by a limit of the account: new names only */
     int64_t trouble_since_at; /* first failure since the last success; 0: none */
     unsigned pauses;
     struct acme_error failure; /* of the client; type NONE while it is well */
@@ -198,12 +199,29 @@ static void pause_until(struct ca *ca, int64_t until_at, const char *why)
     log_warning("the CA: %s; nothing new before %s", why, text);
 }
 
+/* A limit of the account concerns new names: a renewal is exempt, and goes on. */
+static void limit_until(struct ca *ca, int64_t until_at, const char *why)
+{
+    char text[TEXT_TIME_CAPACITY];
+
+    if (until_at <= ca->limited_until_at) {
+        return;
+    }
+    ca->limited_until_at = until_at;
+    text_time(until_at, text);
+    log_warning("the CA: %s; no new names before %s", why, text);
+}
+
 void ca_report(struct ca *ca, const struct acme_error *error)
 {
     int64_t now_at = clock_wall_at();
     int64_t pause_s = ca->pauses == 0 ? PAUSE_FIRST_S : PAUSE_LATER_S;
 
     if (error->scope == ACME_SCOPE_NAME || error->scope == ACME_SCOPE_OPERATOR) {
+        return;
+    }
+    if (error->type == ACME_ERROR_RATE_LIMIT && error->scope == ACME_SCOPE_ACCOUNT) {
+        limit_until(ca, error->retry_at, error->text);
         return;
     }
     if (error->type == ACME_ERROR_RATE_LIMIT) {
@@ -229,8 +247,8 @@ int64_t ca_paused_until(const struct ca *ca)
     return ca->paused_until_at > clock_wall_at() ? ca->paused_until_at : 0;
 }
 
-bool ca_refuses(const struct ca *ca, int64_t now_at, struct acme_problem *ret_problem,
-                int64_t *ret_retry_at)
+bool ca_refuses(const struct ca *ca, bool renewal, int64_t now_at,
+                struct acme_problem *ret_problem, int64_t *ret_retry_at)
 {
     const struct acme_error *failure = &ca->failure;
 
@@ -246,6 +264,12 @@ bool ca_refuses(const struct ca *ca, int64_t now_at, struct acme_problem *ret_pr
         acme_problem_set(ret_problem, ACME_PROBLEM_RATE_LIMITED,
                          "The CA takes no requests at the moment");
         *ret_retry_at = ca->paused_until_at;
+        return true;
+    }
+    if (!renewal && ca->limited_until_at > now_at) {
+        acme_problem_set(ret_problem, ACME_PROBLEM_RATE_LIMITED,
+                         "The CA takes no orders for new names at the moment");
+        *ret_retry_at = ca->limited_until_at;
         return true;
     }
     return false;

@@ -160,6 +160,7 @@ static int prune_ledger(struct issuer *issuer, int64_t now_at)
         {"order", SIGNED_KEPT_S},       {"finalize", SIGNED_KEPT_S},
         {"key", SIGNED_KEPT_S},         {"renewal-key", SIGNED_KEPT_S},
         {"relay-order", SIGNED_KEPT_S}, {"failure", BUDGET_WEEK_S},
+        {"unused", BUDGET_WEEK_S},
     };
     int error = 0;
 

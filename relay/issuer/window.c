@@ -1,7 +1,7 @@
 /* The store keeps the narrowed window only, as that is what front hands out; the CA's own
  * is 1/0.6 of it from the same start.
  *
- * Polling: one certificate at a time, the one that was asked for longest ago. A failure
+ * Polling: a few certificates at a time, those that were asked for longest ago. A failure
  * counts as asked, so that a CA which refuses one certificate doesn't stop the others,
  * and a window computed here stands until the CA gave one. */
 #include "relay/issuer/window.h"
@@ -16,8 +16,9 @@ enum {
     SHORT_LIFE_S = 10 * 86400,
     CHECK_EVERY_S = 8 * 3600,
     CHECKS_PER_LIFE = 20, /* of a short certificate */
+    LOOK_MAX = 64,        /* candidates looked at for one that is due */
     IDLE_MS = 5000,
-    PACE_MS = 20, /* 1,000,000 certificates in eight hours are 35 a second */
+    CALLS_MAX = 8, /* at once: 1,000,000 certificates in eight hours are 35 a second */
     RETRY_MS = 60000,
 };
 
@@ -63,125 +64,148 @@ bool window_inside(const struct issuer_store_certificate *certificate, int64_t n
     return now_at >= window.start_at && now_at < window.start_at + width_s;
 }
 
-struct window_poll {
-    struct issuer *issuer;
-    struct loop_timer *timer;
+/* One certificate asked for. */
+struct call {
+    struct window_poll *poll;
     struct acme_call *call; /* NULL: none under way */
     struct ca_exchange exchange;
     struct ca_waiter waiter;
+    struct loop_timer *timer;
     char cert_id[CERT_ID_MAX];
     int64_t not_before_at;
     int64_t not_after_at;
     struct window before; /* the one in the store */
-    int64_t checked_at;
 };
 
-static void next(struct window_poll *poll);
+struct window_poll {
+    struct issuer *issuer;
+    struct call calls[CALLS_MAX];
+};
 
+static void next(struct call *call);
+
+static bool is_asked(const struct window_poll *poll, const char *cert_id)
+{
+    for (size_t i = 0; i < CALLS_MAX; i++) {
+        if (poll->calls[i].call != NULL && strcmp(poll->calls[i].cert_id, cert_id) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Takes the first that is due and not asked for yet. */
 static int take_certificate(const struct issuer_store_certificate *certificate, void *arg)
 {
-    struct window_poll *poll = arg;
+    struct call *call = arg;
+    int64_t every_s =
+        (certificate->not_after_at - certificate->not_before_at) / CHECKS_PER_LIFE;
 
-    poll->not_before_at = certificate->not_before_at;
-    poll->not_after_at = certificate->not_after_at;
-    poll->before = (struct window){certificate->ari_start_at, certificate->ari_end_at};
-    poll->checked_at = certificate->ari_checked_at;
-    return text_copy(poll->cert_id, sizeof(poll->cert_id), certificate->cert_id)
+    every_s = every_s < CHECK_EVERY_S ? every_s : CHECK_EVERY_S;
+    if (call->cert_id[0] != '\0' ||
+        certificate->ari_checked_at > clock_wall_at() - every_s ||
+        is_asked(call->poll, certificate->cert_id)) {
+        return 0;
+    }
+    call->not_before_at = certificate->not_before_at;
+    call->not_after_at = certificate->not_after_at;
+    call->before = (struct window){certificate->ari_start_at, certificate->ari_end_at};
+    return text_copy(call->cert_id, sizeof(call->cert_id), certificate->cert_id)
                ? 0
                : ERROR_LIMIT;
 }
 
-static void end_call(struct window_poll *poll)
+static void end_call(struct call *call)
 {
-    ca_cancel(&poll->exchange);
-    ca_forget(poll->issuer->ca, &poll->waiter);
-    if (poll->call != NULL) {
-        acme_call_free(poll->call);
-        poll->call = NULL;
+    ca_cancel(&call->exchange);
+    ca_forget(call->poll->issuer->ca, &call->waiter);
+    if (call->call != NULL) {
+        acme_call_free(call->call);
+        call->call = NULL;
     }
 }
 
 /* Notes the answer, or only that it was asked. */
-static void store_window(struct window_poll *poll, const struct acme_ari *ari)
+static void store_window(struct call *call, const struct acme_ari *ari)
 {
-    struct issuer *issuer = poll->issuer;
-    struct window window = poll->before;
+    struct issuer *issuer = call->poll->issuer;
+    struct window window = call->before;
     int64_t rev = 0;
     int error = 0;
 
     if (ari != NULL) {
         window = window_narrow((struct window){ari->start_at, ari->end_at});
-        if (window.start_at != poll->before.start_at) {
+        if (window.start_at != call->before.start_at) {
             log_info("certificate '%s': the CA's renewal window has moved",
-                     poll->cert_id);
+                     call->cert_id);
         }
     }
     error = commit_begin(issuer->commit, &rev);
     if (error == 0) {
         error = issuer_store_set_ari(issuer->database, issuer->config->zone, rev,
-                                     poll->cert_id, window.start_at, window.end_at,
+                                     call->cert_id, window.start_at, window.end_at,
                                      clock_wall_at());
     }
     if (error != 0 && error != ERROR_NOT_FOUND) {
         (void)commit_fail(issuer->commit, error, "renewal window");
     }
-    end_call(poll);
-    loop_timer_set(poll->timer, PACE_MS);
+    end_call(call);
+    loop_timer_set(call->timer, 0);
 }
 
-static void take_answer(struct window_poll *poll)
+static void take_answer(struct call *call)
 {
     struct acme_ari ari = {0};
-    int error = acme_call_renewal_info(poll->call, poll->not_before_at,
-                                       poll->not_after_at, clock_wall_at(), &ari);
+    int error = acme_call_renewal_info(call->call, call->not_before_at,
+                                       call->not_after_at, clock_wall_at(), &ari);
 
     if (error != 0) {
-        log_debug("certificate '%s': renewalInfo makes no sense: %s", poll->cert_id,
+        log_debug("certificate '%s': renewalInfo makes no sense: %s", call->cert_id,
                   error_text(error));
     }
-    store_window(poll, error == 0 ? &ari : NULL);
+    store_window(call, error == 0 ? &ari : NULL);
 }
 
 static void on_response(const struct acme_response *response, void *arg)
 {
-    struct window_poll *poll = arg;
+    struct call *call = arg;
     struct acme_now now = {clock_wall_at(), clock_mono_ms()};
 
-    acme_call_response(poll->call, response, now);
-    next(poll);
+    acme_call_response(call->call, response, now);
+    next(call);
 }
 
 /* Drives the call until it waits for something. */
-static void next(struct window_poll *poll)
+static void next(struct call *call)
 {
     struct acme_now now = {clock_wall_at(), clock_mono_ms()};
     struct acme_step step = {0};
 
-    acme_call_next(poll->call, now, &step);
+    acme_call_next(call->call, now, &step);
     switch (step.want) {
     case ACME_WANT_REQUEST:
-        if (ca_send(poll->issuer->ca, &poll->exchange, step.request, on_response, poll) !=
-            0) {
-            end_call(poll);
-            loop_timer_set(poll->timer, RETRY_MS);
+        if (ca_send(call->poll->issuer->ca, &call->exchange, step.request, on_response,
+                    call) != 0) {
+            end_call(call);
+            loop_timer_set(call->timer, RETRY_MS);
         }
         return;
     case ACME_WANT_SHARED:
-        ca_wait(poll->issuer->ca, &poll->waiter);
+        ca_wait(call->poll->issuer->ca, &call->waiter);
         return;
     case ACME_WANT_WAIT:
-        loop_timer_set(poll->timer, step.wait_ms);
+        loop_timer_set(call->timer, step.wait_ms);
         return;
     case ACME_WANT_DONE:
-        take_answer(poll);
+        take_answer(call);
         return;
     case ACME_WANT_FAILED:
-        log_debug("renewalInfo of '%s': %s", poll->cert_id, step.error->text);
+        log_debug("renewalInfo of '%s': %s", call->cert_id, step.error->text);
         if (step.error->scope == ACME_SCOPE_CA) {
-            end_call(poll);
-            loop_timer_set(poll->timer, RETRY_MS);
+            end_call(call);
+            loop_timer_set(call->timer, RETRY_MS);
         } else {
-            store_window(poll, NULL);
+            store_window(call, NULL);
         }
         return;
     case ACME_WANT_RESPONSE:
@@ -200,36 +224,30 @@ static void on_shared(void *arg)
 
 static void on_timer(void *arg)
 {
-    struct window_poll *poll = arg;
-    struct issuer *issuer = poll->issuer;
+    struct call *call = arg;
+    struct issuer *issuer = call->poll->issuer;
     int64_t now_at = clock_wall_at();
-    int64_t every_s = CHECK_EVERY_S;
     int error = 0;
 
-    if (poll->call != NULL) {
-        next(poll);
+    if (call->call != NULL) {
+        next(call);
         return;
     }
-    loop_timer_set(poll->timer, IDLE_MS);
+    loop_timer_set(call->timer, IDLE_MS);
     if (!acme_client_has_renewal_info(ca_client(issuer->ca)) ||
         ca_paused_until(issuer->ca) != 0 || commit_error(issuer->commit) != 0) {
         return;
     }
-    poll->cert_id[0] = '\0';
-    error = issuer_store_certificates_to_check(issuer->database, issuer->config->zone,
-                                               now_at, now_at, 1, take_certificate, poll);
-    if (error != 0 || poll->cert_id[0] == '\0') {
+    call->cert_id[0] = '\0';
+    error =
+        issuer_store_certificates_to_check(issuer->database, issuer->config->zone, now_at,
+                                           now_at, LOOK_MAX, take_certificate, call);
+    if (error != 0 || call->cert_id[0] == '\0') {
         return;
     }
-    if ((poll->not_after_at - poll->not_before_at) / CHECKS_PER_LIFE < every_s) {
-        every_s = (poll->not_after_at - poll->not_before_at) / CHECKS_PER_LIFE;
-    }
-    if (poll->checked_at > now_at - every_s) {
-        return;
-    }
-    error = acme_call_new_renewal_info(ca_client(issuer->ca), poll->cert_id, &poll->call);
+    error = acme_call_new_renewal_info(ca_client(issuer->ca), call->cert_id, &call->call);
     if (error == 0) {
-        next(poll);
+        next(call);
     }
 }
 
@@ -242,13 +260,20 @@ int window_poll_new(struct issuer *issuer, struct window_poll **ret_poll)
         return ERROR_MEMORY;
     }
     poll->issuer = issuer;
-    poll->waiter = (struct ca_waiter){.fn = on_shared, .arg = poll};
-    error = loop_timer_new(issuer->loop, on_timer, poll, &poll->timer);
+    for (size_t i = 0; error == 0 && i < CALLS_MAX; i++) {
+        struct call *call = &poll->calls[i];
+
+        call->poll = poll;
+        call->waiter = (struct ca_waiter){.fn = on_shared, .arg = call};
+        error = loop_timer_new(issuer->loop, on_timer, call, &call->timer);
+        if (error == 0) {
+            loop_timer_set(call->timer, IDLE_MS);
+        }
+    }
     if (error != 0) {
-        free(poll);
+        window_poll_free(poll);
         return error;
     }
-    loop_timer_set(poll->timer, IDLE_MS);
     *ret_poll = poll;
     return 0;
 }
@@ -258,7 +283,11 @@ void window_poll_free(struct window_poll *poll)
     if (poll == NULL) {
         return;
     }
-    end_call(poll);
-    loop_timer_free(poll->timer);
+    for (size_t i = 0; i < CALLS_MAX; i++) {
+        end_call(&poll->calls[i]);
+        if (poll->calls[i].timer != NULL) {
+            loop_timer_free(poll->calls[i].timer);
+        }
+    }
     free(poll);
 }

@@ -176,6 +176,14 @@ int issuer_store_expire_orders(struct database *database, const char *zone, int6
                      "it", now_at, zone);
 
     if (error == 0) {
+        error =
+            database_run(database,
+                         "INSERT OR REPLACE INTO ledger (zone, kind, what, rev, id, at)"
+                         " SELECT zone, 'unused', number, ?, id, ? FROM orders"
+                         " WHERE state = 'ready' AND expires_at <= ? AND zone = ?",
+                         "iiit", rev, now_at, now_at, zone);
+    }
+    if (error == 0) {
         error = database_run(database,
                              "UPDATE orders SET state = 'invalid', problem = ?, rev = ?"
                              " WHERE state = 'ready' AND expires_at <= ? AND zone = ?",

@@ -150,8 +150,8 @@ int issuer_store_orders_of(struct database *database, const char *zone, const ch
 /* How many orders of ID are READY or PROCESSING. */
 int issuer_store_count_open_orders(struct database *database, const char *zone,
                                    const char *id, int64_t *ret_count) MUST_CHECK;
-/* Orders READY whose expires_at has passed become INVALID, and what they had reserved is
- * given back; *RET_COUNT of them. */
+/* Orders READY whose expires_at has passed become INVALID ("unused" in the ledger), and what
+ * they had reserved is given back; *RET_COUNT of them. */
 int issuer_store_expire_orders(struct database *database, const char *zone, int64_t rev,
                                int64_t now_at, const char *problem,
                                int *ret_count) MUST_CHECK;
@@ -237,7 +237,7 @@ int issuer_store_challenges_since(struct database *database, const char *zone,
 /* ---- ledger: facts that must hold for ever ----
  * kinds: "finalize" (what: order number taken), "order" (what: hash of a newOrder JWS
  * admitted), "account" (what: id enrolled), "token" (what: kid/id), "key" and
- * "renewal-key" (what: id/SPKI hash, a TLS key taken), "failure" (what: order number),
+ * "renewal-key" (what: id/SPKI hash, a TLS key taken), "failure" and "unused" (what: order number),
  * "revoking" (what: request number, id: certID, at: reason), "revoked-key" (what: SPKI
  * hash), "queue" (what: id, at: asked first), "promise" (what: id, at: promised),
  * "relay-order" (what: number),
