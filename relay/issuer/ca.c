@@ -49,7 +49,8 @@ struct ca {
     struct ca_waiter *first;
     struct ca_waiter **end;
     int64_t account_created_at;
-    int64_t paused_until_at;
+    int64_t paused_until_at;  /* the CA said so */
+    int64_t broken_until_at;  /* the breaker's; a success ends it */
     int64_t limited_until_at; /* by a limit of the account: new names only */
     int64_t trouble_since_at; /* first failure since the last success; 0: none */
     unsigned pauses;
@@ -184,32 +185,20 @@ void ca_report_good(struct ca *ca)
     }
     ca->trouble_since_at = 0;
     ca->pauses = 0;
-    ca->paused_until_at = 0;
+    ca->broken_until_at = 0;
 }
 
-static void pause_until(struct ca *ca, int64_t until_at, const char *why)
+/* Moves *UNTIL_AT, which is one of ca's, on. */
+static void pause_until(int64_t *until_at, int64_t at, const char *what, const char *why)
 {
     char text[TEXT_TIME_CAPACITY];
 
-    if (until_at <= ca->paused_until_at) {
+    if (at <= *until_at) {
         return;
     }
-    ca->paused_until_at = until_at;
-    text_time(until_at, text);
-    log_warning("the CA: %s; nothing new before %s", why, text);
-}
-
-/* A limit of the account concerns new names: a renewal is exempt, and goes on. */
-static void limit_until(struct ca *ca, int64_t until_at, const char *why)
-{
-    char text[TEXT_TIME_CAPACITY];
-
-    if (until_at <= ca->limited_until_at) {
-        return;
-    }
-    ca->limited_until_at = until_at;
-    text_time(until_at, text);
-    log_warning("the CA: %s; no new names before %s", why, text);
+    *until_at = at;
+    text_time(at, text);
+    log_warning("the CA: %s; %s before %s", why, what, text);
 }
 
 void ca_report(struct ca *ca, const struct acme_error *error)
@@ -221,30 +210,34 @@ void ca_report(struct ca *ca, const struct acme_error *error)
         return;
     }
     if (error->type == ACME_ERROR_RATE_LIMIT && error->scope == ACME_SCOPE_ACCOUNT) {
-        limit_until(ca, error->retry_at, error->text);
+        /* It concerns new names: renewals are exempt, and go on. */
+        pause_until(&ca->limited_until_at, error->retry_at, "no new names", error->text);
         return;
     }
     if (error->type == ACME_ERROR_RATE_LIMIT) {
-        pause_until(ca, error->retry_at, error->text);
+        pause_until(&ca->paused_until_at, error->retry_at, "nothing new", error->text);
         return;
     }
     if (error->problem.status == 503 && error->retry_at > now_at + 1) {
-        pause_until(ca, error->retry_at, error->text);
+        pause_until(&ca->paused_until_at, error->retry_at, "nothing new", error->text);
         return;
     }
     if (ca->trouble_since_at == 0) {
         ca->trouble_since_at = now_at;
     }
-    if (now_at - ca->trouble_since_at >= TROUBLE_S && ca->paused_until_at <= now_at) {
+    if (now_at - ca->trouble_since_at >= TROUBLE_S && ca->broken_until_at <= now_at) {
         ca->pauses++;
         pause_s += (int64_t)random_below((uint64_t)pause_s * 2 / 5) - pause_s / 5;
-        pause_until(ca, now_at + pause_s, error->text);
+        pause_until(&ca->broken_until_at, now_at + pause_s, "nothing new", error->text);
     }
 }
 
 int64_t ca_paused_until(const struct ca *ca)
 {
-    return ca->paused_until_at > clock_wall_at() ? ca->paused_until_at : 0;
+    int64_t until_at = ca->paused_until_at > ca->broken_until_at ? ca->paused_until_at
+                                                                 : ca->broken_until_at;
+
+    return until_at > clock_wall_at() ? until_at : 0;
 }
 
 bool ca_refuses(const struct ca *ca, bool renewal, int64_t now_at,
@@ -260,10 +253,10 @@ bool ca_refuses(const struct ca *ca, bool renewal, int64_t now_at,
         *ret_retry_at = now_at + ACCOUNT_RETRY_S;
         return true;
     }
-    if (ca->paused_until_at > now_at + ANNOUNCED_S) {
+    if (ca_paused_until(ca) > now_at + ANNOUNCED_S) {
         acme_problem_set(ret_problem, ACME_PROBLEM_RATE_LIMITED,
                          "The CA takes no requests at the moment");
-        *ret_retry_at = ca->paused_until_at;
+        *ret_retry_at = ca_paused_until(ca);
         return true;
     }
     if (!renewal && ca->limited_until_at > now_at) {
