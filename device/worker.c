@@ -1,7 +1,9 @@
 /* latchkey-worker: one task for the agent, then it ends. */
+#include "base/core/json.h"
 #include "base/core/log.h"
 #include "base/core/text.h"
 #include "device/device_config.h"
+#include "device/worker_sandbox.h"
 #include "device/worker_task.h"
 
 #include <fcntl.h>
@@ -53,6 +55,17 @@ static int check_config(const char *path)
     return error == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/* Before the first byte from the network. An old kernel is no reason to go without a
+ * certificate. */
+static void enter_sandbox(const struct worker_message *task)
+{
+    int error = worker_sandbox_enter(json_get_text(task->body, "ca_file"));
+    if (error != 0) {
+        log_warning("sandbox: %s; going on with what the file modes allow",
+                    error_text(error));
+    }
+}
+
 static int serve(const char *descriptor)
 {
     uint64_t fd = 0;
@@ -66,12 +79,14 @@ static int serve(const char *descriptor)
         return EXIT_USAGE;
     }
     fcntl((int)fd, F_SETFD, FD_CLOEXEC);
+    worker_sandbox_close_descriptors((int)fd);
     /* Whoever may trace this process could ask for signatures. */
     prctl(PR_SET_DUMPABLE, 0);
     log_open("worker", LOG_LEVEL_INFO);
     worker_channel_open(&channel, (int)fd);
     int error = worker_channel_receive(&channel, WORKER_TASK, &task);
     if (error == 0) {
+        enter_sandbox(&task);
         error = worker_task_run(&channel, &task);
     }
     worker_message_free(&task);

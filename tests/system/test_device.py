@@ -476,7 +476,7 @@ def test_expiry_falls_back_and_recovers(make_device, relay):
     assert b"has run out" in page and b"reached" in page
     relay.down = False
     relay.life = 86400
-    status = device.wait_status(lambda s: s["serving"] == "trusted", 40)
+    status = device.wait_status(lambda s: s["state"] == "trusted", 40)
     assert "failure" not in status
     assert device.served(name) != fallback
 
