@@ -6,7 +6,7 @@
 
 enum {
     BUSY_COUNT = 8, /* from here on latency is not what matters */
-    BUSY_DELAY_MS = 5,
+    BUSY_DELAY_MS = 3,
 };
 
 struct commit {

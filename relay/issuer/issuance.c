@@ -220,9 +220,6 @@ static void on_response(const struct acme_response *response, void *arg)
     struct acme_now now = {clock_wall_at(), clock_mono_ms()};
 
     acme_order_response(issuance->order, response, now);
-    if (acme_order_url(issuance->order) != NULL) {
-        issuance_list_opened(issuance);
-    }
     step(issuance);
 }
 
@@ -259,6 +256,7 @@ static bool obey(struct issuance *issuance, const struct acme_step *wanted)
         ca_wait(issuer->ca, &issuance->shared);
         return false;
     case ACME_WANT_WAIT:
+        issuance_list_opened(issuance); /* it polls: all is placed */
         loop_timer_set(issuance->timer, wanted->wait_ms);
         return false;
     case ACME_WANT_SAVE:

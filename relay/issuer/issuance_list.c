@@ -32,7 +32,7 @@ void issuance_list_set_state(struct issuance *issuance, enum issuance_state stat
     } else if (!holds_slot(issuance->state) && holds_slot(state)) {
         set->running_count++;
     }
-    if (state != ISSUANCE_RUNNING) {
+    if (state != ISSUANCE_RUNNING && state != ISSUANCE_SAVING) {
         issuance_list_opened(issuance);
     }
     issuance->state = state;

@@ -14,7 +14,8 @@ void issuance_list_remove(struct issuance *issuance);
 void issuance_list_free_one(struct issuance *issuance);
 /* The one setter of the state: keeps count of the slots. */
 void issuance_list_set_state(struct issuance *issuance, enum issuance_state state);
-/* It has its order at the CA, or has given up: another may place its own. */
+/* Its order at the CA and what that asks for are known, or it has given up: another may
+ * place its own. */
 void issuance_list_opened(struct issuance *issuance);
 /* The row as it should stand; borrowed from ISSUANCE. */
 struct issuer_store_issuance issuance_list_row(const struct issuance *issuance);

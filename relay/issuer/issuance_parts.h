@@ -22,7 +22,7 @@ struct issuance {
     struct issuance *bucket_next; /* the same hash of the id */
     enum issuance_state state;
     bool durable;            /* its row is */
-    bool opening;            /* RUNNING, and not yet an order at the CA */
+    bool opening;            /* from newOrder until its authorizations are read */
     struct issuance *leader; /* FOLLOWING */
 
     char *number;
