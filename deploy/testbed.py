@@ -524,7 +524,8 @@ class Agent:
         self.config_file = os.path.join(self.folder, "device.conf")
         self.state_folder = os.path.join(self.folder, "state")
         os.makedirs(self.folder, exist_ok=True)
-        values = {"relay": directory, "state_folder": self.state_folder, "listen": listen,
+        values = {"relay": directory, "state_folder": self.state_folder, "serve": listen,
+                  "http": "none", "mdns": "no",
                   "ca_file": ca_file, "log": "debug", **(settings or {})}
         write_atomically(self.config_file, "[device]\n" + "".join(
             f"{key} = {value}\n" for key, value in values.items()))

@@ -270,12 +270,12 @@ static void open_state(struct agent *agent)
     if (error < 0 && error != ERROR_NOT_FOUND) {
         log_warning("state: '%s': %s; starting without it", path, error_text(error));
     }
-    agent->is_other_relay = agent_state_turn_to(&agent->state, agent->config->directory);
+    agent->is_other_relay = agent_state_turn_to(&agent->state, agent->config->relays[0].directory);
     if (agent->is_other_relay) {
-        log_info("relay: another one than before: %s", agent->config->directory);
+        log_info("relay: another one than before: %s", agent->config->relays[0].directory);
     }
     if (agent->state.account_url[0] != '\0' &&
-        !signing_rules_is_of_relay(agent->state.account_url, agent->config->directory)) {
+        !signing_rules_is_of_relay(agent->state.account_url, agent->config->relays[0].directory)) {
         log_warning(
             "state: the account '%s' is not at the configured relay; asking for it "
             "again",
@@ -316,7 +316,7 @@ static int open_https(struct agent *agent)
         agent->trusted_facts.not_after_at > clock_wall_at()) {
         serve(agent, true);
     }
-    error = terminator_listen(agent->terminator, &agent->config->listen, reason,
+    error = terminator_listen(agent->terminator, &agent->config->serve, reason,
                               sizeof(reason));
     if (error < 0) {
         log_error("HTTPS: %s", reason);

@@ -108,7 +108,7 @@ static int begin_task(const struct agent *agent, const char *kind,
         error = json_set_text(task->body, "task", kind);
     }
     if (error == 0) {
-        error = json_set_text(task->body, "directory", agent->config->directory);
+        error = json_set_text(task->body, "directory", agent->config->relays[0].directory);
     }
     if (error == 0) {
         error = json_set_text(task->body, "ca_file", or_null(agent->config->ca_file));
@@ -357,7 +357,7 @@ static int on_save(const char *account_url, const char *order, char *reason,
 {
     struct agent *agent = arg;
     if (account_url != NULL &&
-        !signing_rules_is_of_relay(account_url, agent->config->directory)) {
+        !signing_rules_is_of_relay(account_url, agent->config->relays[0].directory)) {
         /* Kept, it could never be used: nothing would be signed in its name. */
         text_copy(reason, capacity, "the account is not at the configured relay");
         return ERROR_DENIED;
@@ -409,7 +409,7 @@ static void start(struct agent *agent, enum agent_task kind,
     struct worker_session_options options = {
         .worker = agent->worker,
         .key = agent->identity.key,
-        .directory = agent->config->directory,
+        .directory = agent->config->relays[0].directory,
         .timeout_s = certify ? CERTIFY_TIMEOUT_S : SHORT_TIMEOUT_S,
         .handlers = certify ? &certify_handlers : &call_handlers,
         .arg = agent,
@@ -442,7 +442,7 @@ void agent_start_certify(struct agent *agent)
 {
     struct life_event event = {.kind = LIFE_STARTED};
     struct life_now now = agent_now();
-    log_info("order: asking %s for a certificate%s", agent->config->directory,
+    log_info("order: asking %s for a certificate%s", agent->config->relays[0].directory,
              agent->state.order != NULL ? " (going on with the last order)" : "");
     life_step(&agent->life, &event, &now);
     start(agent, AGENT_TASK_CERTIFY, describe_certify);

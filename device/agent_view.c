@@ -52,7 +52,7 @@ void agent_fill_status(const struct agent *agent, struct device_status *ret_stat
         .zone = is_own ? agent->trusted_facts.zone : agent->state.zone,
         .label = agent->config->name,
         .local_name = agent->local_name,
-        .directory = agent->config->directory,
+        .directory = agent->config->relays[0].directory,
         .account_url = agent->state.account_url,
         .addresses = &agent->addresses,
         .port = terminator_port(agent->terminator),

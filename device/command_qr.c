@@ -37,8 +37,8 @@ static void find_place(const struct command_options *options,
             fputs("latchkey qr: the addresses can't be read; the code goes without\n",
                   stderr);
         }
-        if (config.listen.count > 0 &&
-            address_parse(config.listen.at[0], HTTPS_PORT, &listen) == 0) {
+        if (config.serve.count > 0 &&
+            address_parse(config.serve.at[0], HTTPS_PORT, &listen) == 0) {
             *ret_port = address_port(&listen);
         }
     }

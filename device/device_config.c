@@ -5,10 +5,12 @@
 #include "base/lanname.h"
 #include "base/net/address.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { PIN_CAPACITY = 64, PIN_SIZE = 43 };
 
+static const char *const proxy_protocols[] = {"none", "v2", NULL};
 static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};
 
 const char *device_config_split_relay(const char *relay, char *ret_url, char *ret_pin)
@@ -55,12 +57,80 @@ static const char *check_relay(const char *value)
     return device_config_split_relay(value, url, pin);
 }
 
-static const char *check_listen(const char *value)
+/* `none` switches a list off that has a default. */
+static const char *check_serve(const char *value)
 {
     struct address address;
-    return address_parse(value, 443, &address) == 0
+    return strcmp(value, "none") == 0 || address_parse(value, 443, &address) == 0
                ? NULL
-               : "must be ':port', 'address:port' or '[address]:port'";
+               : "must be ':port', 'address:port', '[address]:port' or 'none'";
+}
+
+/* Where another program of this device listens. */
+static const char *check_target(const char *value)
+{
+    struct address address;
+    return value[0] == '\0' || value[0] == '/' ||
+                   (value[0] != ':' && address_parse(value, 0, &address) == 0 &&
+                    address_port(&address) != 0)
+               ? NULL
+               : "must be 'address:port' or the path of a unix socket";
+}
+
+static const char *check_proxy(const char *value)
+{
+    static const char *const scheme = "http://";
+    const char *host = text_starts_with(value, scheme) ? value + strlen(scheme) : "";
+    size_t size = strcspn(host, "/ @");
+    return value[0] == '\0' ||
+                   (size > 0 && (host[size] == '\0' || strcmp(host + size, "/") == 0))
+               ? NULL
+               : "must be 'http://host:port'";
+}
+
+static const char *check_https(const char *value)
+{
+    return text_starts_with(value, "https://") && strlen(value) < LIMIT_URL_BYTES
+               ? NULL
+               : "must be an https:// URL";
+}
+
+static const char *check_color(const char *value)
+{
+    static const char *const hex = "0123456789abcdefABCDEF";
+    return value[0] == '\0' ||
+                   (value[0] == '#' && strlen(value) == 7 && strspn(value + 1, hex) == 6)
+               ? NULL
+               : "must be a colour such as '#0b6b53'";
+}
+
+static const char *check_profile(const char *value)
+{
+    for (const char *at = value; *at != '\0'; at++) {
+        if ((unsigned char)*at <= ' ' || (unsigned char)*at >= 0x7f) {
+            return "must be a word without blanks, e.g. tlsserver";
+        }
+    }
+    return strlen(value) <= 64 ? NULL : "must have at most 64 characters";
+}
+
+static const char *check_interface(const char *value)
+{
+    return strlen(value) < 16 && strchr(value, '/') == NULL
+               ? NULL
+               : "must be an interface's name (at most 15 characters), '*' at its end "
+                 "for any";
+}
+
+static const char *check_texts(const char *value)
+{
+    /* Shown on pages: one line, no control characters. */
+    for (const char *at = value; *at != '\0'; at++) {
+        if ((unsigned char)*at < ' ' || *at == 0x7f) {
+            return "must be one line of text";
+        }
+    }
+    return strlen(value) <= 64 ? NULL : "must have at most 64 bytes";
 }
 
 static const char *check_name_server(const char *value)
@@ -109,15 +179,23 @@ static const char *check_path(const char *value)
                                                : "must be a path that starts with '/'";
 }
 
+/* A name for people must lead to the device from the LAN, not from its own containers or
+ * tunnels. */
+#define SKIPPED_INTERFACES                                                               \
+    "docker* br-* veth* virbr* vnet* cni* flannel* podman* lxc* lxd* tun* tap* wg* "     \
+    "ppp* "                                                                              \
+    "zt* tailscale* dummy*"
+
 #define FIELD(field) offsetof(struct device_config, field)
 
 static const struct conf_row rows[] = {
     {.section = "device",
      .key = "relay",
-     .type = CONF_TEXT,
+     .type = CONF_TEXTS,
      .offset = FIELD(relay),
      .required = true,
-     .check = check_relay},
+     .check = check_relay,
+     .max_count = DEVICE_RELAYS_MAX},
     {.section = "device",
      .key = "state_folder",
      .type = CONF_TEXT,
@@ -125,12 +203,62 @@ static const struct conf_row rows[] = {
      .fallback = "/var/lib/latchkey-device",
      .check = check_path},
     {.section = "device",
-     .key = "listen",
+     .key = "serve",
      .type = CONF_TEXTS,
-     .offset = FIELD(listen),
+     .offset = FIELD(serve),
      .fallback = ":443",
-     .check = check_listen,
+     .check = check_serve,
      .max_count = LIMIT_DEVICE_ADDRESSES},
+    {.section = "device",
+     .key = "backend",
+     .type = CONF_TEXT,
+     .offset = FIELD(backend),
+     .fallback = "",
+     .check = check_target},
+    {.section = "device",
+     .key = "proxy_protocol",
+     .type = CONF_CHOICE,
+     .offset = FIELD(proxy_protocol),
+     .fallback = "none",
+     .choices = proxy_protocols},
+    {.section = "device",
+     .key = "pages",
+     .type = CONF_TEXTS,
+     .offset = FIELD(pages),
+     .fallback = "none",
+     .check = check_serve,
+     .max_count = LIMIT_DEVICE_ADDRESSES},
+    {.section = "device",
+     .key = "http",
+     .type = CONF_TEXTS,
+     .offset = FIELD(http),
+     .fallback = ":80",
+     .check = check_serve,
+     .max_count = LIMIT_DEVICE_ADDRESSES},
+    {.section = "device",
+     .key = "reload",
+     .type = CONF_TEXT,
+     .offset = FIELD(reload),
+     .fallback = "",
+     .check = check_path},
+    {.section = "device",
+     .key = "reload_timeout",
+     .type = CONF_DURATION,
+     .offset = FIELD(reload_timeout_s),
+     .fallback = "30s",
+     .min = 1,
+     .max = 600},
+    {.section = "device",
+     .key = "verify",
+     .type = CONF_TEXT,
+     .offset = FIELD(verify),
+     .fallback = "",
+     .check = check_target},
+    {.section = "device",
+     .key = "live_group",
+     .type = CONF_TEXT,
+     .offset = FIELD(live_group),
+     .fallback = ""},
     {.section = "device",
      .key = "name",
      .type = CONF_TEXT,
@@ -153,7 +281,20 @@ static const struct conf_row rows[] = {
      .key = "interface",
      .type = CONF_TEXTS,
      .offset = FIELD(interfaces),
+     .check = check_interface,
      .max_count = 16},
+    {.section = "device",
+     .key = "skip_interface",
+     .type = CONF_TEXTS,
+     .offset = FIELD(skip_interfaces),
+     .fallback = SKIPPED_INTERFACES,
+     .check = check_interface,
+     .max_count = 64},
+    {.section = "device",
+     .key = "mdns",
+     .type = CONF_BOOL,
+     .offset = FIELD(mdns),
+     .fallback = "yes"},
     {.section = "device",
      .key = "address",
      .type = CONF_TEXTS,
@@ -176,7 +317,60 @@ static const struct conf_row rows[] = {
      .key = "profile",
      .type = CONF_TEXT,
      .offset = FIELD(profile),
-     .fallback = "tlsserver"},
+     .fallback = "tlsserver",
+     .check = check_profile},
+    {.section = "device",
+     .key = "proxy",
+     .type = CONF_TEXT,
+     .offset = FIELD(proxy),
+     .fallback = "",
+     .check = check_proxy},
+    {.section = "device",
+     .key = "doh",
+     .type = CONF_TEXTS,
+     .offset = FIELD(doh),
+     .fallback = "https://1.1.1.1/dns-query https://8.8.8.8/dns-query",
+     .check = check_https,
+     .max_count = 4},
+    {.section = "device",
+     .key = "identity",
+     .type = CONF_TEXT,
+     .offset = FIELD(identity),
+     .fallback = ""},
+    {.section = "device",
+     .key = "openssl_provider",
+     .type = CONF_TEXTS,
+     .offset = FIELD(openssl_providers),
+     .max_count = 4},
+    {.section = "device",
+     .key = "volatile_state",
+     .type = CONF_BOOL,
+     .offset = FIELD(volatile_state),
+     .fallback = "no"},
+    {.section = "device",
+     .key = "brand_name",
+     .type = CONF_TEXT,
+     .offset = FIELD(brand_name),
+     .fallback = "",
+     .check = check_texts},
+    {.section = "device",
+     .key = "brand_logo",
+     .type = CONF_TEXT,
+     .offset = FIELD(brand_logo),
+     .fallback = "",
+     .check = check_path},
+    {.section = "device",
+     .key = "brand_color",
+     .type = CONF_TEXT,
+     .offset = FIELD(brand_color),
+     .fallback = "",
+     .check = check_color},
+    {.section = "device",
+     .key = "texts_file",
+     .type = CONF_TEXT,
+     .offset = FIELD(texts_file),
+     .fallback = "",
+     .check = check_path},
     {.section = "device",
      .key = "worker",
      .type = CONF_TEXT,
@@ -193,21 +387,37 @@ static const struct conf_row rows[] = {
 
 enum { ROW_COUNT = sizeof(rows) / sizeof(rows[0]) };
 
+/* A list of the one word `none` is empty. */
+static void empty_if_none(struct conf_texts *texts)
+{
+    if (texts->count == 1 && strcmp(texts->at[0], "none") == 0) {
+        free(texts->at[0]);
+        texts->count = 0;
+    }
+}
+
 /* What follows from the values; the table has checked them one by one. */
 static int complete(struct device_config *config)
 {
     text_lower(config->name);
     text_lower(config->local_name);
-    return device_config_split_relay(config->relay, config->directory,
-                                     config->relay_pin) == NULL
-               ? 0
-               : ERROR_SYNTAX;
+    empty_if_none(&config->serve);
+    empty_if_none(&config->pages);
+    empty_if_none(&config->http);
+    for (size_t i = 0; i < config->relay.count; i++) {
+        struct device_relay *relay = &config->relays[i];
+        if (device_config_split_relay(config->relay.at[i], relay->directory,
+                                      relay->pin) != NULL) {
+            return ERROR_SYNTAX;
+        }
+    }
+    return 0;
 }
 
 int device_config_read(const char *path, struct device_config *ret_config,
                        struct buffer *report)
 {
-    *ret_config = (struct device_config){.relay = NULL};
+    *ret_config = (struct device_config){.name = NULL};
     int error = conf_read(path, rows, ROW_COUNT, ret_config, report);
     return error < 0 ? error : complete(ret_config);
 }
@@ -215,7 +425,7 @@ int device_config_read(const char *path, struct device_config *ret_config,
 int device_config_parse(const char *name, const char *text,
                         struct device_config *ret_config, struct buffer *report)
 {
-    *ret_config = (struct device_config){.relay = NULL};
+    *ret_config = (struct device_config){.name = NULL};
     int error = conf_parse(name, text, rows, ROW_COUNT, ret_config, report);
     return error < 0 ? error : complete(ret_config);
 }

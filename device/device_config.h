@@ -8,24 +8,57 @@
 
 #define DEVICE_CONFIG_PATH "/etc/latchkey/device.conf"
 
-struct device_config {
-    char *relay; /* the relay's ACME directory, https, perhaps with #pin; required */
-    char *state_folder;           /* default /var/lib/latchkey-device */
-    struct conf_texts listen;     /* default :443 */
-    char *name;                   /* stable label under the id; default home */
-    char *local_name;             /* "" : <host name>.local */
-    char *token_file;             /* enrolment token; "" : none */
-    struct conf_texts interfaces; /* only these; none: all but virtual ones */
-    struct conf_texts addresses;  /* exactly these; none: those of the interfaces */
-    char *ca_file; /* PEM to trust for the relay's HTTPS; "" : the system's */
-    struct conf_texts name_servers; /* for the relay's own name; none: the system's */
-    char *profile; /* certificate profile to ask for; default tlsserver */
-    char *worker;  /* path of latchkey-worker; "" : beside latchkey */
-    int log;       /* enum log_level */
-    /* Made from the above. */
-    char directory[LIMIT_URL_BYTES]; /* relay without the fragment */
-    char relay_pin[64];              /* the fragment, or "" */
+enum { DEVICE_RELAYS_MAX = 4 };
+
+/* One relay of several, in the order in which they are tried. */
+struct device_relay {
+    char directory[LIMIT_URL_BYTES]; /* its ACME directory */
+    char pin[64];                    /* of its key: base64url of SHA-256, or "" */
 };
+
+struct device_config {
+    struct conf_texts relay; /* ACME directories, https, perhaps with #pin; required */
+    char *state_folder;      /* default /var/lib/latchkey-device */
+    /* What is served where. */
+    struct conf_texts serve;   /* HTTPS: the pages or the backend; default :443 */
+    char *backend;             /* "" : the agent's own pages are served */
+    int proxy_protocol;        /* enum device_proxy_protocol, towards the backend */
+    struct conf_texts pages;   /* HTTPS for the pages beside a backend; default none */
+    struct conf_texts http;    /* plain HTTP that leads to HTTPS; default :80 */
+    char *reload;              /* command after live/ has changed; "" : none */
+    uint64_t reload_timeout_s; /* for the command */
+    char *verify;     /* where the new certificate must then be seen; "" : `serve` */
+    char *live_group; /* group that may read live/; "" : none */
+    /* Names and addresses. */
+    char *name;                        /* stable label under the id; default home */
+    char *local_name;                  /* "" : <host name>.local */
+    struct conf_texts interfaces;      /* only these; none: all but `skip_interfaces` */
+    struct conf_texts skip_interfaces; /* a '*' at the end stands for any rest */
+    struct conf_texts addresses;       /* exactly these; none: those of the interfaces */
+    bool mdns;                         /* announce by Avahi where it runs */
+    /* The way to the relay. */
+    char *token_file; /* enrolment token; "" : none */
+    char *ca_file;    /* PEM to trust for the relay's HTTPS; "" : the system's */
+    struct conf_texts name_servers; /* for the relay's own name; none: the system's */
+    char *proxy;                    /* http://host:port for CONNECT; "" : none */
+    struct conf_texts doh;          /* public resolvers that the diagnosis asks */
+    char *profile; /* certificate profile to ask for; default tlsserver */
+    /* The identity key. */
+    char *identity; /* URI for an OpenSSL provider; "" : identity.pem in the folder */
+    struct conf_texts openssl_providers; /* to load for it */
+    bool volatile_state;                 /* keep the identity on a tmpfs all the same */
+    /* The pages' looks. */
+    char *brand_name;  /* "" : latchkey */
+    char *brand_logo;  /* SVG or PNG file; "" : none */
+    char *brand_color; /* "#rrggbb"; "" : ours */
+    char *texts_file;  /* translation of the pages; "" : English */
+    char *worker;      /* path of latchkey-worker; "" : beside latchkey */
+    int log;           /* enum log_level */
+    /* Made from the above: relay.count of them. */
+    struct device_relay relays[DEVICE_RELAYS_MAX];
+};
+
+enum device_proxy_protocol { DEVICE_PROXY_PROTOCOL_NONE, DEVICE_PROXY_PROTOCOL_V2 };
 
 /* Reads and checks PATH. On failure REPORT has one line per fault. Free with
  * device_config_free in any case. */

@@ -47,7 +47,7 @@ static int check(int argc, char **argv)
         error = ERROR_NOT_FOUND;
     }
     if (error == 0) {
-        printf("%s: good; the relay is %s\n", options.config, config.directory);
+        printf("%s: good; the relay is %s\n", options.config, config.relays[0].directory);
     }
     device_config_free(&config);
     return error == 0 ? EXIT_SUCCESS : EXIT_FAILURE;

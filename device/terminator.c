@@ -106,7 +106,7 @@ int terminator_listen(struct terminator *terminator, const struct conf_texts *li
             error = http_server_listen(terminator->http, &address, &port);
         }
         if (error < 0) {
-            text_format(reason, reason_capacity, "listen = '%s': %s", listen->at[i],
+            text_format(reason, reason_capacity, "serve = '%s': %s", listen->at[i],
                         error == ERROR_IO ? strerror(errno) : error_text(error));
             return error;
         }

@@ -87,7 +87,7 @@ static int use_config(void)
         "x", "[device]\nrelay = https://relay/acme/directory\naddress = 192.168.1.51\n",
         &config, &report);
     if (error == 0) {
-        assert_string_equal(config.directory, "https://relay/acme/directory");
+        assert_string_equal(config.relays[0].directory, "https://relay/acme/directory");
         assert_int_equal(config.addresses.count, 1);
     }
     device_config_free(&config);

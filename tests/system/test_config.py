@@ -100,7 +100,7 @@ def test_terms_must_be_agreed(tmp_path):
 
 
 @pytest.mark.parametrize("line, key, allowed", [
-    ("relay = http://relay.example", "relay", "https"), ("listen = x", "listen", "address:port"),
+    ("relay = http://relay.example", "relay", "https"), ("serve = x", "serve", "address:port"),
     ("log = loud", "log", "debug"), ("nmae = home", "nmae", "name"),
     ("address = 8.8.8.8.8", "address", "address"), ("name = -home", "name", "letters")])
 def test_wrong_line_of_the_device(tmp_path, line, key, allowed):

@@ -881,7 +881,7 @@ def test_help_version_and_check(make_device, tmp_path, relay):
         assert re.search(r"\d+\.\d+", conftest.run([path, "--version"]).stdout)
     device = make_device(start=False)
     bad = tmp_path / "bad.conf"
-    bad.write_text("[device]\nrelay = http://x\nnmae = home\nlisten = here\n")
+    bad.write_text("[device]\nrelay = http://x\nnmae = home\nserve = here\n")
     for path in (LATCHKEY, worker):
         assert "good" in conftest.run([path, "--check", "--config", device.config_file]).stdout
         done = conftest.run([path, "--check", "--config", str(bad)], check=False)

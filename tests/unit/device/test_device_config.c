@@ -17,11 +17,11 @@ static void test_only_the_relay_has_no_default(void **state)
     struct buffer report = buffer_init(4096);
     assert_int_equal(device_config_parse("x", "[device]\n" RELAY, &config, &report), 0);
     assert_int_equal(report.size, 0);
-    assert_string_equal(config.directory, "https://relay.lan.example.com/acme/directory");
-    assert_string_equal(config.relay_pin, "");
+    assert_string_equal(config.relays[0].directory, "https://relay.lan.example.com/acme/directory");
+    assert_string_equal(config.relays[0].pin, "");
     assert_string_equal(config.state_folder, "/var/lib/latchkey-device");
-    assert_int_equal(config.listen.count, 1);
-    assert_string_equal(config.listen.at[0], ":443");
+    assert_int_equal(config.serve.count, 1);
+    assert_string_equal(config.serve.at[0], ":443");
     assert_string_equal(config.name, "home");
     assert_string_equal(config.profile, "tlsserver");
     assert_string_equal(config.token_file, "");
@@ -55,7 +55,7 @@ static void test_everything_set(void **state)
         "[device]\n"
         "relay = "
         "https://relay:8443/acme/directory#47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU\n"
-        "state_folder = /tmp/x\nlisten = :8443 [fd12::1]:443\nname = Camera-1\n"
+        "state_folder = /tmp/x\nserve = :8443 [fd12::1]:443\nname = Camera-1\n"
         "local_name = cam.local\ntoken_file = /etc/t\ninterface = eth0 eth1\n"
         "address = 192.168.1.51 fd12::1\nca_file = /etc/ca\nname_server = "
         "127.0.0.1:5353\n"
@@ -63,10 +63,10 @@ static void test_everything_set(void **state)
     if (device_config_parse("x", text, &config, &report) != 0) {
         fail_msg("%s", buffer_text(&report));
     }
-    assert_string_equal(config.directory, "https://relay:8443/acme/directory");
-    assert_string_equal(config.relay_pin, "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU");
+    assert_string_equal(config.relays[0].directory, "https://relay:8443/acme/directory");
+    assert_string_equal(config.relays[0].pin, "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU");
     assert_string_equal(config.name, "camera-1");
-    assert_int_equal(config.listen.count, 2);
+    assert_int_equal(config.serve.count, 2);
     assert_int_equal(config.interfaces.count, 2);
     assert_int_equal(config.addresses.count, 2);
     assert_int_equal(config.log, LOG_LEVEL_DEBUG);
@@ -89,8 +89,8 @@ static void test_wrong_lines(void **state)
         {"relay = https://relay/ac me", "relay"},
         {"relay = https://relay/acme#short", "relay"},
         {"relay =", "relay"},
-        {RELAY "listen = nonsense", "listen"},
-        {RELAY "listen = 192.168.1.51:70000", "listen"},
+        {RELAY "serve = nonsense", "serve"},
+        {RELAY "serve = 192.168.1.51:70000", "serve"},
         {RELAY "name = 192-168-1-1", "name"},
         {RELAY "name = -x", "name"},
         {RELAY "name = a.b", "name"},
