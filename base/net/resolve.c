@@ -266,6 +266,18 @@ static int open_channel(struct resolve_query *query, int flags, unsigned timeout
     };
     int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_EDNSPSZ |
                ARES_OPT_SOCK_STATE_CB;
+    char lookups[] = "fb"; /* the hosts file, then the servers */
+    struct in_addr placeholder = {.s_addr = htonl(INADDR_LOOPBACK)};
+    if (servers != NULL) {
+        /* With all of these given, c-ares doesn't read the system's files, which costs
+         * more than the question. The real servers follow: only their list has ports. */
+        options.lookups = lookups;
+        options.servers = &placeholder;
+        options.nservers = 1;
+        options.ndots = 1;
+        mask |= ARES_OPT_LOOKUPS | ARES_OPT_SERVERS | ARES_OPT_DOMAINS |
+                ARES_OPT_SORTLIST | ARES_OPT_NDOTS;
+    }
     int status = ares_library_init(ARES_LIB_INIT_ALL);
     if (status != ARES_SUCCESS) {
         return error_of(status);
