@@ -58,7 +58,6 @@ int agent_save_state(struct agent *agent)
 int agent_refresh_fallback(struct agent *agent)
 {
     char path[AGENT_PATH_CAPACITY];
-    char addresses[512];
     struct bundle bundle = {.key = NULL};
     bool made = false;
     bool written = false;
@@ -66,7 +65,6 @@ int agent_refresh_fallback(struct agent *agent)
         .identity = &agent->identity,
         .zone = agent->state.zone,
         .local_name = agent->local_name,
-        .addresses = &agent->addresses,
     };
     agent_path(agent, "fallback.pem", path);
     int error = fallback_open(path, &subject, clock_wall_at(), &agent->state, &bundle,
@@ -84,9 +82,7 @@ int agent_refresh_fallback(struct agent *agent)
     if (!made) {
         return 0;
     }
-    own_addresses_text(&agent->addresses, addresses, sizeof(addresses));
-    log_info("fallback certificate: made for %s and the addresses %s", agent->local_name,
-             addresses);
+    log_info("fallback certificate: made for %s", agent->local_name);
     if (!written) {
         log_error("fallback certificate: can't write '%s': %s; serving it from memory",
                   path, strerror(errno));
@@ -200,9 +196,6 @@ static void on_network(void *arg)
         own_addresses_text(&addresses, text, sizeof(text));
         log_info("network: the addresses are now %s", text);
         agent->addresses = addresses;
-        if (agent_refresh_fallback(agent) < 0) {
-            log_error("fallback certificate: can't be made anew; the old one stays");
-        }
     }
     if (!agent->publish_imposed) {
         agent->publish_failures = 0;

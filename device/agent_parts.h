@@ -65,7 +65,7 @@ void agent_path(const struct agent *agent, const char *name,
 int agent_save_state(struct agent *agent);
 /* Does what the life cycle asks for now, and sets the timer. Called after every event. */
 void agent_plan(struct agent *agent);
-/* Makes sure that the fallback is for the present addresses and names, and serves it. */
+/* Makes sure that the fallback is for the present names, and serves it. */
 int agent_refresh_fallback(struct agent *agent);
 
 /* agent_tasks.c: start a worker. A failure to start is an event like a failed task. */

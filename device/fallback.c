@@ -1,6 +1,9 @@
 /* People who clicked through a browser's warning did so for one certificate: it is kept
- * as long as it fits, and made anew only when it lacks an address or a name or its end comes
- * near. A clock that stands at 1970 must not make a certificate that ended years ago, so
+ * as long as it fits, and made anew only when it lacks a name or its end comes near. It
+ * names no address: the identity certificate's constraints exclude them all, since a
+ * person who imports it must not give this device power over 192.168.1.1 in every network;
+ * an address in the leaf would then break the whole chain, also for the names. By address
+ * browsers warn in any case, and an app compares the pin and looks at no name. A clock that stands at 1970 must not make a certificate that ended years ago, so
  * its life counts from a floor: the release of this program. */
 #include "device/fallback.h"
 
@@ -11,21 +14,23 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { DAY_S = 86400, LIFE_S = 397 * DAY_S, SPARE_S = 30 * DAY_S, NAMES_MAX = 3 };
+enum { DAY_S = 86400, LIFE_S = 397 * DAY_S, SPARE_S = 30 * DAY_S, NAMES_MAX = 4, SHORT_ID = 8 };
 
 struct subject_texts {
     char wildcard[256];
     char apex[256];
-    char addresses[LIMIT_DEVICE_ADDRESSES][46];
+    char mdns[FALLBACK_MDNS_CAPACITY];
     const char *names[NAMES_MAX];
     size_t name_count;
-    const char *address_list[LIMIT_DEVICE_ADDRESSES];
-    size_t address_count;
 };
 
 static int fill_texts(const struct fallback_subject *subject, struct subject_texts *texts)
 {
     texts->names[texts->name_count++] = subject->local_name;
+    fallback_mdns_name(subject->identity->id, texts->mdns);
+    if (!text_equal_nocase(texts->mdns, subject->local_name)) {
+        texts->names[texts->name_count++] = texts->mdns;
+    }
     if (subject->zone[0] != '\0') {
         if (!text_format(texts->wildcard, sizeof(texts->wildcard), "*.%s.%s",
                          subject->identity->id, subject->zone) ||
@@ -36,10 +41,6 @@ static int fill_texts(const struct fallback_subject *subject, struct subject_tex
         texts->names[texts->name_count++] = texts->wildcard;
         texts->names[texts->name_count++] = texts->apex;
     }
-    for (size_t i = 0; i < subject->addresses->count; i++) {
-        lanname_address_text(&subject->addresses->at[i], texts->addresses[i]);
-        texts->address_list[texts->address_count++] = texts->addresses[i];
-    }
     return 0;
 }
 
@@ -49,9 +50,6 @@ static int describe(const struct subject_texts *texts, char *ret_text, size_t ca
     struct buffer text = buffer_init(capacity);
     for (size_t i = 0; i < texts->name_count; i++) {
         buffer_printf(&text, "%s ", texts->names[i]);
-    }
-    for (size_t i = 0; i < texts->address_count; i++) {
-        buffer_printf(&text, "%s ", texts->address_list[i]);
     }
     bool fits = text.error == 0 && text_copy(ret_text, capacity, buffer_text(&text));
     buffer_free(&text);
@@ -79,17 +77,12 @@ static bool has_word(const char *list, const char *word)
     return false;
 }
 
-/* Names and addresses that are gone do no harm: a link that flaps must not change the
- * certificate that people have looked at. */
+/* A name that is gone does no harm: it must not change the certificate that people have
+ * looked at. */
 static bool covers(const char *list, const struct subject_texts *texts)
 {
     for (size_t i = 0; i < texts->name_count; i++) {
         if (!has_word(list, texts->names[i])) {
-            return false;
-        }
-    }
-    for (size_t i = 0; i < texts->address_count; i++) {
-        if (!has_word(list, texts->address_list[i])) {
             return false;
         }
     }
@@ -117,10 +110,13 @@ static int make(const struct fallback_subject *subject, const struct subject_tex
                 int64_t now_at, struct bundle *ret_bundle)
 {
     const struct identity *identity = subject->identity;
-    const char *permitted[2] = {subject->local_name, NULL};
-    size_t permitted_count = 1;
-    if (texts->name_count > 1) {
-        permitted[permitted_count++] = texts->apex;
+    /* All but the wildcard, which the apex covers. */
+    const char *permitted[NAMES_MAX] = {NULL};
+    size_t permitted_count = 0;
+    for (size_t i = 0; i < texts->name_count; i++) {
+        if (texts->names[i] != texts->wildcard) {
+            permitted[permitted_count++] = texts->names[i];
+        }
     }
     int64_t base_at = now_at > CLOCK_FLOOR_AT ? now_at : CLOCK_FLOOR_AT;
     int64_t from_at = (now_at < base_at ? now_at : base_at) - DAY_S;
@@ -136,8 +132,8 @@ static int make(const struct fallback_subject *subject, const struct subject_tex
         goto out;
     }
     error = cert_make_leaf(issuer, identity->key, bundle.key, texts->names,
-                           texts->name_count, texts->address_list, texts->address_count,
-                           from_at > 0 ? from_at : 0, base_at + LIFE_S, &bundle.cert);
+                           texts->name_count, NULL, 0, from_at > 0 ? from_at : 0,
+                           base_at + LIFE_S, &bundle.cert);
     if (error == 0) {
         *ret_bundle = bundle;
         bundle = (struct bundle){.key = NULL};
@@ -182,6 +178,11 @@ int fallback_open(const char *path, const struct fallback_subject *subject,
     *ret_bundle = bundle;
     *ret_made = true;
     return 0;
+}
+
+void fallback_mdns_name(const char *id, char ret_name[static FALLBACK_MDNS_CAPACITY])
+{
+    text_format(ret_name, FALLBACK_MDNS_CAPACITY, "latchkey-%.*s.local", SHORT_ID, id);
 }
 
 void fallback_local_name(char *ret_name, size_t capacity)

@@ -1,5 +1,5 @@
 /* The fallback certificate: what the device serves while it has no trusted one. Signed by
- * the identity key, for the addresses and names the device has at the moment. */
+ * the identity key, for the device's own names and no address (see fallback.c). */
 #ifndef DEVICE_FALLBACK_H
 #define DEVICE_FALLBACK_H
 
@@ -7,11 +7,12 @@
 #include "device/bundle.h"
 #include "device/identity.h"
 
+enum { FALLBACK_MDNS_CAPACITY = 32 };
+
 struct fallback_subject {
     const struct identity *identity;
     const char *zone;       /* "" while it is unknown */
     const char *local_name; /* "camera.local" */
-    const struct own_addresses *addresses;
 };
 
 /* Loads the certificate at PATH if STATE says that it was made for SUBJECT and it is good
@@ -25,6 +26,9 @@ int fallback_open(const char *path, const struct fallback_subject *subject,
 /* Whether a fallback certificate of these dates is good for another month. One that has
  * not begun is not: it was made while the clock was wrong. */
 bool fallback_is_in_date(int64_t not_before_at, int64_t not_after_at, int64_t now_at);
+
+/* "latchkey-5tbi3ygz.local": what the device is announced as by mDNS, from its id. */
+void fallback_mdns_name(const char *id, char ret_name[static FALLBACK_MDNS_CAPACITY]);
 
 /* "camera.local" from the host name, or "latchkey.local". */
 void fallback_local_name(char *ret_name, size_t capacity);

@@ -51,15 +51,15 @@ int cert_check_issued(const struct cert *cert, const struct key *key,
                       int64_t skew_s, char *reason, size_t reason_capacity) MUST_CHECK;
 
 /* The self-made pair of the fallback (design: the certificate 1, 11). An identity
- * certificate: self-signed by IDENTITY, CA:TRUE pathlen:0, keyCertSign, critical
- * nameConstraints permitting only PERMITTED dNSNames and private addresses, CN = CN,
- * notAfter 99991231235959Z. */
+ * certificate: self-signed by IDENTITY, CA:TRUE pathlen:0, keyCertSign, serverAuth,
+ * critical nameConstraints permitting only PERMITTED dNSNames (each with what is below it)
+ * and excluding every address, CN = CN, notAfter 99991231235959Z. */
 int cert_make_identity(const struct key *identity, const char *cn,
                        const char *const *permitted, size_t permitted_count,
                        struct cert **ret_cert) MUST_CHECK;
 /* A leaf for KEY signed by IDENTITY: dNSNames NAMES and addresses ADDRESSES (text) in the
- * SAN, serverAuth, valid from..until. The chain returned is leaf, identity certificate.
- */
+ * SAN, serverAuth, valid from..until. The chain returned is leaf, identity certificate;
+ * for verifiers that hold to name constraints it is no chain when there are ADDRESSES. */
 int cert_make_leaf(const struct cert *identity_cert, const struct key *identity,
                    const struct key *key, const char *const *names, size_t name_count,
                    const char *const *addresses, size_t address_count, int64_t from_at,

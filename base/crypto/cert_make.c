@@ -3,8 +3,9 @@
  *
  * A user may import the identity certificate into a browser. It must not give the device
  * power over other sites then: critical name constraints permit nothing but the device's
- * own names and private addresses, the path length is 0, and the key usage is keyCertSign
- * alone. It is valid for ever, since it says no more than the key itself; the leaves have
+ * own names, and exclude every address (a kind of name that no subtree speaks of would be
+ * permitted); 192.168.1.1 is somebody else in the next network. The path length is 0, the
+ * key usage is keyCertSign alone, and what it signs is for TLS servers only. It is valid for ever, since it says no more than the key itself; the leaves have
  * dates. Extensions are made as objects, never from text, so that a name cannot smuggle
  * in another one. */
 #include "base/crypto/cert.h"
@@ -21,39 +22,9 @@
 
 enum { SERIAL_OCTETS = 16, COMMON_NAME_MAX = 64 };
 
-/* Permitted addresses: network and mask of each as RFC 5280 4.2.1.10 writes them, one
- * after the other. */
-static const struct {
-    uint8_t octets[32];
-    size_t size; /* 8 or 32 */
-} private_ranges[] = {
-    {{10, 0, 0, 0, 255, 0, 0, 0}, 8},
-    {{172, 16, 0, 0, 255, 240, 0, 0}, 8},
-    {{192, 168, 0, 0, 255, 255, 0, 0}, 8},
-    {{127, 0, 0, 0, 255, 0, 0, 0}, 8},
-    {{100, 64, 0, 0, 255, 192, 0, 0}, 8},
-    {{169, 254, 0, 0, 255, 255, 0, 0}, 8},
-    {{[0] = 0xfc, [16] = 0xfe}, 32},                          /* fc00::/7 */
-    {{[0] = 0xfe, [1] = 0x80, [16] = 0xff, [17] = 0xc0}, 32}, /* fe80::/10 */
-    {{[15] = 1,
-      [16] = 0xff,
-      0xff,
-      0xff,
-      0xff,
-      0xff,
-      0xff,
-      0xff,
-      0xff, /* ::1 */
-      0xff,
-      0xff,
-      0xff,
-      0xff,
-      0xff,
-      0xff,
-      0xff,
-      0xff},
-     32},
-};
+/* Network and mask of every address, as RFC 5280 4.2.1.10 writes them: all zero. */
+static const uint8_t any_address[32] = {0};
+static const size_t any_address_sizes[] = {8, 32};
 
 static int add_extension(X509 *x509, int nid, void *value, bool is_critical)
 {
@@ -200,7 +171,8 @@ static int add_server_usage(X509 *x509)
     return error;
 }
 
-static int permit(NAME_CONSTRAINTS *constraints, int type, const void *data, size_t size)
+static int add_subtree(STACK_OF(GENERAL_SUBTREE) *subtrees, int type, const void *data,
+                       size_t size)
 {
     GENERAL_SUBTREE *subtree = GENERAL_SUBTREE_new();
     GENERAL_NAME *name = openssl_name(type, data, size);
@@ -210,7 +182,7 @@ static int permit(NAME_CONSTRAINTS *constraints, int type, const void *data, siz
     GENERAL_NAME_free(subtree->base);
     subtree->base = name;
     name = NULL; /* now the subtree's */
-    if (sk_GENERAL_SUBTREE_push(constraints->permittedSubtrees, subtree) <= 0) {
+    if (sk_GENERAL_SUBTREE_push(subtrees, subtree) <= 0) {
         goto failed;
     }
     return 0;
@@ -220,25 +192,40 @@ failed:
     return openssl_error(ERROR_MEMORY);
 }
 
+/* An empty sequence is not allowed there, so no names leave the permitted ones out. */
+static int fill_constraints(NAME_CONSTRAINTS *constraints, const char *const *permitted,
+                            size_t permitted_count)
+{
+    int error = 0;
+    constraints->excludedSubtrees = sk_GENERAL_SUBTREE_new_null();
+    if (constraints->excludedSubtrees == NULL) {
+        return openssl_error(ERROR_MEMORY);
+    }
+    if (permitted_count > 0) {
+        constraints->permittedSubtrees = sk_GENERAL_SUBTREE_new_null();
+        if (constraints->permittedSubtrees == NULL) {
+            return openssl_error(ERROR_MEMORY);
+        }
+    }
+    for (size_t i = 0; i < permitted_count && error == 0; i++) {
+        error = add_subtree(constraints->permittedSubtrees, GEN_DNS, permitted[i],
+                            strlen(permitted[i]));
+    }
+    for (size_t i = 0; i < 2 && error == 0; i++) {
+        error = add_subtree(constraints->excludedSubtrees, GEN_IPADD, any_address,
+                            any_address_sizes[i]);
+    }
+    return error;
+}
+
 static int add_name_constraints(X509 *x509, const char *const *permitted,
                                 size_t permitted_count)
 {
-    int error = 0;
     NAME_CONSTRAINTS *constraints = NAME_CONSTRAINTS_new();
-    if (constraints != NULL) {
-        constraints->permittedSubtrees = sk_GENERAL_SUBTREE_new_null();
+    if (constraints == NULL) {
+        return openssl_error(ERROR_MEMORY);
     }
-    if (constraints == NULL || constraints->permittedSubtrees == NULL) {
-        error = openssl_error(ERROR_MEMORY);
-    }
-    for (size_t i = 0; i < permitted_count && error == 0; i++) {
-        error = permit(constraints, GEN_DNS, permitted[i], strlen(permitted[i]));
-    }
-    for (size_t i = 0;
-         i < sizeof(private_ranges) / sizeof(private_ranges[0]) && error == 0; i++) {
-        error = permit(constraints, GEN_IPADD, private_ranges[i].octets,
-                       private_ranges[i].size);
-    }
+    int error = fill_constraints(constraints, permitted, permitted_count);
     if (error == 0) {
         error = add_extension(x509, NID_name_constraints, constraints, true);
     }
@@ -334,6 +321,9 @@ int cert_make_identity(const struct key *identity, const char *cn,
     }
     if (error == 0) {
         error = add_key_usage(x509, KEY_CERT_SIGN_BIT, KEY_CERT_SIGN_BIT);
+    }
+    if (error == 0) {
+        error = add_server_usage(x509);
     }
     if (error == 0) {
         error = add_subject_key(x509, identity);

@@ -157,17 +157,14 @@ static int use_page(void)
 
 static int use_fallback(void)
 {
-    struct own_addresses addresses = {.count = 1};
     struct agent_state state = {.counter = 0};
     struct bundle bundle = {.key = NULL};
     struct bundle back = {.key = NULL};
     bool made = false;
     bool written = false;
-    assert_true(lanname_address_parse("192.168.1.51", &addresses.at[0]));
     struct fallback_subject subject = {.identity = &identity,
                                        .zone = "lan.example.com",
-                                       .local_name = "camera.local",
-                                       .addresses = &addresses};
+                                       .local_name = "camera.local"};
     int error = fallback_open(file("fallback.pem"), &subject, CLOCK_FLOOR_AT, &state,
                               &bundle, &made, &written);
     if (error == 0) {

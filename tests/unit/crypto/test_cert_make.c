@@ -44,6 +44,7 @@ static void the_identity_certificate_says_little(void **state)
     assert_int_equal(X509_check_ca(x509), 1);
     assert_int_equal(X509_get_pathlen(x509), 0);
     assert_int_equal(X509_get_key_usage(x509), KU_KEY_CERT_SIGN);
+    assert_int_equal(X509_get_extended_key_usage(x509), XKU_SSL_SERVER);
     assert_int_equal(X509_self_signed(x509, 1), 1);
     cert_issuer_text(identity_cert, issuer, sizeof(issuer));
     assert_string_equal(issuer, "CN=abc");
@@ -104,13 +105,10 @@ static void constraints_permit_only_what_is_ours(void **state)
                                              "192-168-1-5.abc.lan.example.com"};
     static const char *const bad_names[] = {"example.com", "lan.example.com",
                                             "xabc.lan.example.com", "bank.example"};
-    static const char *const good_addresses[] = {
-        "10.0.0.1",   "172.16.0.1",  "172.31.255.255", "192.168.1.5", "127.0.0.1",
-        "100.64.0.1", "169.254.9.9", "fd12::1",        "fc00::1",     "fe80::1",
-        "::1"};
-    static const char *const bad_addresses[] = {
-        "8.8.8.8",     "172.32.0.1", "192.169.0.1", "100.128.0.1",
-        "2001:db8::1", "::2",        "fec0::1",     "11.0.0.1"};
+    /* Not one: an address in the leaf would take the whole chain with it. */
+    static const char *const bad_addresses[] = {"10.0.0.1", "192.168.1.5", "127.0.0.1",
+                                                "8.8.8.8",  "fd12::1",     "fe80::1",
+                                                "::1",      "2001:db8::1"};
     for (size_t i = 0; i < sizeof(good_names) / sizeof(good_names[0]); i++) {
         print_message("%s\n", good_names[i]);
         assert_int_equal(verify(good_names[i], NULL), X509_V_OK);
@@ -119,13 +117,11 @@ static void constraints_permit_only_what_is_ours(void **state)
         print_message("%s\n", bad_names[i]);
         assert_int_equal(verify(bad_names[i], NULL), X509_V_ERR_PERMITTED_VIOLATION);
     }
-    for (size_t i = 0; i < sizeof(good_addresses) / sizeof(good_addresses[0]); i++) {
-        print_message("%s\n", good_addresses[i]);
-        assert_int_equal(verify(NULL, good_addresses[i]), X509_V_OK);
-    }
     for (size_t i = 0; i < sizeof(bad_addresses) / sizeof(bad_addresses[0]); i++) {
         print_message("%s\n", bad_addresses[i]);
-        assert_int_equal(verify(NULL, bad_addresses[i]), X509_V_ERR_PERMITTED_VIOLATION);
+        assert_int_equal(verify(NULL, bad_addresses[i]), X509_V_ERR_EXCLUDED_VIOLATION);
+        assert_int_equal(verify(good_names[0], bad_addresses[i]),
+                         X509_V_ERR_EXCLUDED_VIOLATION);
     }
 }
 
