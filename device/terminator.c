@@ -34,6 +34,7 @@ int terminator_new(struct loop *loop, http_server_fn *fn, void *arg,
     }
     int error = tls_server_new(&terminator->tls);
     if (error == 0) {
+        tls_server_serve_apps(terminator->tls);
         struct http_server_options options = {
             .tls = terminator->tls,
             .max_connections = MAX_CONNECTIONS,

@@ -98,6 +98,17 @@ bool http_exchange_is_trusted(const struct http_exchange *exchange)
     return exchange->stream != NULL && stream_is_trusted(exchange->stream);
 }
 
+bool http_exchange_is_app(const struct http_exchange *exchange)
+{
+    return exchange->stream != NULL && stream_is_app(exchange->stream);
+}
+
+int http_exchange_peer_key(const struct http_exchange *exchange, struct key **ret_key)
+{
+    return exchange->stream != NULL ? stream_peer_key(exchange->stream, ret_key)
+                                    : ERROR_NOT_FOUND;
+}
+
 void http_exchange_on_gone(struct http_exchange *exchange, http_gone_fn *fn, void *arg)
 {
     exchange->gone = fn;

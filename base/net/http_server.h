@@ -61,6 +61,11 @@ void http_exchange_peer(const struct http_exchange *exchange, struct address *re
 const char *http_exchange_server_name(const struct http_exchange *exchange);
 /* Whether the peer was shown the certificate of TLS_TRUSTED. */
 bool http_exchange_is_trusted(const struct http_exchange *exchange);
+/* Whether the peer is an app (TLS_APP_PROTOCOL), and the key of its certificate:
+ * ERROR_NOT_FOUND when it showed none or is gone; free with key_free. */
+bool http_exchange_is_app(const struct http_exchange *exchange);
+int http_exchange_peer_key(const struct http_exchange *exchange,
+                           struct key **ret_key) MUST_CHECK;
 
 /* FN is called with ARG if the peer goes away before the response. */
 void http_exchange_on_gone(struct http_exchange *exchange, http_gone_fn *fn, void *arg);

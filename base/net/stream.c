@@ -181,3 +181,13 @@ bool stream_is_trusted(const struct stream *stream)
 {
     return stream->ssl != NULL && tls_slot_of(stream->ssl) == TLS_TRUSTED;
 }
+
+bool stream_is_app(const struct stream *stream)
+{
+    return stream->ssl != NULL && tls_is_app(stream->ssl);
+}
+
+int stream_peer_key(const struct stream *stream, struct key **ret_key)
+{
+    return stream->ssl != NULL ? tls_peer_key(stream->ssl, ret_key) : ERROR_NOT_FOUND;
+}

@@ -44,5 +44,9 @@ void stream_finish(struct stream *stream);
 const char *stream_server_name(const struct stream *stream);
 /* Whether the certificate shown was that of TLS_TRUSTED; false for a plain stream. */
 bool stream_is_trusted(const struct stream *stream);
+/* Whether the peer is an app (TLS_APP_PROTOCOL); false before the handshake is done. */
+bool stream_is_app(const struct stream *stream);
+/* The key of the certificate that the peer showed; as tls_peer_key. */
+int stream_peer_key(const struct stream *stream, struct key **ret_key) MUST_CHECK;
 
 #endif

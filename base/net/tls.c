@@ -12,7 +12,12 @@
  * context does not let it pass: it is the leaf's SHA-256, compared (also for TLS 1.3
  * PSKs) after the ClientHello callback set it. A client that shows a ticket of another
  * certificate gets a full handshake and sees the present one. The ticket keys themselves
- * are replaced with every certificate, so that none lives as long as the process. */
+ * are replaced with every certificate, so that none lives as long as the process.
+ *
+ * Apps say by ALPN that they are one. They are shown the fallback, whose chain their pin
+ * is about, and are asked for a certificate: any, since its key is what they enrol. No
+ * browser says so, and so none is asked. An app's session is never resumed: its pin must
+ * be seen to hold each time. */
 #include "base/net/tls.h"
 
 #include "base/core/reader.h"
@@ -38,6 +43,9 @@ _Static_assert(SESSION_CONTEXT_SIZE <= SSL_MAX_SID_CTX_LENGTH,
 _Static_assert(TLS_FALLBACK == 0 && TLS_TRUSTED == 1,
                "slots index an array of SLOT_COUNT");
 
+static const unsigned char app_protocol[] = TLS_APP_PROTOCOL;
+enum { APP_PROTOCOL_SIZE = sizeof(app_protocol) - 1 };
+
 struct slot {
     SSL_CTX *context; /* NULL: empty */
     char **names;
@@ -47,6 +55,7 @@ struct slot {
 struct tls_server {
     SSL_CTX *front;
     struct slot slots[SLOT_COUNT];
+    bool serves_apps;
 };
 
 static void slot_clear(struct slot *slot)
@@ -112,17 +121,58 @@ static void read_server_name(SSL *ssl, char ret_name[static NAME_CAPACITY])
     ret_name[name.size] = '\0';
 }
 
+/* Whether the ClientHello offers PROTOCOL by ALPN (RFC 7301 3.1). */
+static bool offers(SSL *ssl, struct bytes protocol)
+{
+    const unsigned char *data = NULL;
+    size_t size = 0;
+    if (SSL_client_hello_get0_ext(
+            ssl, TLSEXT_TYPE_application_layer_protocol_negotiation, &data, &size) != 1) {
+        return false;
+    }
+    struct reader reader = reader_init(data, size);
+    reader_u16(&reader);
+    while (reader_left(&reader) > 0) {
+        struct bytes name = reader_bytes(&reader, reader_u8(&reader));
+        if (!reader.failed && name.size == protocol.size &&
+            memcmp(name.data, protocol.data, name.size) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The key counts, and OpenSSL sees to it that the peer has it. */
+static int accept_any(int is_good, X509_STORE_CTX *context)
+{
+    (void)is_good;
+    (void)context;
+    return 1;
+}
+
+static bool prepare_for_app(SSL *ssl)
+{
+    SSL_set_verify(ssl, SSL_VERIFY_PEER, accept_any);
+    SSL_set_options(ssl, SSL_OP_NO_TICKET);
+    return SSL_set_min_proto_version(ssl, TLS1_3_VERSION) == 1 &&
+           SSL_set_num_tickets(ssl, 0) == 1;
+}
+
 static int on_client_hello(SSL *ssl, int *alert, void *arg)
 {
     const struct tls_server *tls = arg;
     char name[NAME_CAPACITY];
     read_server_name(ssl, name);
-    const struct slot *slot = choose(tls, name);
+    bool is_app =
+        tls->serves_apps && offers(ssl, (struct bytes){app_protocol, APP_PROTOCOL_SIZE});
+    const struct slot *slot = is_app ? &tls->slots[TLS_FALLBACK] : choose(tls, name);
     if (slot->context == NULL) {
         *alert = SSL_AD_INTERNAL_ERROR;
         return SSL_CLIENT_HELLO_ERROR;
     }
-    if (SSL_set_SSL_CTX(ssl, slot->context) != slot->context) {
+    if (SSL_set_SSL_CTX(ssl, slot->context) != slot->context ||
+        (is_app && !prepare_for_app(ssl))) {
+        ERR_clear_error();
         *alert = SSL_AD_INTERNAL_ERROR;
         return SSL_CLIENT_HELLO_ERROR;
     }
@@ -144,9 +194,13 @@ static int on_alpn(SSL *ssl, const unsigned char **ret_name, unsigned char *ret_
                    const unsigned char *offered, unsigned offered_size, void *arg)
 {
     static const unsigned char ours[] = "\x08http/1.1";
-    (void)ssl;
     (void)arg;
     unsigned char *name = NULL;
+    if (SSL_get_verify_mode(ssl) != SSL_VERIFY_NONE) { /* see prepare_for_app */
+        *ret_name = app_protocol;
+        *ret_size = APP_PROTOCOL_SIZE;
+        return SSL_TLSEXT_ERR_OK;
+    }
     if (SSL_select_next_proto(&name, ret_size, ours, sizeof(ours) - 1, offered,
                               offered_size) != OPENSSL_NPN_NEGOTIATED) {
         return SSL_TLSEXT_ERR_ALERT_FATAL; /* RFC 7301 3.2 */
@@ -301,6 +355,36 @@ void tls_server_free(struct tls_server *tls)
     }
     SSL_CTX_free(tls->front);
     free(tls);
+}
+
+void tls_server_serve_apps(struct tls_server *tls)
+{
+    tls->serves_apps = true;
+}
+
+bool tls_is_app(const struct ssl_st *ssl)
+{
+    const unsigned char *name = NULL;
+    unsigned size = 0;
+    SSL_get0_alpn_selected(ssl, &name, &size);
+    return size == APP_PROTOCOL_SIZE && memcmp(name, app_protocol, size) == 0;
+}
+
+int tls_peer_key(const struct ssl_st *ssl, struct key **ret_key)
+{
+    const X509 *peer = SSL_get0_peer_certificate(ssl);
+    unsigned char *der = NULL;
+    if (peer == NULL) {
+        return ERROR_NOT_FOUND;
+    }
+    int size = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(peer), &der);
+    if (size <= 0) {
+        ERR_clear_error();
+        return ERROR_CRYPTO;
+    }
+    int error = key_from_spki(der, (size_t)size, ret_key);
+    OPENSSL_free(der);
+    return error;
 }
 
 struct ssl_ctx_st *tls_server_context(struct tls_server *tls)

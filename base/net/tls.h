@@ -9,6 +9,9 @@
 struct tls_server;
 struct ssl_ctx_st;
 
+/* The ALPN name by which a device's app says that it is one. */
+#define TLS_APP_PROTOCOL "latchkey/1"
+
 enum tls_slot {
     TLS_FALLBACK, /* served without SNI, with an unknown name, or while there is nothing
                      better */
@@ -28,11 +31,19 @@ int tls_server_set(struct tls_server *tls, enum tls_slot slot, const struct cert
 /* Empties SLOT. */
 void tls_server_clear(struct tls_server *tls, enum tls_slot slot);
 void tls_server_free(struct tls_server *tls);
+/* From now on a client that offers TLS_APP_PROTOCOL is shown the fallback in TLS 1.3, is
+ * asked for a certificate (any will do, or none), and gets no ticket. */
+void tls_server_serve_apps(struct tls_server *tls);
 /* For base/net and the terminator: the context whose SNI callback chooses, borrowed. */
 struct ssl_ctx_st *tls_server_context(struct tls_server *tls);
 /* Which slot's certificate this connection was made with; TLS_FALLBACK before its
  * ClientHello. */
 struct ssl_st;
 enum tls_slot tls_slot_of(const struct ssl_st *ssl);
+/* Whether TLS_APP_PROTOCOL was agreed on. */
+bool tls_is_app(const struct ssl_st *ssl);
+/* The key of the peer's certificate, which it has proved to have; ERROR_NOT_FOUND when it
+ * showed none, else as key_from_spki. Free with key_free. */
+int tls_peer_key(const struct ssl_st *ssl, struct key **ret_key) MUST_CHECK;
 
 #endif
