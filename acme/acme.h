@@ -14,5 +14,6 @@
 #include "acme/acme_problem.h"
 #include "acme/acme_retry_after.h"
 #include "acme/acme_step.h"
+#include "acme/statement.h"
 
 #endif

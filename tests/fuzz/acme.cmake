@@ -1,4 +1,5 @@
 latchkey_fuzz_target(fuzz_jws.c jws LINK lk_acme)
+latchkey_fuzz_target(fuzz_statement.c statement LINK lk_acme)
 foreach(noun acme_response acme_load)
   latchkey_fuzz_target(fuzz_${noun}.c ${noun} LINK lk_mock_ca)
 endforeach()
