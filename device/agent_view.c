@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-enum { STATUS_BYTES = 32 << 10 };
+enum { STATUS_BYTES = 48 << 10 };
 
 /* What comes behind "*.<id>." in a certificate of ours. */
 static void find_zone(const struct cert *cert, char *ret_zone, size_t capacity)

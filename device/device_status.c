@@ -157,6 +157,16 @@ static int set_failure(json_t *object, const struct device_status *status)
     return json_set_take(object, "failure", failure);
 }
 
+static int set_diagnosis(json_t *object, const struct device_status *status)
+{
+    json_t *diagnosis = NULL;
+    if (status->diagnosis == NULL) {
+        return 0;
+    }
+    int error = diagnosis_to_json(status->diagnosis, &diagnosis);
+    return error == 0 ? json_set_take(object, "diagnosis", diagnosis) : error;
+}
+
 static int set_texts(json_t *object, const struct device_status *status)
 {
     struct {
@@ -208,7 +218,10 @@ static int fill(json_t *object, const struct device_status *status)
     if (error == 0) {
         error = set_time(object, "publishedAt", status->published_at);
     }
-    return error == 0 ? set_failure(object, status) : error;
+    if (error == 0) {
+        error = set_failure(object, status);
+    }
+    return error == 0 ? set_diagnosis(object, status) : error;
 }
 
 int device_status_to_json(const struct device_status *status, json_t **ret_object)

@@ -4,6 +4,7 @@
 #define DEVICE_DEVICE_STATUS_H
 
 #include "base/core/json.h"
+#include "device/diagnosis.h"
 #include "device/life.h"
 #include "device/own_addresses.h"
 
@@ -41,6 +42,7 @@ struct device_status {
     const char *failure_code; /* "" : the last order went well */
     const char *failure_text;
     int64_t failure_at;
+    const struct diagnosis *diagnosis; /* NULL: none was made yet */
 };
 
 enum { STATUS_NAME_CAPACITY = 300 };
