@@ -291,14 +291,6 @@ static int start(const struct key *key, int64_t from_at, int64_t until_at,
     return 0;
 }
 
-static int sign(X509 *x509, const struct key *key)
-{
-    if (X509_sign(x509, key_evp(key), openssl_digest(key_kind(key))) <= 0) {
-        return openssl_error(ERROR_CRYPTO);
-    }
-    return 0;
-}
-
 int cert_make_identity(const struct key *identity, const char *cn,
                        const char *const *permitted, size_t permitted_count,
                        struct cert **ret_cert)
@@ -332,7 +324,7 @@ int cert_make_identity(const struct key *identity, const char *cn,
         error = add_name_constraints(x509, permitted, permitted_count);
     }
     if (error == 0) {
-        error = sign(x509, identity);
+        error = cert_sign(x509, identity);
     }
     if (error == 0) {
         error = cert_from_x509s(&x509, 1, ret_cert);
@@ -397,7 +389,7 @@ int cert_make_leaf(const struct cert *identity_cert, const struct key *identity,
                           address_count);
     }
     if (error == 0) {
-        error = sign(chain[0], identity);
+        error = cert_sign(chain[0], identity);
     }
     if (error == 0) {
         error = cert_from_x509s(chain, 2, ret_cert);

@@ -6,6 +6,8 @@
 
 #include <openssl/x509.h>
 
+/* Signs a certificate that holds everything else, by key_sign: the key may be elsewhere. */
+int cert_sign(X509 *x509, const struct key *key) MUST_CHECK;
 /* A chain of COUNT certificates, leaf first; each gets one more reference. The links are
  * verified: ERROR_SIGNATURE, or ERROR_SYNTAX for a leaf that we can't use. */
 int cert_from_x509s(X509 *const *x509s, size_t count, struct cert **ret_cert) MUST_CHECK;

@@ -42,6 +42,8 @@ struct key {
     EVP_PKEY *pkey;
     enum key_kind kind;
     bool is_private;
+    key_sign_fn *external; /* NULL: pkey signs, if it is private */
+    void *external_arg;
     uint8_t spki[KEY_SPKI_MAX];
     size_t spki_size;
 };
@@ -388,7 +390,7 @@ int key_from_spki(const void *der, size_t size, struct key **ret_key)
 
 int key_to_pem(const struct key *key, struct buffer *buffer)
 {
-    if (!key->is_private) {
+    if (!key->is_private || key->external != NULL) {
         return ERROR_STATE;
     }
     int error = 0;
@@ -523,11 +525,46 @@ out:
     return error;
 }
 
+/* Whoever signs elsewhere may speak DER, and may be wrong: nothing leaves unverified. */
+static int sign_external(const struct key *key, const void *data, size_t size,
+                         uint8_t *ret_signature, size_t *ret_size)
+{
+    uint8_t given[KEY_SIGNATURE_MAX] = {0};
+    size_t given_size = 0;
+    int error = key->external(key->external_arg, data, size, given, &given_size);
+    if (error != 0) {
+        return error < 0 ? error : ERROR_CRYPTO;
+    }
+    if (given_size > sizeof(given)) {
+        return ERROR_CRYPTO;
+    }
+    error = key_verify(key, data, size, given, given_size);
+    if (error == ERROR_SIGNATURE && is_ecdsa(key)) {
+        size_t half = key_coordinate_size(key->kind);
+        uint8_t raw[96] = {0};
+        error = unwrap_ecdsa(given, given_size, half, raw);
+        memcpy(given, raw, 2 * half);
+        given_size = 2 * half;
+        if (error == 0) {
+            error = key_verify(key, data, size, given, given_size);
+        }
+    }
+    if (error != 0) {
+        return error == ERROR_MEMORY ? error : ERROR_CRYPTO;
+    }
+    memcpy(ret_signature, given, given_size);
+    *ret_size = given_size;
+    return 0;
+}
+
 int key_sign(const struct key *key, const void *data, size_t size, uint8_t *ret_signature,
              size_t *ret_size)
 {
     if (!key->is_private) {
         return ERROR_STATE;
+    }
+    if (key->external != NULL) {
+        return sign_external(key, data, size, ret_signature, ret_size);
     }
     uint8_t signature[KEY_SIGNATURE_MAX];
     size_t signature_size = sizeof(signature);
@@ -582,6 +619,41 @@ int key_verify(const struct key *key, const void *data, size_t size,
     }
     EVP_MD_CTX_free(context);
     return error;
+}
+
+int key_new_external(const void *spki, size_t spki_size, key_sign_fn *sign, void *arg,
+                     struct key **ret_key)
+{
+    static const char probe[] = "latchkey: does this pair belong together?";
+    uint8_t signature[KEY_SIGNATURE_MAX];
+    size_t size = 0;
+    struct key *key = NULL;
+    int error = key_from_spki(spki, spki_size, &key);
+    if (error != 0) {
+        return error;
+    }
+    key->is_private = true;
+    key->external = sign;
+    key->external_arg = arg;
+    error = key_sign(key, probe, sizeof(probe), signature, &size);
+    if (error != 0) {
+        key_free(key);
+        return error;
+    }
+    *ret_key = key;
+    return 0;
+}
+
+int key_signature_der(const struct key *key, const uint8_t *signature,
+                      size_t signature_size, struct buffer *der)
+{
+    uint8_t wrapped[DER_SIGNATURE_MAX];
+    size_t size = 0;
+    if (!is_ecdsa(key)) {
+        return buffer_append(der, signature, signature_size);
+    }
+    int error = wrap_ecdsa(signature, signature_size / 2, wrapped, &size);
+    return error == 0 ? buffer_append(der, wrapped, size) : error;
 }
 
 struct key *key_ref(struct key *key)

@@ -51,6 +51,16 @@ int key_id(const struct key *key, char ret_id[static KEY_ID_SIZE + 1]) MUST_CHEC
 int key_thumbprint(const struct key *key,
                    char ret_text[static KEY_PIN_SIZE + 1]) MUST_CHECK;
 
+/* Signs DATA for a key that is kept elsewhere: what key_sign gives, or DER for ECDSA.
+ * RET_SIGNATURE holds KEY_SIGNATURE_MAX. */
+typedef int key_sign_fn(void *arg, const void *data, size_t size, uint8_t *ret_signature,
+                        size_t *ret_size);
+/* A pair whose private half SIGN knows (a secure element, say); SPKI as key_from_spki takes
+ * it. SIGN is tried out once: ERROR_CRYPTO when its signature does not verify, or its own
+ * error; so is every later one. SIGN and ARG must outlive the key. */
+int key_new_external(const void *spki, size_t spki_size, key_sign_fn *sign, void *arg,
+                     struct key **ret_key) MUST_CHECK;
+
 enum key_kind key_kind(const struct key *key);
 /* Size as OpenSSL counts it: 256, 384, the modulus's bits, 253. */
 unsigned key_bits(const struct key *key);

@@ -1,5 +1,6 @@
 #include "base/core/limits.h"
 #include "base/crypto/cert.h"
+#include "base/crypto/key_parts.h"
 
 #include "tests/unit/vector.h"
 
@@ -208,6 +209,42 @@ static void impossible_wishes_are_refused(void **state)
     key_free(public_half);
 }
 
+static EVP_PKEY *any_kind(int kind)
+{
+    switch (kind) {
+    case 0:
+        return EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
+    case 1:
+        return EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-384");
+    case 2:
+        return EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)2048);
+    default:
+        return EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+    }
+}
+
+/* The signature is put together by hand: OpenSSL must find nothing wrong with it, nor with
+ * the encoding. */
+static void every_kind_of_key_signs(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < 4; kind++) {
+        struct key *key = NULL;
+        struct cert *cert = NULL;
+        assert_int_equal(key_take_evp(any_kind(kind), true, &key), 0);
+        assert_int_equal(cert_make_identity(key, "abc", permitted, 2, &cert), 0);
+        struct bytes der = cert_leaf_der(cert);
+        const uint8_t *at = der.data;
+        X509 *again = d2i_X509(NULL, &at, (long)der.size);
+        assert_non_null(again);
+        assert_int_equal(X509_verify(again, key_evp(key)), 1);
+        assert_int_equal(X509_self_signed(again, 1), 1);
+        X509_free(again);
+        cert_free(cert);
+        key_free(key);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -215,6 +252,7 @@ int main(void)
         cmocka_unit_test(constraints_permit_only_what_is_ours),
         cmocka_unit_test(the_leaf_is_a_server),
         cmocka_unit_test(serials_differ),
+        cmocka_unit_test(every_kind_of_key_signs),
         cmocka_unit_test(impossible_wishes_are_refused),
     };
     return cmocka_run_group_tests(tests, make_pair, free_pair);

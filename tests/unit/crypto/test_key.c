@@ -1,5 +1,6 @@
 #include "base/core/json.h"
 #include "base/crypto/key.h"
+#include "base/crypto/key_parts.h"
 
 #include "tests/unit/vector.h"
 
@@ -333,6 +334,84 @@ static void references_are_counted(void **state)
     key_free(NULL);
 }
 
+/* A signer elsewhere: it may speak DER, be silent, or lie. */
+struct elsewhere {
+    struct key *key;
+    bool is_der, is_lying;
+    int error;
+    unsigned calls;
+};
+
+static int sign_elsewhere(void *arg, const void *data, size_t size, uint8_t *ret_signature,
+                          size_t *ret_size)
+{
+    struct elsewhere *elsewhere = arg;
+    struct buffer der = buffer_init(KEY_SIGNATURE_MAX);
+    uint8_t raw[KEY_SIGNATURE_MAX];
+    size_t raw_size = 0;
+    elsewhere->calls++;
+    if (elsewhere->error != 0) {
+        return elsewhere->error;
+    }
+    assert_int_equal(key_sign(elsewhere->key, data, size, raw, &raw_size), 0);
+    raw[0] ^= elsewhere->is_lying ? 1 : 0;
+    memcpy(ret_signature, raw, raw_size);
+    *ret_size = raw_size;
+    if (elsewhere->is_der) {
+        assert_int_equal(key_signature_der(elsewhere->key, raw, raw_size, &der), 0);
+        memcpy(ret_signature, der.data, der.size);
+        *ret_size = der.size;
+    }
+    buffer_free(&der);
+    return 0;
+}
+
+static void check_elsewhere(struct elsewhere *elsewhere)
+{
+    struct bytes spki = key_spki(elsewhere->key);
+    struct buffer pem = buffer_init_secret(4096);
+    uint8_t signature[KEY_SIGNATURE_MAX];
+    size_t size = 0;
+    struct key *key = NULL;
+    assert_int_equal(
+        key_new_external(spki.data, spki.size, sign_elsewhere, elsewhere, &key), 0);
+    assert_int_equal(elsewhere->calls, 1);
+    assert_true(key_is_private(key));
+    assert_true(key_equal(key, elsewhere->key));
+    assert_int_equal(key_to_pem(key, &pem), ERROR_STATE);
+    assert_int_equal(key_sign(key, "x", 1, signature, &size), 0);
+    assert_int_equal(key_verify(elsewhere->key, "x", 1, signature, size), 0);
+    elsewhere->is_lying = true;
+    assert_int_equal(key_sign(key, "x", 1, signature, &size), ERROR_CRYPTO);
+    elsewhere->is_lying = false;
+    elsewhere->error = ERROR_DENIED;
+    assert_int_equal(key_sign(key, "x", 1, signature, &size), ERROR_DENIED);
+    key_free(key);
+    buffer_free(&pem);
+}
+
+static void a_key_kept_elsewhere_signs(void **state)
+{
+    (void)state;
+    static const enum key_kind kinds[] = {KEY_P256, KEY_RSA};
+    for (size_t i = 0; i < 2; i++) {
+        for (int is_der = 0; is_der < 2; is_der++) {
+            struct elsewhere elsewhere = {.is_der = is_der == 1};
+            assert_int_equal(key_generate(kinds[i], &elsewhere.key), 0);
+            check_elsewhere(&elsewhere);
+            key_free(elsewhere.key);
+        }
+    }
+    struct elsewhere liar = {.is_lying = true};
+    struct key *key = NULL;
+    assert_int_equal(key_generate(KEY_P256, &liar.key), 0);
+    struct bytes spki = key_spki(liar.key);
+    assert_int_equal(key_new_external(spki.data, spki.size, sign_elsewhere, &liar, &key),
+                     ERROR_CRYPTO);
+    assert_null(key);
+    key_free(liar.key);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -348,6 +427,7 @@ int main(void)
         cmocka_unit_test(parameters_before_the_key_are_fine),
         cmocka_unit_test(a_public_pem_is_a_public_key),
         cmocka_unit_test(references_are_counted),
+        cmocka_unit_test(a_key_kept_elsewhere_signs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
