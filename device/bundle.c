@@ -1,33 +1,25 @@
 #include "device/bundle.h"
 
 #include "base/core/file.h"
-#include "base/core/limits.h"
 
 #include <string.h>
 
-enum { BUNDLE_BYTES = LIMIT_CHAIN_BYTES + (16 << 10) };
-
-int bundle_load(const char *path, struct bundle *ret_bundle)
+int bundle_parse(const char *pem, size_t size, struct bundle *ret_bundle)
 {
-    struct buffer pem = buffer_init_secret(BUNDLE_BYTES);
     struct bundle bundle = {.key = NULL};
     struct key *leaf_key = NULL;
-    int error = file_read(path, &pem);
-    if (error < 0) {
-        goto out;
-    }
-    const char *text = buffer_text(&pem);
-    const char *chain = strstr(text, "-----BEGIN CERTIFICATE-----");
+    int error = 0;
+    const char *chain = strstr(pem, "-----BEGIN CERTIFICATE-----");
     if (chain == NULL) {
         error = ERROR_SYNTAX;
         goto out;
     }
-    size_t key_size = (size_t)(chain - text);
-    error = key_from_pem(text, key_size, &bundle.key);
+    size_t key_size = (size_t)(chain - pem);
+    error = key_from_pem(pem, key_size, &bundle.key);
     if (error < 0) {
         goto out;
     }
-    error = cert_from_pem(chain, pem.size - key_size, &bundle.cert);
+    error = cert_from_pem(chain, size - key_size, &bundle.cert);
     if (error < 0) {
         goto out;
     }
@@ -42,17 +34,30 @@ int bundle_load(const char *path, struct bundle *ret_bundle)
 out:
     key_free(leaf_key);
     bundle_free(&bundle);
+    return error;
+}
+
+int bundle_load(const char *path, struct bundle *ret_bundle)
+{
+    struct buffer pem = buffer_init_secret(BUNDLE_BYTES);
+    int error = file_read(path, &pem);
+    if (error == 0) {
+        error = bundle_parse(buffer_text(&pem), pem.size, ret_bundle);
+    }
     buffer_free(&pem);
     return error;
+}
+
+int bundle_dump(const struct bundle *bundle, struct buffer *pem)
+{
+    int error = key_to_pem(bundle->key, pem);
+    return error == 0 ? cert_to_pem(bundle->cert, pem) : error;
 }
 
 int bundle_save(const char *path, const struct bundle *bundle)
 {
     struct buffer pem = buffer_init_secret(BUNDLE_BYTES);
-    int error = key_to_pem(bundle->key, &pem);
-    if (error == 0) {
-        error = cert_to_pem(bundle->cert, &pem);
-    }
+    int error = bundle_dump(bundle, &pem);
     if (error == 0) {
         error = file_write_atomic(path, pem.data, pem.size, 0600);
     }

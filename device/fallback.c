@@ -95,13 +95,14 @@ bool fallback_is_in_date(int64_t not_before_at, int64_t not_after_at, int64_t no
     return not_before_at <= used_at && not_after_at - used_at > SPARE_S;
 }
 
-static bool is_good(const struct bundle *bundle, const struct subject_texts *texts,
-                    int64_t now_at, const struct agent_state *state)
+bool fallback_is_good(const struct bundle *bundle, const struct fallback_subject *subject,
+                      int64_t now_at, const struct agent_state *state)
 {
+    struct subject_texts texts = {.name_count = 0};
     char hash[65];
-    return fingerprint(bundle->cert, hash) == 0 &&
+    return fill_texts(subject, &texts) == 0 && fingerprint(bundle->cert, hash) == 0 &&
            strcmp(hash, state->fallback_fingerprint) == 0 &&
-           covers(state->fallback_names, texts) &&
+           covers(state->fallback_names, &texts) &&
            fallback_is_in_date(cert_not_before_at(bundle->cert),
                                cert_not_after_at(bundle->cert), now_at);
 }
@@ -144,22 +145,40 @@ out:
     return error;
 }
 
-int fallback_open(const char *path, const struct fallback_subject *subject,
-                  int64_t now_at, struct agent_state *state, struct bundle *ret_bundle,
-                  bool *ret_made, bool *ret_written)
+int fallback_make(const struct fallback_subject *subject, int64_t now_at,
+                  struct agent_state *state, struct bundle *ret_bundle)
 {
     struct subject_texts texts = {.name_count = 0};
     char description[sizeof(state->fallback_names)];
+    char hash[65];
     struct bundle bundle = {.key = NULL};
     int error = fill_texts(subject, &texts);
     if (error == 0) {
         error = describe(&texts, description, sizeof(description));
     }
+    if (error == 0) {
+        error = make(subject, &texts, now_at, &bundle);
+    }
+    if (error == 0) {
+        error = fingerprint(bundle.cert, hash);
+    }
     if (error < 0) {
+        bundle_free(&bundle);
         return error;
     }
+    text_copy(state->fallback_fingerprint, sizeof(state->fallback_fingerprint), hash);
+    text_copy(state->fallback_names, sizeof(state->fallback_names), description);
+    *ret_bundle = bundle;
+    return 0;
+}
+
+int fallback_open(const char *path, const struct fallback_subject *subject,
+                  int64_t now_at, struct agent_state *state, struct bundle *ret_bundle,
+                  bool *ret_made, bool *ret_written)
+{
+    struct bundle bundle = {.key = NULL};
     if (bundle_load(path, &bundle) == 0) {
-        if (is_good(&bundle, &texts, now_at, state)) {
+        if (fallback_is_good(&bundle, subject, now_at, state)) {
             *ret_bundle = bundle;
             *ret_made = false;
             *ret_written = true;
@@ -167,14 +186,11 @@ int fallback_open(const char *path, const struct fallback_subject *subject,
         }
         bundle_free(&bundle);
     }
-    error = make(subject, &texts, now_at, &bundle);
+    int error = fallback_make(subject, now_at, state, &bundle);
     if (error < 0) {
         return error;
     }
-    *ret_written =
-        bundle_save(path, &bundle) == 0 &&
-        fingerprint(bundle.cert, state->fallback_fingerprint) == 0 &&
-        text_copy(state->fallback_names, sizeof(state->fallback_names), description);
+    *ret_written = bundle_save(path, &bundle) == 0;
     *ret_bundle = bundle;
     *ret_made = true;
     return 0;

@@ -23,6 +23,13 @@ int fallback_open(const char *path, const struct fallback_subject *subject,
                   int64_t now_at, struct agent_state *state, struct bundle *ret_bundle,
                   bool *ret_made, bool *ret_written) MUST_CHECK;
 
+/* The same without a file: whether BUNDLE is what STATE says was made for SUBJECT, and good
+ * for another month; and making one, which STATE then notes. */
+bool fallback_is_good(const struct bundle *bundle, const struct fallback_subject *subject,
+                      int64_t now_at, const struct agent_state *state);
+int fallback_make(const struct fallback_subject *subject, int64_t now_at,
+                  struct agent_state *state, struct bundle *ret_bundle) MUST_CHECK;
+
 /* Whether a fallback certificate of these dates is good for another month. One that has
  * not begun is not: it was made while the clock was wrong. */
 bool fallback_is_in_date(int64_t not_before_at, int64_t not_after_at, int64_t now_at);
