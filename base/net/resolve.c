@@ -56,6 +56,7 @@ struct resolve_query {
     bool is_delivering; /* within fn */
     struct resolve_answer answer;
     struct buffer texts[RESOLVE_TEXTS_MAX];
+    struct buffer message;
 };
 
 int resolver_new(struct loop *loop, const char *const *name_servers, size_t count,
@@ -130,6 +131,7 @@ static void query_free(struct resolve_query *query)
     for (size_t i = 0; i < RESOLVE_TEXTS_MAX; i++) {
         buffer_free(&query->texts[i]);
     }
+    buffer_free(&query->message);
     free(query);
 }
 
@@ -445,14 +447,13 @@ static void on_texts(void *arg, int status, int timeouts, unsigned char *data, i
     finish(query, error);
 }
 
-int resolve_text_at(struct loop *loop, const struct address *server,
-                    enum resolve_transport transport, const char *name,
-                    unsigned timeout_ms, resolve_fn *fn, void *arg,
-                    struct resolve_query **ret_query)
+/* A query to be put to SERVER alone, on a channel of its own. */
+static int query_new_at(struct loop *loop, const struct address *server, int flags,
+                        unsigned timeout_ms, resolve_fn *fn, void *arg,
+                        struct resolve_query **ret_query)
 {
     struct resolve_query *query = NULL;
     char server_text[ADDRESS_TEXT_CAPACITY];
-    int flags = ARES_FLAG_NORECURSE | (transport == RESOLVE_TCP ? ARES_FLAG_USEVC : 0);
     unsigned try_ms = timeout_ms / TRIES_WEIGHT > 0 ? timeout_ms / TRIES_WEIGHT : 1;
     if (server->storage.ss_family != AF_INET && server->storage.ss_family != AF_INET6) {
         return ERROR_RANGE;
@@ -467,7 +468,57 @@ int resolve_text_at(struct loop *loop, const struct address *server,
         query_free(query);
         return error;
     }
+    *ret_query = query;
+    return ERROR_NONE;
+}
+
+int resolve_text_at(struct loop *loop, const struct address *server,
+                    enum resolve_transport transport, const char *name,
+                    unsigned timeout_ms, resolve_fn *fn, void *arg,
+                    struct resolve_query **ret_query)
+{
+    struct resolve_query *query = NULL;
+    int flags = ARES_FLAG_NORECURSE | (transport == RESOLVE_TCP ? ARES_FLAG_USEVC : 0);
+    int error = query_new_at(loop, server, flags, timeout_ms, fn, arg, &query);
+    if (error != ERROR_NONE) {
+        return error;
+    }
     ares_query(query->channel, name, ns_c_in, ns_t_txt, on_texts, query);
+    query_start(query, timeout_ms);
+    *ret_query = query;
+    return ERROR_NONE;
+}
+
+static void on_message(void *arg, int status, int timeouts, unsigned char *data, int size)
+{
+    struct resolve_query *query = arg;
+    (void)timeouts;
+    if (query->is_done) {
+        return;
+    }
+    if (data == NULL || size <= 0) {
+        int error = error_of(status);
+        finish(query, error == ERROR_NONE ? ERROR_IO : error);
+        return;
+    }
+    query->message = buffer_init(TEXT_MAX_BYTES);
+    int error = buffer_append(&query->message, data, (size_t)size);
+    query->answer.message = buffer_bytes(&query->message);
+    finish(query, error);
+}
+
+int resolve_message_at(struct loop *loop, const struct address *server, const char *name,
+                       uint16_t type, unsigned timeout_ms, resolve_fn *fn, void *arg,
+                       struct resolve_query **ret_query)
+{
+    struct resolve_query *query = NULL;
+    /* Without it c-ares takes REFUSED and SERVFAIL for a reason to ask again. */
+    int flags = ARES_FLAG_NOCHECKRESP;
+    int error = query_new_at(loop, server, flags, timeout_ms, fn, arg, &query);
+    if (error != ERROR_NONE) {
+        return error;
+    }
+    ares_query(query->channel, name, ns_c_in, type, on_message, query);
     query_start(query, timeout_ms);
     *ret_query = query;
     return ERROR_NONE;

@@ -4,6 +4,7 @@
 #define BASE_NET_RESOLVE_H
 
 #include "base/core/buffer.h"
+#include "base/core/reader.h"
 #include "base/net/address.h"
 #include "base/net/loop.h"
 
@@ -29,6 +30,7 @@ struct resolve_answer {
     size_t text_count;
     struct buffer
         *texts[RESOLVE_TEXTS_MAX]; /* TXT, strings joined; borrowed for the call */
+    struct bytes message; /* the whole reply, for resolve_message_at; borrowed likewise */
 };
 
 typedef void resolve_fn(const struct resolve_answer *answer, void *arg);
@@ -44,6 +46,12 @@ int resolve_text_at(struct loop *loop, const struct address *server,
                     enum resolve_transport transport, const char *name,
                     unsigned timeout_ms, resolve_fn *fn, void *arg,
                     struct resolve_query **ret_query) MUST_CHECK;
+/* The reply of SERVER itself, whatever it says, to a question with recursion for NAME's
+ * records of TYPE: by UDP, then by TCP when it is truncated. ERROR_NONE for any reply at
+ * all, refusals too; ERROR_TIMEOUT or ERROR_IO for none. */
+int resolve_message_at(struct loop *loop, const struct address *server, const char *name,
+                       uint16_t type, unsigned timeout_ms, resolve_fn *fn, void *arg,
+                       struct resolve_query **ret_query) MUST_CHECK;
 /* Forgets a query; its callback is not called any more. No effect from within that
  * callback. */
 void resolve_cancel(struct resolve_query *query);

@@ -1,1 +1,2 @@
 latchkey_fuzz_target(fuzz_http_request.c http_request LINK lk_net)
+latchkey_fuzz_target(fuzz_dns_message.c dns_message LINK lk_net_client)

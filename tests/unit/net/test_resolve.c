@@ -1,5 +1,6 @@
 #include "base/net/resolve.h"
 
+#include "base/net/dns_message.h"
 #include "tests/unit/net/responder.h"
 
 struct outcome {
@@ -271,6 +272,48 @@ static void test_bad_servers(void **state)
 
 #define WITH_RESPONDER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
+static void on_reply(const struct resolve_answer *answer, void *arg)
+{
+    struct outcome *outcome = arg;
+    struct dns_message_reply reply = {.rcode = 99};
+    outcome->is_done = true;
+    outcome->error = answer->error;
+    outcome->text[0] = '\0';
+    if (answer->error == 0) {
+        assert_int_equal(
+            dns_message_read_reply(answer->message.data, answer->message.size, &reply),
+            0);
+        text_format(outcome->text, sizeof(outcome->text), "%s %zu",
+                    dns_message_rcode_text(reply.rcode), reply.address_count);
+    }
+}
+
+static void ask_message(struct fixture *fixture, const char *name, const char *expected)
+{
+    struct resolve_query *query = NULL;
+    struct outcome outcome = {.is_done = false};
+    assert_int_equal(resolve_message_at(fixture->loop, &fixture->responder.address, name,
+                                        DNS_MESSAGE_TYPE_A, 600, on_reply, &outcome,
+                                        &query),
+                     0);
+    assert_true(pump_until(fixture->loop, is_done, &outcome));
+    assert_string_equal(outcome.text, expected);
+    assert_int_equal(outcome.error, expected[0] != '\0' ? 0 : ERROR_TIMEOUT);
+}
+
+/* What c-ares takes for a failure is a reply all the same. */
+static void test_messages(void **state)
+{
+    struct fixture *fixture = *state;
+    ask_message(fixture, "a.test", "NOERROR 1");
+    assert_true(fixture->responder.is_recursion_desired);
+    ask_message(fixture, "none.test", "NXDOMAIN 0");
+    unsigned before = fixture->responder.query_count;
+    ask_message(fixture, "refused.test", "REFUSED 0");
+    assert_int_equal(fixture->responder.query_count, before + 1);
+    ask_message(fixture, "silent.test", "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -284,6 +327,7 @@ int main(void)
         WITH_RESPONDER(test_cancel),
         WITH_RESPONDER(test_free_ends_queries),
         WITH_RESPONDER(test_bad_servers),
+        WITH_RESPONDER(test_messages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
