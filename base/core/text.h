@@ -60,6 +60,8 @@ void text_printable(char *ret_text, size_t capacity, const char *text, size_t si
 void text_time(int64_t at, char ret_text[static TEXT_TIME_CAPACITY]);
 /* RFC 3339 with any offset, fraction ignored -> seconds since 1970. */
 int text_time_parse(const char *text, int64_t *ret_at) MUST_CHECK;
+/* IMF-fixdate (RFC 9110 5.6.7) of seconds since 1970, clamped as text_time does. */
+void text_http_date(int64_t at, char ret_text[static TEXT_TIME_CAPACITY]);
 /* The three HTTP-date forms of RFC 9110 5.6.7 -> seconds since 1970. */
 int text_http_date_parse(const char *text, int64_t *ret_at) MUST_CHECK;
 

@@ -20,6 +20,10 @@ enum {
 static const int64_t time_min_at = -62167219200; /* 0000-01-01T00:00:00Z */
 static const int64_t time_max_at = 253402300799; /* 9999-12-31T23:59:59Z */
 
+static const char *const month_names[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                          "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+static const char *const day_names[] = {"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"};
+
 struct moment {
     unsigned year;
     unsigned month; /* 1..12 */
@@ -70,7 +74,8 @@ static int moment_at(const struct moment *moment, int64_t *ret_at)
     return 0;
 }
 
-void text_time(int64_t at, char ret_text[static TEXT_TIME_CAPACITY])
+/* The moment's fields; RET_WEEKDAY counts from Monday. */
+static void moment_of(int64_t at, struct moment *ret_moment, unsigned *ret_weekday)
 {
     if (at < time_min_at) {
         at = time_min_at;
@@ -91,12 +96,37 @@ void text_time(int64_t at, char ret_text[static TEXT_TIME_CAPACITY])
     int64_t day_of_year =
         day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     int64_t shifted_month = (5 * day_of_year + 2) / 153;
-    int64_t day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
     int64_t month = shifted_month < 10 ? shifted_month + 3 : shifted_month - 9;
-    int64_t year = year_of_era + era * 400 + (month <= 2 ? 1 : 0);
-    text_format(ret_text, TEXT_TIME_CAPACITY, "%04d-%02d-%02dT%02d:%02d:%02dZ", (int)year,
-                (int)month, (int)day, (int)(second / 3600), (int)(second / 60 % 60),
-                (int)(second % 60));
+    *ret_moment = (struct moment){
+        .year = (unsigned)(year_of_era + era * 400 + (month <= 2 ? 1 : 0)),
+        .month = (unsigned)month,
+        .day = (unsigned)(day_of_year - (153 * shifted_month + 2) / 5 + 1),
+        .hour = (unsigned)(second / 3600),
+        .minute = (unsigned)(second / 60 % 60),
+        .second = (unsigned)(second % 60),
+    };
+    /* 0000-03-01 was a Wednesday; an era is a whole number of weeks. */
+    *ret_weekday = (unsigned)((day_of_era + 2) % 7);
+}
+
+void text_time(int64_t at, char ret_text[static TEXT_TIME_CAPACITY])
+{
+    struct moment moment;
+    unsigned weekday = 0;
+    moment_of(at, &moment, &weekday);
+    text_format(ret_text, TEXT_TIME_CAPACITY, "%04u-%02u-%02uT%02u:%02u:%02uZ",
+                moment.year, moment.month, moment.day, moment.hour, moment.minute,
+                moment.second);
+}
+
+void text_http_date(int64_t at, char ret_text[static TEXT_TIME_CAPACITY])
+{
+    struct moment moment;
+    unsigned weekday = 0;
+    moment_of(at, &moment, &weekday);
+    text_format(ret_text, TEXT_TIME_CAPACITY, "%s, %02u %s %04u %02u:%02u:%02u GMT",
+                day_names[weekday], moment.day, month_names[moment.month - 1],
+                moment.year, moment.hour, moment.minute, moment.second);
 }
 
 static bool is_digit(char c)
@@ -216,9 +246,6 @@ int text_time_parse(const char *text, int64_t *ret_at)
     return walk_end(&walk, &moment, offset_s, ret_at);
 }
 
-static const char *const month_names[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                          "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-static const char *const day_names[] = {"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"};
 static const char *const long_day_names[] = {
     "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"};
 

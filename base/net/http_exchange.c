@@ -11,7 +11,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { HEAD_MAX_BYTES = 32 << 10 };
 
@@ -188,33 +187,19 @@ static const char *status_text(int status)
     return "";
 }
 
-/* IMF-fixdate (RFC 9110 5.6.7); names from tables, as strftime(3) follows the locale. */
-static void append_date(struct buffer *output)
-{
-    static const char days[7][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-    static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-    time_t now = (time_t)clock_wall_at();
-    struct tm tm;
-    if (gmtime_r(&now, &tm) == NULL) {
-        return;
-    }
-    buffer_printf(output, "Date: %s, %02d %s %04d %02d:%02d:%02d GMT\r\n",
-                  days[tm.tm_wday], tm.tm_mday, months[tm.tm_mon], tm.tm_year + 1900,
-                  tm.tm_hour, tm.tm_min, tm.tm_sec);
-}
-
 /* METHOD is NULL when the request was never understood. */
 static void render(struct http_exchange *exchange, const char *method, int status,
                    const char *content_type, struct bytes body)
 {
     struct buffer *output = &exchange->output;
+    char date[TEXT_TIME_CAPACITY];
     /* RFC 9110 8.6, 15.3.5, 15.4.5: these have neither body nor length. */
     bool has_no_body = status == 204 || status == 304;
     bool is_head = method != NULL && strcmp(method, "HEAD") == 0;
     *output = buffer_init(HEAD_MAX_BYTES + body.size);
     buffer_printf(output, "HTTP/1.1 %d %s\r\n", status, status_text(status));
-    append_date(output);
+    text_http_date(clock_wall_at(), date);
+    buffer_printf(output, "Date: %s\r\n", date);
     if (!has_no_body) {
         buffer_printf(output, "Content-Length: %zu\r\n", body.size);
     }

@@ -25,12 +25,18 @@ static void times_agree_with_libc(void **state)
     (void)state;
     for (int64_t at = -2208988800; at < 4102444800; at += 12345 * 97) {
         time_t libc_at = (time_t)at;
+        if (libc_at != at) {
+            continue; /* a libc that ends in 2038; ours goes on */
+        }
         struct tm broken = {0};
         char ours[TEXT_TIME_CAPACITY];
         char theirs[64];
         gmtime_r(&libc_at, &broken);
         strftime(theirs, sizeof(theirs), "%Y-%m-%dT%H:%M:%SZ", &broken);
         text_time(at, ours);
+        assert_string_equal(ours, theirs);
+        strftime(theirs, sizeof(theirs), "%a, %d %b %Y %H:%M:%S GMT", &broken);
+        text_http_date(at, ours);
         assert_string_equal(ours, theirs);
     }
 }
