@@ -1,5 +1,8 @@
 # Warnings, hardening and sanitizers, the same for every target.
 add_compile_definitions(_GNU_SOURCE LATCHKEY_VERSION="${PROJECT_VERSION}")
+if(CMAKE_SIZEOF_VOID_P EQUAL 4)
+  add_compile_definitions(_FILE_OFFSET_BITS=64) # else readdir fails on large inode numbers
+endif()
 add_compile_options(
   -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wmissing-declarations
   -Wold-style-definition -Wpointer-arith -Wwrite-strings -Wundef -Wvla -Wformat=2
