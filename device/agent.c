@@ -167,6 +167,7 @@ static void on_timer(void *arg)
         agent_refresh_fallback(agent) < 0) {
         log_error("fallback certificate: can't be made anew; the old one stays");
     }
+    agent_network_tick(agent);
     agent_plan(agent);
     /* What a crowd of visitors took goes back to the system: malloc alone keeps it. */
     malloc_trim(0);
@@ -177,32 +178,6 @@ static void on_signal(int signal, void *arg)
     struct agent *agent = arg;
     log_info("ending: %s", signal == SIGTERM ? "SIGTERM" : "SIGINT");
     loop_stop(agent->loop);
-}
-
-static void on_network(void *arg)
-{
-    struct agent *agent = arg;
-    struct own_addresses addresses;
-    char text[512];
-    struct life_event event = {.kind = LIFE_NETWORK};
-    struct life_now now = agent_now();
-    if (own_addresses_collect(&agent->config->addresses, &agent->config->interfaces,
-                              &addresses) < 0) {
-        log_warning("network: the addresses can't be read: %s", strerror(errno));
-        return;
-    }
-    /* A cable that is out for a moment is no reason to take the stable name away. */
-    if (addresses.count > 0 && !own_addresses_equal(&addresses, &agent->addresses)) {
-        own_addresses_text(&addresses, text, sizeof(text));
-        log_info("network: the addresses are now %s", text);
-        agent->addresses = addresses;
-    }
-    if (!agent->publish_imposed) {
-        agent->publish_failures = 0;
-        agent->publish_mono_ms = 0;
-    }
-    life_step(&agent->life, &event, &now);
-    agent_plan(agent);
 }
 
 /* --- start --- */
@@ -277,7 +252,7 @@ static void open_state(struct agent *agent)
     }
 }
 
-static int open_addresses(struct agent *agent)
+static void open_local_name(struct agent *agent)
 {
     const struct device_config *config = agent->config;
     if (config->local_name[0] != '\0') {
@@ -285,12 +260,6 @@ static int open_addresses(struct agent *agent)
     } else {
         fallback_local_name(agent->local_name, sizeof(agent->local_name));
     }
-    int error =
-        own_addresses_collect(&config->addresses, &config->interfaces, &agent->addresses);
-    if (error < 0) {
-        log_error("network: the addresses can't be read: %s", strerror(errno));
-    }
-    return error;
 }
 
 static int open_https(struct agent *agent)
@@ -390,10 +359,11 @@ static int open_events(struct agent *agent)
         log_error("can't set up the event loop: %s", error_text(error));
         return error;
     }
-    if (network_watch_new(agent->loop, on_network, agent, &agent->network) < 0) {
-        log_warning("network: changes can't be watched: %s", strerror(errno));
+    error = agent_network_watch(agent);
+    if (error < 0) {
+        log_error("can't set up the event loop: %s", error_text(error));
     }
-    return 0;
+    return error;
 }
 
 static int open_agent(struct agent *agent)
@@ -416,7 +386,8 @@ static int open_agent(struct agent *agent)
     }
     if (error == 0) {
         open_state(agent);
-        error = open_addresses(agent);
+        open_local_name(agent);
+        agent_network_open(agent);
     }
     if (error == 0) {
         error = open_https(agent);
@@ -431,7 +402,7 @@ static void close_agent(struct agent *agent)
 {
     char path[AGENT_PATH_CAPACITY];
     worker_session_free(agent->session);
-    network_watch_free(agent->network);
+    agent_network_close(agent);
     if (agent->control != NULL) {
         http_server_free(agent->control);
         agent_path(agent, "control.sock", path);

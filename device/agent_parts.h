@@ -3,11 +3,11 @@
 #define DEVICE_AGENT_PARTS_H
 
 #include "device/agent.h"
+#include "device/agent_network.h"
 #include "device/agent_state.h"
 #include "device/bundle.h"
 #include "device/device_status.h"
 #include "device/identity.h"
-#include "device/network_watch.h"
 #include "device/terminator.h"
 #include "device/worker_session.h"
 
@@ -40,7 +40,7 @@ struct agent {
     struct status_certificate trusted_facts;
     struct terminator *terminator;
     struct http_server *control;
-    struct network_watch *network;
+    struct agent_network network;
     struct life life;
     bool is_trusted_served;
     bool disk_failed; /* in the task at work */

@@ -5,6 +5,7 @@
 #include "device/agent.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,6 +71,15 @@ bool command_check_files(const char *path, const struct device_config *config)
             fprintf(stderr, "%s: [device] %s = '%s': %s\n", path, files[i].key,
                     files[i].file, strerror(errno));
             is_good = false;
+        }
+    }
+    for (size_t i = 0; i < config->interfaces.count; i++) {
+        const char *name = config->interfaces.at[i];
+        if (strpbrk(name, "*?:") == NULL && if_nametoindex(name) == 0) {
+            fprintf(stderr,
+                    "%s: [device] interface = '%s': there is none of this name now; it "
+                    "counts from when it appears\n",
+                    path, name);
         }
     }
     return is_good;

@@ -19,21 +19,23 @@ enum { FOLDER_CAPACITY = 4096, DRAWING_BYTES = 64 << 10, HTTPS_PORT = 443 };
 static void find_place(const struct command_options *options,
                        struct own_addresses *ret_addresses, uint16_t *ret_port)
 {
-    static const struct conf_texts none = {.count = 0};
+    static const struct own_addresses_rules by_default = {.addresses = NULL};
     struct device_config config;
     struct address listen;
     *ret_port = HTTPS_PORT;
     *ret_addresses = (struct own_addresses){.count = 0};
     if (options->state != NULL) {
-        if (own_addresses_collect(&none, &none, ret_addresses) < 0) {
+        if (own_addresses_collect(&by_default, ret_addresses) < 0) {
             fputs("latchkey qr: the addresses can't be read; the code goes without\n",
                   stderr);
         }
         return;
     }
     if (command_read_config(options->config, &config) == 0) {
-        if (own_addresses_collect(&config.addresses, &config.interfaces, ret_addresses) <
-            0) {
+        struct own_addresses_rules rules = {.addresses = &config.addresses,
+                                            .interfaces = &config.interfaces,
+                                            .skipped = &config.skip_interfaces};
+        if (own_addresses_collect(&rules, ret_addresses) < 0) {
             fputs("latchkey qr: the addresses can't be read; the code goes without\n",
                   stderr);
         }

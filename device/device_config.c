@@ -4,6 +4,7 @@
 #include "base/core/text.h"
 #include "base/lanname.h"
 #include "base/net/address.h"
+#include "device/own_addresses.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -118,8 +119,8 @@ static const char *check_interface(const char *value)
 {
     return strlen(value) < 16 && strchr(value, '/') == NULL
                ? NULL
-               : "must be an interface's name (at most 15 characters), '*' at its end "
-                 "for any";
+               : "must be an interface's name (at most 15 characters; '?' is any "
+                 "character, '*' at the end any rest) or 'kind:bridge' and the like";
 }
 
 static const char *check_texts(const char *value)
@@ -178,13 +179,6 @@ static const char *check_path(const char *value)
     return value[0] == '\0' || value[0] == '/' ? NULL
                                                : "must be a path that starts with '/'";
 }
-
-/* A name for people must lead to the device from the LAN, not from its own containers or
- * tunnels. */
-#define SKIPPED_INTERFACES                                                               \
-    "docker* br-* veth* virbr* vnet* cni* flannel* podman* lxc* lxd* tun* tap* wg* "     \
-    "ppp* "                                                                              \
-    "zt* tailscale* dummy*"
 
 #define FIELD(field) offsetof(struct device_config, field)
 
@@ -287,7 +281,7 @@ static const struct conf_row rows[] = {
      .key = "skip_interface",
      .type = CONF_TEXTS,
      .offset = FIELD(skip_interfaces),
-     .fallback = SKIPPED_INTERFACES,
+     .fallback = OWN_ADDRESSES_SKIPPED,
      .check = check_interface,
      .max_count = 64},
     {.section = "device",
@@ -404,6 +398,7 @@ static int complete(struct device_config *config)
     empty_if_none(&config->serve);
     empty_if_none(&config->pages);
     empty_if_none(&config->http);
+    empty_if_none(&config->skip_interfaces);
     for (size_t i = 0; i < config->relay.count; i++) {
         struct device_relay *relay = &config->relays[i];
         if (device_config_split_relay(config->relay.at[i], relay->directory,

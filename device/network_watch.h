@@ -1,4 +1,4 @@
-/* Tells when the system's addresses or links changed, by rtnetlink. */
+/* Tells when the system's addresses, links or default route changed, by rtnetlink. */
 #ifndef DEVICE_NETWORK_WATCH_H
 #define DEVICE_NETWORK_WATCH_H
 
@@ -6,8 +6,7 @@
 
 struct network_watch;
 
-/* Something about addresses or links changed, half a second ago or more: changes come in
- * bursts, and are told once. */
+/* Something changed a fifth of a second ago: changes come in bursts, and are told once. */
 typedef void network_watch_fn(void *arg);
 
 /* ERROR_IO where the system has no rtnetlink: the caller then looks from time to time. */

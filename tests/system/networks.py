@@ -12,6 +12,7 @@ LAN_RESOLVER = """server:
   directory: "{folder}"
   interface: 192.168.77.1@53
   access-control: 192.168.77.0/24 allow
+  access-control: 10.0.0.0/8 allow
   do-daemonize: no
   username: ""
   chroot: ""

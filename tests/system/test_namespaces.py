@@ -21,8 +21,9 @@ CHROMIUM = ("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disabl
 class Home:
     """The networks, a relay in pub and a device in dev."""
 
-    def __init__(self, folder, validity_s=None):
+    def __init__(self, folder, validity_s=None, settings=None):
         self.folder = str(folder)
+        self.settings = {"interface": "lan0"} if settings is None else settings
         self.nets = networks.Networks()
         self.lab = self.agent = self.resolver = None
         self.validity_s = validity_s
@@ -49,7 +50,7 @@ class Home:
                     file.write(part.read())
         self.agent = testbed.Agent(os.path.join(self.folder, "device"), conftest.BIN,
                                    self.env["LAB_DIRECTORY"], self.trust, ":443",
-                                   self.nets.inside("dev"), {"interface": "lan0"}).start()
+                                   self.nets.inside("dev"), self.settings).start()
         self.id = self.agent.wait_trusted(60)["id"]
         return self
 
