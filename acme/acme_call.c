@@ -161,8 +161,12 @@ static int start(struct acme_call *call)
 
     switch (call->kind) {
     case CALL_POST:
-        return exchange_start(&call->exchange, EXCHANGE_POST_KID, "call", call->url,
-                              call->payload, NULL, LIMIT_JSON_BYTES, true);
+        return exchange_start(&call->exchange,
+                              acme_client_account_url(call->client) != NULL
+                                  ? EXCHANGE_POST_KID
+                                  : EXCHANGE_POST_JWK,
+                              "call", call->url, call->payload, NULL, LIMIT_JSON_BYTES,
+                              true);
     case CALL_REVOKE:
         if (directory->revoke_cert == NULL)
             return ERROR_UNSUPPORTED;

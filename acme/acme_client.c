@@ -54,6 +54,7 @@ struct acme_client {
     struct buffer eab_key;
     enum digest_hash eab_hash;
     bool may_create_account;
+    bool without_account;
 };
 
 struct exchange_session *client_session(struct acme_client *client)
@@ -80,9 +81,11 @@ static void set_state(struct acme_client *client, enum client_state state)
 
 static void fail(struct acme_client *client)
 {
-    client->resume = client->directory.object == NULL      ? CLIENT_DIRECTORY
-                     : client->session.account_url == NULL ? CLIENT_ACCOUNT
-                                                           : CLIENT_READY;
+    bool is_known = client->session.account_url != NULL || client->without_account;
+
+    client->resume = client->directory.object == NULL ? CLIENT_DIRECTORY
+                     : is_known                       ? CLIENT_READY
+                                                      : CLIENT_ACCOUNT;
     set_state(client, CLIENT_FAILED);
 }
 
@@ -116,7 +119,7 @@ static int copy_options(struct acme_client *client,
             error = buffer_append(&client->eab_key, options->eab->mac_key.data,
                                   options->eab->mac_key.size);
     }
-    if (error == 0 && options->account_url != NULL)
+    if (error == 0 && options->account_url != NULL && !options->without_account)
         error = copy_text(options->account_url, &client->session.account_url);
     return error;
 }
@@ -138,6 +141,7 @@ int acme_client_new(const struct acme_client_options *options,
         return ERROR_MEMORY;
     client->eab_key = buffer_init_secret(EAB_MAC_KEY_MAX);
     client->may_create_account = options->may_create_account;
+    client->without_account = options->without_account;
     client->session.random = options->random != NULL ? options->random : random_below;
     client->session.signer = options->signer;
     client->session.signer.key = key_ref(options->signer.key);
@@ -350,7 +354,9 @@ static void take_directory(struct acme_client *client,
     client->directory_until_mono_ms = now.mono_ms + DIRECTORY_AGE_MS;
     if (client->state == CLIENT_DIRECTORY)
         set_state(client,
-                  client->session.account_url == NULL ? CLIENT_ACCOUNT : CLIENT_READY);
+                  client->session.account_url == NULL && !client->without_account
+                      ? CLIENT_ACCOUNT
+                      : CLIENT_READY);
 }
 
 static void refuse_account(struct acme_client *client, struct acme_now now,

@@ -173,6 +173,7 @@ static const struct conf_row rows[] = {
     TEXT("relay", "base_url", base_url, .check = check_https),
     TEXT("relay", "host", host, .check = check_host),
     TEXT("relay", "secret_file", secret_file),
+    TEXT("relay", "relay_key_file", relay_key_file),
     CHOICE("relay", "log", log, .fallback = "info", .choices = log_levels),
     TEXTS("front", "listen", front_listen, .fallback = ":443", .check = check_endpoint),
     TEXT("front", "ready_file", front_ready_file, .fallback = ""),
@@ -258,6 +259,9 @@ static int derive_all(struct relay_config *config)
     }
     if (result == 0) {
         result = derive(&config->secret_file, config->store, "/secret");
+    }
+    if (result == 0) {
+        result = derive(&config->relay_key_file, config->store, "/relay-key.pem");
     }
     if (result == 0) {
         result = derive(&config->dns_contact, "hostmaster@", config->zone);

@@ -16,6 +16,7 @@ struct relay_config {
     char *host; /* the relay's host name in its certificate; default: the host of base_url
                  */
     char *secret_file; /* default <store>/secret */
+    char *relay_key_file; /* the relay's own key; default <store>/relay-key.pem */
     int log;           /* error, warning, info, debug */
     /* [front] */
     struct conf_texts front_listen; /* addresses; default [::]:443 */

@@ -6,6 +6,7 @@
 #include "base/crypto/random.h"
 #include "base/lanname.h"
 #include "relay/admin/admin_list.h"
+#include "relay/admin/admin_move.h"
 #include "relay/store/admin_store.h"
 #include "relay/store/schema.h"
 #include "relay/store/token.h"
@@ -25,7 +26,12 @@ const char admin_usage[] =
     "  list                the devices, a line each\n"
     "  show ID             everything about one device\n"
     "  block ID [REASON]   no certificate and no published name for this device\n"
-    "  unblock ID          lift a block\n";
+    "  unblock ID          lift a block\n"
+    "  settle ID           one of two devices with this id was reset: forget the copies\n"
+    "  key                 what devices name this relay by, with the pin of its own key\n"
+    "  move --to URL [--relay-key PIN] | --stay\n"
+    "                      tell all devices, signed, to go to another relay; or take it "
+    "back\n";
 
 enum { DAY_S = 86400, DAYS_MAX = 36500, WHO_CAPACITY = 64 };
 
@@ -286,6 +292,21 @@ static int run_block(const struct relay_config *config, int argc, char **argv)
     return status;
 }
 
+static int run_settle(const struct relay_config *config, const char *id)
+{
+    struct database *database = NULL;
+    char who[WHO_CAPACITY];
+    name_operator(who);
+    if (open_admin(config, DATABASE_WRITER, &database) != 0) {
+        return EXIT_FAILURE;
+    }
+    int result =
+        admin_store_settle_clone(database, config->zone, id, clock_wall_at(), who);
+    int status = result == 0 ? EXIT_SUCCESS : complain("settle", result, database);
+    database_close(database);
+    return status;
+}
+
 int admin_run(const struct relay_config *config, int argc, char **argv)
 {
     if (strcmp(argv[0], "token") == 0) {
@@ -293,6 +314,18 @@ int admin_run(const struct relay_config *config, int argc, char **argv)
     }
     if (strcmp(argv[0], "block") == 0 || strcmp(argv[0], "unblock") == 0) {
         return run_block(config, argc, argv);
+    }
+    if (strcmp(argv[0], "settle") == 0 && argc == 2) {
+        char id[LANNAME_ID_SIZE + 1];
+        return take_id(argv[1], id) ? run_settle(config, id) : EXIT_FAILURE;
+    }
+    if (strcmp(argv[0], "key") == 0 && argc == 1) {
+        return admin_move_show_key(config);
+    }
+    if (strcmp(argv[0], "move") == 0) {
+        char who[WHO_CAPACITY];
+        name_operator(who);
+        return admin_move_run(config, who, argc, argv);
     }
     if (strcmp(argv[0], "list") == 0 && argc == 1) {
         return admin_list_devices(config);

@@ -99,22 +99,47 @@ static int is_blocked(const struct listing *listing, const char *id, bool *ret_b
                : admin_store_is_blocked(listing->admin, listing->zone, id, ret_blocked);
 }
 
+/* Whether ID seems to be several devices with one key, see relay/front/receipt.h. */
+static int is_cloned(const struct listing *listing, const char *id, bool *ret_cloned)
+{
+    struct front_store_receipt receipt = {.cloned_at = 0};
+    int64_t settled_at = 0;
+    bool has = false;
+    int result = database_has_table(listing->front, "receipts", &has);
+    if (result == 0 && has) {
+        result = front_store_get_receipt(listing->front, listing->zone, id, &receipt);
+    }
+    if ((result == 0 || result == ERROR_NOT_FOUND) && listing->admin != NULL) {
+        result = admin_store_clone_settled_at(listing->admin, listing->zone, id, &settled_at);
+    }
+    if (result == 0 || result == ERROR_NOT_FOUND) {
+        *ret_cloned = front_store_is_cloned(&receipt, settled_at, listing->now_at);
+        result = 0;
+    }
+    return result;
+}
+
 static int print_device_line(const struct front_store_account *account, void *arg)
 {
     struct listing *listing = arg;
     char certificate[64];
     char created[TEXT_TIME_CAPACITY];
     bool blocked = false;
+    bool cloned = false;
     int result = describe_certificate(listing, account->id, certificate);
     if (result == 0) {
         result = is_blocked(listing, account->id, &blocked);
+    }
+    if (result == 0) {
+        result = is_cloned(listing, account->id, &cloned);
     }
     if (result != 0) {
         return result;
     }
     text_time(account->created_at, created);
-    printf("%s  %-11s  since %s  certificate %s\n", account->id,
-           blocked ? "blocked" : account->status, created, certificate);
+    printf("%s  %-11s  since %s  certificate %s%s\n", account->id,
+           blocked ? "blocked" : account->status, created, certificate,
+           cloned ? "  CLONED" : "");
     listing->after_rev = account->rev;
     listing->count++;
     return 0;
@@ -202,6 +227,7 @@ static int print_certificate(const struct issuer_store_certificate *certificate,
 static int print_device(struct listing *listing, const char *id)
 {
     bool blocked = false;
+    bool cloned = false;
     int result = listing->front == NULL
                      ? ERROR_NOT_FOUND
                      : front_store_get_account(listing->front, listing->zone, id,
@@ -209,10 +235,17 @@ static int print_device(struct listing *listing, const char *id)
     if (result == 0) {
         result = is_blocked(listing, id, &blocked);
     }
+    if (result == 0) {
+        result = is_cloned(listing, id, &cloned);
+    }
     if (result != 0) {
         return result;
     }
     printf("blocked   %s\n", blocked ? "yes" : "no");
+    printf("cloned    %s\n",
+           cloned ? "yes: two devices have this key; factory-reset one, then "
+                    "'latchkey-relay settle' it"
+                  : "no");
     result = front_store_get_addresses(listing->front, listing->zone, id, print_addresses,
                                        NULL);
     if (result == ERROR_NOT_FOUND) {

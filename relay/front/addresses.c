@@ -4,11 +4,14 @@
 #include "relay/front/addresses.h"
 
 #include "base/core/clock.h"
+#include "base/core/json.h"
 #include "base/core/log.h"
 #include "base/core/text.h"
 #include "relay/front/journal.h"
 #include "relay/front/quota.h"
+#include "relay/front/receipt.h"
 #include "relay/front/response.h"
+#include "relay/store/admin_store.h"
 #include "relay/store/front_store.h"
 
 #include <stdlib.h>
@@ -28,6 +31,24 @@ static bool read_counter(const json_t *payload, int64_t *ret_counter,
         return false;
     }
     *ret_counter = json_integer_value(counter);
+    return true;
+}
+
+/* "" or what an answer of ours held. */
+static bool read_receipt(const json_t *payload, struct addresses_wish *wish,
+                         struct acme_problem *problem)
+{
+    const char *receipt = json_get_text(payload, "receipt");
+
+    if (!wish->has_receipt) {
+        return true;
+    }
+    if (receipt == NULL || (receipt[0] != '\0' && !statement_is_nonce(receipt)) ||
+        !text_copy(wish->receipt, sizeof(wish->receipt), receipt)) {
+        acme_problem_set(problem, ACME_PROBLEM_MALFORMED,
+                         "'receipt' must be that of the last answer, or empty");
+        return false;
+    }
     return true;
 }
 
@@ -81,16 +102,19 @@ bool addresses_read(const json_t *payload, const struct lanname_policy *policy,
     const json_t *addresses = json_object_get(payload, "addresses");
     struct addresses_wish wish = {0};
 
-    if (json_object_size(payload) != 2 || !json_is_array(addresses) ||
+    wish.has_receipt = json_object_get(payload, "receipt") != NULL;
+    if (json_object_size(payload) != (wish.has_receipt ? 3 : 2) ||
+        !json_is_array(addresses) ||
         json_array_size(addresses) > LIMIT_PUBLISHED_ADDRESSES) {
         acme_problem_set(
             problem, ACME_PROBLEM_MALFORMED,
-            "the payload must be {\"counter\": n, \"addresses\": [at most %d]} and "
-            "nothing else",
+            "the payload must be {\"counter\": n, \"addresses\": [at most %d]}, perhaps "
+            "with \"receipt\", and nothing else",
             LIMIT_PUBLISHED_ADDRESSES);
         return false;
     }
-    if (!read_counter(payload, &wish.counter, problem)) {
+    if (!read_counter(payload, &wish.counter, problem) ||
+        !read_receipt(payload, &wish, problem)) {
         return false;
     }
     for (size_t i = 0; i < json_array_size(addresses); i++) {
@@ -127,6 +151,51 @@ static void written(struct request *request, int error)
     response_json(request, 200, json_incref(request->payload));
 }
 
+/* Judges the receipt that WISH shows, writes what comes of it, and puts it into the answer, which
+ * is the payload itself. */
+static int write_receipt(struct request *request, const struct addresses_wish *wish,
+                         int64_t rev)
+{
+    struct service *service = request->service;
+    struct database *admin = service_admin(service);
+    struct front_store_receipt before;
+    struct front_store_receipt after;
+    char fresh[STATEMENT_NONCE_SIZE + 1];
+    int64_t now_at = clock_wall_at();
+    int64_t settled_at = 0;
+    bool fits = true;
+    int error = front_store_get_receipt(service->front, service->zone, request->id, &before);
+    bool is_first = error == ERROR_NOT_FOUND;
+
+    if (error == 0 || is_first) {
+        error = statement_make_nonce(fresh);
+    }
+    if (error == 0 && admin != NULL) {
+        error = admin_store_clone_settled_at(admin, service->zone, request->id, &settled_at);
+    }
+    if (error != 0) {
+        return error;
+    }
+    fits = receipt_judge(is_first ? NULL : &before, wish->receipt, fresh, settled_at, now_at,
+                         &after);
+    if (!fits) {
+        log_warning("the receipt of %s does not fit: %s", request->id,
+                    front_store_is_cloned(&after, settled_at, now_at)
+                        ? "two devices have this one key"
+                        : "a restored backup, or a copy of it");
+    }
+    error = front_store_put_receipt(service->front, service->zone, rev, request->id, &after);
+    if (error == 0) {
+        error = json_set_text(request->payload, "receipt", fresh);
+    }
+    if (error == 0) {
+        error = json_set_bool(request->payload, "matched", fits);
+    }
+    return error != 0 ? error
+                      : json_set_bool(request->payload, "cloned",
+                                      front_store_is_cloned(&after, settled_at, now_at));
+}
+
 static int write_addresses(struct request *request, const struct addresses_wish *wish)
 {
     struct service *service = request->service;
@@ -145,8 +214,20 @@ static int write_addresses(struct request *request, const struct addresses_wish 
     if (error == 0) {
         error = front_store_put_addresses(service->front, service->zone, rev, &row);
     }
+    if (error == 0 && wish->has_receipt) {
+        error = write_receipt(request, wish, rev);
+    }
     free(jws);
     return error;
+}
+
+/* The same once more: its answer was lost, and so the receipt in it. */
+static int write_again(struct request *request, const struct addresses_wish *wish)
+{
+    int64_t rev = 0;
+    int error = journal_begin(request->service->journal, &rev);
+
+    return error != 0 ? error : write_receipt(request, wish, rev);
 }
 
 static void publish(struct request *request, const struct addresses_wish *wish)
@@ -156,12 +237,12 @@ static void publish(struct request *request, const struct addresses_wish *wish)
     int error = front_store_get_addresses(service->front, service->zone, request->id,
                                           take, &published);
 
-    if (error == 0 && published.same) {
+    if (error == 0 && published.same && !wish->has_receipt) {
         journal_after(service->journal, request, written);
         return;
     }
     if (error == 0 || error == ERROR_NOT_FOUND) {
-        error = write_addresses(request, wish);
+        error = published.same ? write_again(request, wish) : write_addresses(request, wish);
     }
     if (error == ERROR_CONFLICT) {
         response_error(request, ACME_PROBLEM_CONFLICT,

@@ -1,4 +1,5 @@
-/* Made once: nothing in it changes while the process runs. keyChange is left out on
+/* Made once, and again when the issuer announces another key or move: we look twice a second
+ * at most. What is announced was signed by, or is, a key that front does not have. keyChange is left out on
  * purpose: a new key is a new id, so it is a new account. */
 #include "relay/front/directory.h"
 
@@ -6,9 +7,13 @@
 #include "base/core/json.h"
 #include "base/core/log.h"
 #include "relay/front/response.h"
+#include "relay/store/issuer_store.h"
 #include "relay/store/url.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+enum { LOOK_MS = 500 };
 
 /* The names of the servers that answer for the zone, without the addresses of the
  * configuration. */
@@ -28,6 +33,35 @@ static json_t *name_servers(const struct relay_config *config)
     return names;
 }
 
+/* Adds a TEXT of JSON as the member NAME; nothing for NULL. */
+static int set_announced(json_t *object, const char *name, const char *text)
+{
+    json_t *value = NULL;
+    int error = text == NULL
+                    ? 0
+                    : json_parse(text, strlen(text), STATEMENT_BYTES_MAX, &value);
+
+    return error != 0 || value == NULL ? error : json_set_take(object, name, value);
+}
+
+/* The relay's own key, and with it what it signs. */
+static int add_announcements(const struct service *service, json_t *latchkey)
+{
+    char url[LIMIT_URL_BYTES];
+    int error = 0;
+
+    if (service->announced_key == NULL) {
+        return 0;
+    }
+    error = url_time(service->base, url) ? json_set_text(latchkey, "timeUrl", url)
+                                         : ERROR_LIMIT;
+    if (error == 0) {
+        error = set_announced(latchkey, "relayKey", service->announced_key);
+    }
+    return error != 0 ? error
+                      : set_announced(latchkey, "movedTo", service->announced_move);
+}
+
 static int make_latchkey(const struct service *service, json_t *meta)
 {
     char addresses[LIMIT_URL_BYTES];
@@ -36,10 +70,12 @@ static int make_latchkey(const struct service *service, json_t *meta)
     if (!url_addresses(service->base, addresses) || !url_probe(service->base, probe)) {
         return ERROR_LIMIT;
     }
-    return json_set_take(meta, "latchkey",
-                         json_pack("{s:s,s:o,s:s,s:s}", "zone", service->zone,
-                                   "nameServers", name_servers(service->config),
-                                   "addressesUrl", addresses, "probeUrl", probe));
+    json_t *latchkey = json_pack("{s:s,s:o,s:s,s:s}", "zone", service->zone, "nameServers",
+                                 name_servers(service->config), "addressesUrl", addresses,
+                                 "probeUrl", probe);
+    int error = json_set_take(meta, "latchkey", latchkey);
+
+    return error != 0 ? error : add_announcements(service, latchkey);
 }
 
 static int make_meta(const struct service *service, json_t *directory)
@@ -101,6 +137,8 @@ int directory_make(struct service *service)
         buffer_free(&body);
         buffer_free(&link);
     } else {
+        free(service->directory);
+        free(service->index_link);
         service->directory_size = body.size;
         service->directory = buffer_take(&body);
         service->index_link = buffer_take(&link);
@@ -109,10 +147,50 @@ int directory_make(struct service *service)
     return error;
 }
 
+/* Reads the announcement WHAT into *TEXT; whether it is another one than before. */
+static bool look_at(struct service *service, struct database *issuer, const char *what,
+                    char **text)
+{
+    struct buffer content = buffer_init(STATEMENT_BYTES_MAX);
+    int error = issuer_store_announcement(issuer, service->zone, what, &content);
+    const char *before = *text != NULL ? *text : "";
+
+    if (error != 0 || strcmp(buffer_text(&content), before) == 0) {
+        buffer_free(&content); /* what was announced once stays so */
+        return false;
+    }
+    free(*text);
+    *text = buffer_take(&content);
+    buffer_free(&content);
+    return true;
+}
+
+static void look(struct service *service)
+{
+    int64_t now_mono_ms = clock_mono_ms();
+    struct database *issuer = NULL;
+
+    if (service->announced_mono_ms >= 0 &&
+        now_mono_ms - service->announced_mono_ms < LOOK_MS) {
+        return;
+    }
+    service->announced_mono_ms = now_mono_ms;
+    issuer = service_issuer(service);
+    if (issuer != NULL) {
+        bool key = look_at(service, issuer, "key", &service->announced_key);
+        bool move = look_at(service, issuer, "move", &service->announced_move);
+
+        if ((key || move) && directory_make(service) != 0) {
+            log_error("the directory stays as it was");
+        }
+    }
+}
+
 void directory_respond(struct request *request)
 {
     struct service *service = request->service;
 
+    look(service);
     request->is_directory = true;
     response_bytes(request, 200, "application/json", service->directory,
                    service->directory_size);

@@ -5,7 +5,7 @@
  *   journal   the writes of a few milliseconds, one fsync
  *   waiting   exchanges held until the issuer has decided
  *   account, order, authorization, finalize, certificate, revocation, renewal,
- *   addresses, probe: the resources
+ *   addresses, probe, timekeeper: the resources
  *   relay_certificate: the relay's own HTTPS
  *
  * One thread, one loop. A request is never answered before what it wrote is durable. */
@@ -21,6 +21,7 @@
 #include "relay/front/quota.h"
 #include "relay/front/relay_certificate.h"
 #include "relay/front/router.h"
+#include "relay/front/timekeeper.h"
 #include "relay/front/waiting.h"
 #include "relay/store/front_store.h"
 
@@ -132,6 +133,9 @@ static int open_parts(struct front *front, const struct relay_config *config)
         error = probe_set_new(&front->service, &front->service.probes);
     }
     if (error == 0) {
+        error = timekeeper_new(&front->service, &front->service.timekeeper);
+    }
+    if (error == 0) {
         error = tls_server_new(&front->tls);
     }
     if (error != 0) {
@@ -222,6 +226,7 @@ static void close_all(struct front *front)
     relay_certificate_free(front->certificate);
     waiting_free(front->service.waiting);
     journal_free(front->service.journal);
+    timekeeper_free(front->service.timekeeper);
     probe_set_free(front->service.probes);
     quota_free(front->service.quota);
     tls_server_free(front->tls);

@@ -18,6 +18,7 @@ static const struct rate rates[QUOTA_KINDS] = {
     [QUOTA_ADDRESSES] = {30, 10000},
     [QUOTA_PROBE] = {20, 5000},
     [QUOTA_REVOKE] = {30, 20000},
+    [QUOTA_TIME] = {20, 10000},
 };
 
 /* A bucket as the time at which it will be full again (the generic cell rate algorithm).

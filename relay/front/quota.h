@@ -15,6 +15,7 @@ enum quota_kind {
     QUOTA_ADDRESSES,
     QUOTA_PROBE,
     QUOTA_REVOKE,
+    QUOTA_TIME,
     QUOTA_KINDS,
 };
 

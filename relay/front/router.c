@@ -15,6 +15,7 @@
 #include "relay/front/renewal.h"
 #include "relay/front/response.h"
 #include "relay/front/revocation.h"
+#include "relay/front/timekeeper.h"
 
 #include <string.h>
 
@@ -59,6 +60,7 @@ static const struct route routes[] = {
     {"/acme/addresses", NULL, addresses_publish, REQUEST_BY_ACCOUNT, REQUEST_OBJECT,
      false},
     {"/acme/probe", NULL, probe_respond, REQUEST_BY_ACCOUNT, REQUEST_OBJECT, false},
+    {"/acme/time", NULL, timekeeper_respond, REQUEST_BY_EITHER, REQUEST_OBJECT, false},
 };
 
 static const char part_characters[] =

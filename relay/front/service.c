@@ -52,6 +52,7 @@ int service_open(struct service *service, const struct relay_config *config,
     service->loop = loop;
     service->issuer_tried_mono_ms = -TRY_MS;
     service->admin_tried_mono_ms = -TRY_MS;
+    service->announced_mono_ms = -1;
     host = strstr(config->base_url, "://");
     host = host != NULL ? strchr(host + 3, '/') : NULL;
     service->prefix = host != NULL ? host : "";
@@ -77,6 +78,8 @@ void service_free(struct service *service)
     nonce_maker_free(service->nonces);
     key_cache_free(service->keys);
     digest_wipe(service->secret, sizeof(service->secret));
+    free(service->announced_key);
+    free(service->announced_move);
     free(service->directory);
     free(service->index_link);
 }

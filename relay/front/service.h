@@ -14,6 +14,7 @@ struct waiting;
 struct quota;
 struct key_cache;
 struct probe_set;
+struct timekeeper;
 
 struct service {
     const struct relay_config *config;
@@ -33,7 +34,12 @@ struct service {
     struct quota *quota;
     struct key_cache *keys;
     struct probe_set *probes;
-    char *directory; /* the directory's body */
+    struct timekeeper *timekeeper;
+    /* What the issuer announces of the relay, as the directory shows it; NULL: nothing. */
+    char *announced_key;
+    char *announced_move;
+    int64_t announced_mono_ms; /* when we last looked */
+    char *directory;           /* the directory's body */
     size_t directory_size;
     char *index_link; /* the Link header's value for rel="index" */
 };

@@ -10,6 +10,7 @@
 #include "relay/issuer/issuer_state.h"
 #include "relay/issuer/requests.h"
 #include "relay/issuer/revoke.h"
+#include "relay/issuer/statements.h"
 #include "relay/issuer/window.h"
 #include "relay/store/schema.h"
 
@@ -144,6 +145,9 @@ static int sweep(struct issuer *issuer, int64_t rev, int64_t now_at)
     if (error == 0) {
         error = issuer_store_sweep_challenges(database, zone, rev, now_at,
                                               now_at - TOMBSTONE_S);
+    }
+    if (error == 0) {
+        error = statements_sweep(issuer, now_at);
     }
     if (error == 0 && count > 0) {
         log_info("%d orders expired unused", count);
@@ -319,6 +323,9 @@ static int open_parts(struct issuer *issuer)
         error = window_poll_new(issuer, &issuer->windows);
     }
     if (error == 0) {
+        error = statements_open(issuer, &issuer->statements);
+    }
+    if (error == 0) {
         error = requests_open(issuer, &issuer->requests);
     }
     return error;
@@ -372,6 +379,7 @@ static void close_run(struct run *run)
     struct issuer *issuer = &run->issuer;
 
     requests_close(issuer->requests);
+    statements_close(issuer->statements);
     window_poll_free(issuer->windows);
     revoke_close_all(issuer->revocations);
     issuance_close_all(issuer->issuances);

@@ -12,6 +12,7 @@
 struct issuances;
 struct requests;
 struct revocations;
+struct statements;
 struct window_poll;
 
 struct issuer {
@@ -26,6 +27,7 @@ struct issuer {
     struct requests *requests;
     struct revocations *revocations;
     struct window_poll *windows;
+    struct statements *statements;
     struct verify_context verify;
     struct budget_rules rules;
     struct propagation_servers servers;

@@ -13,6 +13,7 @@
 #include "relay/issuer/admission.h"
 #include "relay/issuer/issuance.h"
 #include "relay/issuer/revoke.h"
+#include "relay/issuer/statements.h"
 #include "relay/store/schema.h"
 
 #include <stdlib.h>
@@ -68,6 +69,9 @@ static int decide(struct issuer *issuer, int64_t rev,
     }
     if (strcmp(request->kind, "revoke") == 0) {
         return revoke_request(issuer, rev, request);
+    }
+    if (strcmp(request->kind, "time") == 0) {
+        return statements_time(issuer, rev, request);
     }
     if (strcmp(request->kind, "relay") == 0) {
         return acceptance_relay(issuer, rev, request);

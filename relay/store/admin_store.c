@@ -258,3 +258,108 @@ int admin_store_blocks_since(struct database *database, const char *zone,
                           " WHERE zone = ? AND rev > ? ORDER BY rev",
                           visit_block, &visit, "ti", zone, after_rev);
 }
+
+static int see_move(const struct database_row *row, void *arg)
+{
+    struct admin_store_move *move = arg;
+    move->serial = database_i64(row, 0);
+    move->issued_at = database_i64(row, 3);
+    return text_copy(move->target, sizeof(move->target), database_text(row, 1)) &&
+                   text_copy(move->pin, sizeof(move->pin), database_text(row, 2))
+               ? 0
+               : ERROR_SYNTAX;
+}
+
+int admin_store_last_move(struct database *database, const char *zone,
+                          struct admin_store_move *ret_move)
+{
+    struct admin_store_move move = {.serial = 0};
+    bool has = false;
+    int result = database_has_table(database, "moves", &has);
+    if (result == 0 && has) {
+        result = database_query(database,
+                                "SELECT serial, target, pin, issued_at FROM moves"
+                                " WHERE zone = ? ORDER BY serial DESC LIMIT 1",
+                                see_move, &move, "t", zone);
+    }
+    if (result == 0 && move.serial == 0) {
+        result = ERROR_NOT_FOUND;
+    }
+    if (result == 0) {
+        *ret_move = move;
+    }
+    return result;
+}
+
+int admin_store_put_move(struct database *database, const char *zone,
+                         struct admin_store_move *move, const char *who)
+{
+    struct admin_store_move last = {.serial = 0};
+    int64_t rev = 0;
+    char detail[LIMIT_URL_BYTES + 128];
+    struct audit_line line = {who, "move", detail};
+    int result = database_begin(database, &rev);
+    if (result != 0) {
+        return result;
+    }
+    result = admin_store_last_move(database, zone, &last);
+    if (result == ERROR_NOT_FOUND) {
+        result = 0;
+    }
+    int64_t serial = last.serial + 1;
+    if (result == 0 && !text_format(detail, sizeof(detail), "%" PRId64 " %s %s", serial,
+                                    move->target, move->pin)) {
+        result = ERROR_LIMIT;
+    }
+    if (result == 0) {
+        result = database_run(
+            database,
+            "INSERT INTO moves (zone, serial, rev, target, pin, issued_at)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            "tiitti", zone, serial, rev, move->target, move->pin, move->issued_at);
+    }
+    result = finish(database, zone, rev, result, &line);
+    if (result == 0) {
+        move->serial = serial;
+    }
+    return result;
+}
+
+int admin_store_settle_clone(struct database *database, const char *zone, const char *id,
+                             int64_t at, const char *who)
+{
+    struct audit_line line = {who, "settle-clone", id};
+    int64_t rev = 0;
+    int result = database_begin(database, &rev);
+    if (result != 0) {
+        return result;
+    }
+    result = database_run(database,
+                          "INSERT OR REPLACE INTO clones (zone, id, rev, settled_at)"
+                          " VALUES (?, ?, ?, ?)",
+                          "ttii", zone, id, rev, at);
+    return finish(database, zone, rev, result, &line);
+}
+
+static int see_moment(const struct database_row *row, void *arg)
+{
+    *(int64_t *)arg = database_i64(row, 0);
+    return 0;
+}
+
+int admin_store_clone_settled_at(struct database *database, const char *zone,
+                                 const char *id, int64_t *ret_at)
+{
+    int64_t at = 0;
+    bool has = false;
+    int result = database_has_table(database, "clones", &has);
+    if (result == 0 && has) {
+        result = database_query(database,
+                                "SELECT settled_at FROM clones WHERE zone = ? AND id = ?",
+                                see_moment, &at, "tt", zone, id);
+    }
+    if (result == 0) {
+        *ret_at = at;
+    }
+    return result;
+}

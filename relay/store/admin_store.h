@@ -4,6 +4,7 @@
 #ifndef RELAY_STORE_ADMIN_STORE_H
 #define RELAY_STORE_ADMIN_STORE_H
 
+#include "base/core/limits.h"
 #include "relay/store/database.h"
 
 struct admin_store_token {
@@ -22,6 +23,14 @@ struct admin_store_block {
     int64_t blocked_at;
     bool gone; /* lifted */
     int64_t rev;
+};
+
+/* Where the relay's devices shall go. */
+struct admin_store_move {
+    char target[LIMIT_URL_BYTES]; /* the new relay's directory */
+    char pin[64];                 /* of its key; "" : not given */
+    int64_t serial;               /* set by admin_store_put_move */
+    int64_t issued_at;
 };
 
 /* Texts are borrowed for the call. A negative result ends the query. */
@@ -48,6 +57,18 @@ int admin_store_unblock(struct database *database, const char *zone, const char 
 /* Whether ID is blocked now: *RET_BLOCKED. */
 int admin_store_is_blocked(struct database *database, const char *zone, const char *id,
                            bool *ret_blocked) MUST_CHECK;
+/* Writes MOVE with the next serial, which is returned in it, and says so in the audit. */
+int admin_store_put_move(struct database *database, const char *zone,
+                         struct admin_store_move *move, const char *who) MUST_CHECK;
+/* The one with the highest serial; ERROR_NOT_FOUND when there was never any. */
+int admin_store_last_move(struct database *database, const char *zone,
+                          struct admin_store_move *ret_move) MUST_CHECK;
+/* What was seen of copies of ID until AT is settled; says so in the audit. */
+int admin_store_settle_clone(struct database *database, const char *zone, const char *id,
+                             int64_t at, const char *who) MUST_CHECK;
+/* *RET_AT: 0 when nothing was ever settled. */
+int admin_store_clone_settled_at(struct database *database, const char *zone,
+                                 const char *id, int64_t *ret_at) MUST_CHECK;
 /* Blocks with rev > AFTER_REV, tombstones too, in order of rev. */
 int admin_store_blocks_since(struct database *database, const char *zone,
                              int64_t after_rev, admin_store_block_fn *fn,

@@ -265,7 +265,9 @@ static int open_reader(struct database *database)
     if (error != 0) {
         return error;
     }
-    if (version < database->known_version) {
+    /* An older one is read as far as it goes: its writer migrates it when it comes, and the
+     * operator's commands may not come for months. */
+    if (version == 0 && database->known_version > 0) {
         return say(database, ERROR_NOT_FOUND, "its tables are not there yet");
     }
     if (version > database->known_version) {
@@ -416,6 +418,19 @@ static int take_i64(const struct database_row *row, void *arg)
 {
     *(int64_t *)arg = database_i64(row, 0);
     return 0;
+}
+
+int database_has_table(struct database *database, const char *name, bool *ret_has)
+{
+    int64_t count = 0;
+    int error = database_query(
+        database, "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?",
+        take_i64, &count, "t", name);
+
+    if (error == 0) {
+        *ret_has = count > 0;
+    }
+    return error;
 }
 
 bool database_changed(struct database *database)

@@ -13,7 +13,7 @@ enum database_mode {
     DATABASE_WRITER, /* makes the file, migrates it, takes the role's lock (ERROR_BUSY:
                         another writer runs) */
     DATABASE_READER, /* read-only; ERROR_NOT_FOUND while the file is not there or has no
-                        tables yet */
+                        tables yet. An older file may lack tables, see database_has_table */
 };
 
 /* Opens FOLDER/NAME (e.g. "front.db"). WAL, synchronous=FULL, busy timeout 5 s. The
@@ -39,6 +39,9 @@ void database_rollback(struct database *database);
 bool database_changed(struct database *database);
 /* The file's revision as last committed. */
 int database_revision(struct database *database, int64_t *ret_rev) MUST_CHECK;
+/* Whether there is a table NAME: *RET_HAS. An older file may lack it. */
+int database_has_table(struct database *database, const char *name,
+                       bool *ret_has) MUST_CHECK;
 
 /* Prepared statements: SQL must be a string literal (its address is the cache's key).
  * Parameters are bound in order by FORMAT: 't' const char * (text), 'i' int64_t, 'b'

@@ -6,6 +6,10 @@
  * its middle would lose the rest. */
 #include "relay/store/front_store.h"
 
+#include "base/core/text.h"
+
+enum { QUIET_S = 30 * 86400 }; /* after it, copies are gone or silent */
+
 #define ACCOUNT_COLUMNS "id, jwk, registration, token, contact, status, created_at, rev"
 #define REQUEST_COLUMNS "number, kind, id, jws, jwk, received_at, rev"
 #define ADDRESSES_COLUMNS "id, counter, addresses, jws, published_at, gone, rev"
@@ -158,6 +162,61 @@ int front_store_put_addresses(struct database *database, const char *zone, int64
         return error;
     }
     return database_changes(database) == 1 ? 0 : ERROR_CONFLICT;
+}
+
+bool front_store_is_cloned(const struct front_store_receipt *receipt, int64_t settled_at,
+                           int64_t now_at)
+{
+    return receipt->cloned_at > settled_at && now_at - receipt->mismatch_at < QUIET_S;
+}
+
+int front_store_put_receipt(struct database *database, const char *zone, int64_t rev,
+                            const char *id, const struct front_store_receipt *receipt)
+{
+    return database_run(
+        database,
+        "INSERT OR REPLACE INTO receipts (zone, id, rev, receipt, former, mismatch_at,"
+        " cloned_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "ttittii", zone, id, rev, receipt->receipt, receipt->former, receipt->mismatch_at,
+        receipt->cloned_at);
+}
+
+struct receipt_query {
+    struct front_store_receipt receipt;
+    bool found;
+};
+
+static int receipt_row(const struct database_row *row, void *arg)
+{
+    struct receipt_query *query = arg;
+    struct front_store_receipt *receipt = &query->receipt;
+
+    query->found = true;
+    receipt->mismatch_at = database_i64(row, 2);
+    receipt->cloned_at = database_i64(row, 3);
+    return text_copy(receipt->receipt, sizeof(receipt->receipt), database_text(row, 0)) &&
+                   text_copy(receipt->former, sizeof(receipt->former),
+                             database_text(row, 1))
+               ? 0
+               : ERROR_SYNTAX;
+}
+
+int front_store_get_receipt(struct database *database, const char *zone, const char *id,
+                            struct front_store_receipt *ret_receipt)
+{
+    struct receipt_query query = {.found = false};
+    int error = database_query(database,
+                               "SELECT receipt, former, mismatch_at, cloned_at"
+                               " FROM receipts WHERE zone = ? AND id = ?",
+                               receipt_row, &query, "tt", zone, id);
+
+    if (error == 0 && !query.found) {
+        error = ERROR_NOT_FOUND;
+    }
+    if (error == 0) {
+        *ret_receipt = query.receipt;
+    }
+    return error;
 }
 
 int front_store_withdraw_addresses(struct database *database, const char *zone,

@@ -10,6 +10,8 @@
 
 #include "relay/store/database.h"
 
+enum { FRONT_STORE_RECEIPT_SIZE = 22 }; /* 16 random octets in base64url */
+
 /* A device's account. status: "valid", "deactivated". */
 struct front_store_account {
     const char *id;
@@ -27,7 +29,7 @@ struct front_store_account {
 struct front_store_request {
     const char
         *number; /* 32 hex characters: the order's, or its own for 'revoke' and 'relay' */
-    const char *kind; /* "order", "finalize", "revoke", "relay" */
+    const char *kind; /* "order", "finalize", "revoke", "relay", "time" */
     const char
         *id; /* the account's id; "" for 'relay' and for 'revoke' by certificate key */
     const char
@@ -46,6 +48,14 @@ struct front_store_addresses {
     int64_t published_at;
     bool gone; /* cleared: silent for too long */
     int64_t rev;
+};
+
+/* What tells a device from its copies, see relay/front/receipt.h. */
+struct front_store_receipt {
+    char receipt[FRONT_STORE_RECEIPT_SIZE + 1]; /* that the last publication was answered with */
+    char former[FRONT_STORE_RECEIPT_SIZE + 1];  /* the one before; "" : none may come again */
+    int64_t mismatch_at;                        /* the last that did not fit; 0: none */
+    int64_t cloned_at;                          /* two stepped on each other; 0: no */
 };
 
 typedef int front_store_account_fn(const struct front_store_account *account, void *arg);
@@ -76,6 +86,13 @@ int front_store_put_addresses(struct database *database, const char *zone, int64
 /* Empties what ID published (a tombstone that keeps its counter); fine when nothing. */
 int front_store_withdraw_addresses(struct database *database, const char *zone,
                                    int64_t rev, const char *id) MUST_CHECK;
+/* Whether there are copies of the device, as far as is known: until the operator settles it, or
+ * until 30 days went by without another receipt that did not fit. */
+bool front_store_is_cloned(const struct front_store_receipt *receipt, int64_t settled_at,
+                           int64_t now_at);
+int front_store_put_receipt(struct database *database, const char *zone, int64_t rev,
+                            const char *id,
+                            const struct front_store_receipt *receipt) MUST_CHECK;
 /* Empties publications older than PUBLISHED_BEFORE_AT (tombstones that keep their
  * counter). */
 int front_store_clear_addresses(struct database *database, const char *zone, int64_t rev,
@@ -92,6 +109,9 @@ int front_store_get_request(struct database *database, const char *zone,
                             front_store_request_fn *fn, void *arg) MUST_CHECK;
 int front_store_get_addresses(struct database *database, const char *zone, const char *id,
                               front_store_addresses_fn *fn, void *arg) MUST_CHECK;
+/* ERROR_NOT_FOUND when ID never published with a receipt. */
+int front_store_get_receipt(struct database *database, const char *zone, const char *id,
+                            struct front_store_receipt *ret_receipt) MUST_CHECK;
 /* All with rev > AFTER_REV in order of rev, tombstones too. About MAX rows: rows of one
  * revision are never split, so that the rev of the last row seen is the right AFTER_REV
  * of the next call. */

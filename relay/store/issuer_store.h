@@ -286,6 +286,22 @@ int issuer_store_put_ca_account(struct database *database, const char *zone, int
 int issuer_store_ca_accounts(struct database *database, const char *zone,
                              issuer_store_ca_account_fn *fn, void *arg) MUST_CHECK;
 
+/* ---- what the relay says of itself ---- */
+/* Adds or overwrites. WHAT: "key" (its public JWK) or "move" (a signed statement). */
+int issuer_store_put_announcement(struct database *database, const char *zone, int64_t rev,
+                                  const char *what, const char *content,
+                                  int64_t at) MUST_CHECK;
+/* Appends it to CONTENT; ERROR_NOT_FOUND while there is none. */
+int issuer_store_announcement(struct database *database, const char *zone,
+                              const char *what, struct buffer *content) MUST_CHECK;
+/* The answer to a 'time' request. */
+int issuer_store_put_time(struct database *database, const char *zone, int64_t rev,
+                          const char *number, const char *content, int64_t at) MUST_CHECK;
+int issuer_store_time(struct database *database, const char *zone, const char *number,
+                      struct buffer *content) MUST_CHECK;
+int issuer_store_forget_times(struct database *database, const char *zone,
+                              int64_t before_at) MUST_CHECK;
+
 /* ---- budgets ---- */
 struct issuer_store_spending {
     const char *ca;

@@ -39,7 +39,17 @@ static const char front_1[] = REVISION_TABLE
     "CREATE INDEX addresses_rev ON addresses (zone, rev);"
     "CREATE INDEX addresses_published ON addresses (zone, gone, published_at);";
 
-const char *const schema_front[] = {front_1, NULL};
+/* receipts   what tells a device from its copy: the random text that the last publication was
+ *            answered with, which the next one must show. `former`: the one before, which may
+ *            come again when an answer was lost. */
+static const char front_2[] =
+    "CREATE TABLE receipts ("
+    " zone TEXT NOT NULL, id TEXT NOT NULL, rev BIGINT NOT NULL,"
+    " receipt TEXT NOT NULL, former TEXT NOT NULL, mismatch_at BIGINT NOT NULL,"
+    " cloned_at BIGINT NOT NULL,"
+    " PRIMARY KEY (zone, id));";
+
+const char *const schema_front[] = {front_1, front_2, NULL};
 
 /* issuer.db, written by issuer.
  *
@@ -125,7 +135,21 @@ static const char issuer_1[] = REVISION_TABLE
     "CREATE INDEX budgets_time ON budgets (spent_at);"
     "CREATE INDEX budgets_number ON budgets (number);";
 
-const char *const schema_issuer[] = {issuer_1, NULL};
+/* announcements  what the relay says of itself and front passes on: 'key' (its public JWK) and
+ *                'move' (a signed statement).
+ * times          signed answers to 'time' requests; gone after a minute. */
+static const char issuer_2[] =
+    "CREATE TABLE announcements ("
+    " zone TEXT NOT NULL, what TEXT NOT NULL, rev BIGINT NOT NULL,"
+    " content TEXT NOT NULL, at BIGINT NOT NULL,"
+    " PRIMARY KEY (zone, what));"
+    "CREATE TABLE times ("
+    " zone TEXT NOT NULL, number TEXT NOT NULL, rev BIGINT NOT NULL,"
+    " content TEXT NOT NULL, at BIGINT NOT NULL,"
+    " PRIMARY KEY (zone, number));"
+    "CREATE INDEX times_at ON times (zone, at);";
+
+const char *const schema_issuer[] = {issuer_1, issuer_2, NULL};
 
 /* admin.db, written by the operator's commands.
  * tokens: enrolment tokens (the EAB kid); their MAC keys are derived from the secret
@@ -149,4 +173,16 @@ static const char admin_1[] = REVISION_TABLE
     " hash TEXT NOT NULL,"
     " PRIMARY KEY (zone, number));";
 
-const char *const schema_admin[] = {admin_1, NULL};
+/* moves: where the relay's devices shall go; the highest serial counts. clones: since when what
+ * was seen of an id's copies is settled. */
+static const char admin_2[] =
+    "CREATE TABLE moves ("
+    " zone TEXT NOT NULL, serial BIGINT NOT NULL, rev BIGINT NOT NULL,"
+    " target TEXT NOT NULL, pin TEXT NOT NULL, issued_at BIGINT NOT NULL,"
+    " PRIMARY KEY (zone, serial));"
+    "CREATE TABLE clones ("
+    " zone TEXT NOT NULL, id TEXT NOT NULL, rev BIGINT NOT NULL,"
+    " settled_at BIGINT NOT NULL,"
+    " PRIMARY KEY (zone, id));";
+
+const char *const schema_admin[] = {admin_1, admin_2, NULL};

@@ -82,3 +82,8 @@ bool url_probe(const char *base, char ret_url[static LIMIT_URL_BYTES])
 {
     return text_format(ret_url, LIMIT_URL_BYTES, "%s/acme/probe", base);
 }
+
+bool url_time(const char *base, char ret_url[static LIMIT_URL_BYTES])
+{
+    return text_format(ret_url, LIMIT_URL_BYTES, "%s/acme/time", base);
+}

@@ -41,5 +41,6 @@ bool url_certificate(
 bool url_addresses(const char *base,
                    char ret_url[static LIMIT_URL_BYTES]); /* /acme/addresses */
 bool url_probe(const char *base, char ret_url[static LIMIT_URL_BYTES]); /* /acme/probe */
+bool url_time(const char *base, char ret_url[static LIMIT_URL_BYTES]);  /* /acme/time */
 
 #endif

@@ -1,0 +1,329 @@
+/* A signed time is true for whoever reads it, whoever asked: so nothing about the asker is
+ * verified. What front could do with this is learn the time. A nonce is 128 random bits, so it
+ * can't ask ahead of a device either.
+ *
+ * A move is signed when the operator has written it to admin.db, by `latchkey-relay move`; front
+ * has no way to ask for one. */
+#include "relay/issuer/statements.h"
+
+#include "base/core/clock.h"
+#include "base/core/file.h"
+#include "base/core/json.h"
+#include "base/core/log.h"
+#include "relay/store/admin_store.h"
+#include "relay/store/issuer_store.h"
+#include "relay/store/schema.h"
+#include "relay/store/url.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    FOLLOW_MS = 1000,
+    ANSWER_KEPT_S = 60,
+    PEM_BYTES = 16 << 10,
+    ADMIN_NONE = -1,
+};
+
+struct statements {
+    struct issuer *issuer;
+    struct key *key; /* NULL: nothing is signed */
+    struct loop_timer *timer;
+    int64_t admin_rev;   /* of admin.db, as last looked at */
+    int64_t move_serial; /* of the announced move */
+};
+
+static int read_key(const char *path, struct key **ret_key)
+{
+    struct buffer pem = buffer_init_secret(PEM_BYTES);
+    struct key *key = NULL;
+    int error = file_read(path, &pem);
+
+    if (error == 0) {
+        error = key_from_pem(pem.data, pem.size, &key);
+    }
+    if (error == 0 && !key_is_private(key)) {
+        error = ERROR_SYNTAX;
+    }
+    buffer_free(&pem);
+    if (error != 0) {
+        key_free(key);
+        return error;
+    }
+    *ret_key = key;
+    return 0;
+}
+
+static int make_key(const char *path)
+{
+    struct buffer pem = buffer_init_secret(PEM_BYTES);
+    struct key *key = NULL;
+    int error = key_generate(KEY_P256, &key);
+
+    if (error == 0) {
+        error = key_to_pem(key, &pem);
+    }
+    if (error == 0) {
+        error = file_write_new(path, pem.data, pem.size, 0600);
+    }
+    key_free(key);
+    buffer_free(&pem);
+    return error;
+}
+
+/* Whether a key was announced before: *RET_WAS. */
+static int was_announced(const struct issuer *issuer, bool *ret_was)
+{
+    struct buffer content = buffer_init(STATEMENT_BYTES_MAX);
+    int error = issuer_store_announcement(issuer->database, issuer->config->zone, "key",
+                                          &content);
+
+    buffer_free(&content);
+    *ret_was = error == 0;
+    return error == ERROR_NOT_FOUND ? 0 : error;
+}
+
+/* A relay that can't sign still issues certificates: only what is broken is left out. */
+static int open_key(struct statements *statements)
+{
+    struct issuer *issuer = statements->issuer;
+    const char *path = issuer->config->relay_key_file;
+    bool was = false;
+    int error = read_key(path, &statements->key);
+
+    if (error == ERROR_NOT_FOUND) {
+        error = was_announced(issuer, &was);
+        if (error == 0 && was) {
+            log_error(
+                "the relay's own key '%s' is gone: bring it back. Devices know it, so no "
+                "other is made; until then no time and no move is signed",
+                path);
+            return 0;
+        }
+        if (error == 0) {
+            error = make_key(path);
+        }
+        if (error == 0) {
+            error = read_key(path, &statements->key);
+        }
+    }
+    if (error != 0) {
+        log_error("the relay's own key '%s': %s; no time and no move is signed", path,
+                  error == ERROR_IO ? strerror(errno) : error_text(error));
+    }
+    return 0;
+}
+
+/* Writes the announcement WHAT if it is another one than before. */
+static int announce(struct issuer *issuer, const char *what, const char *content)
+{
+    const char *zone = issuer->config->zone;
+    struct buffer before = buffer_init(STATEMENT_BYTES_MAX);
+    int64_t rev = 0;
+    int error = issuer_store_announcement(issuer->database, zone, what, &before);
+
+    if (error == 0 && strcmp(buffer_text(&before), content) == 0) {
+        buffer_free(&before);
+        return 0;
+    }
+    buffer_free(&before);
+    if (error != 0 && error != ERROR_NOT_FOUND) {
+        return error;
+    }
+    error = commit_begin(issuer->commit, &rev);
+    return error != 0 ? error
+                      : issuer_store_put_announcement(issuer->database, zone, rev, what,
+                                                      content, clock_wall_at());
+}
+
+static int announce_key(struct statements *statements)
+{
+    struct buffer text = buffer_init(STATEMENT_BYTES_MAX);
+    char pin[KEY_PIN_SIZE + 1];
+    json_t *jwk = NULL;
+    int error = key_to_jwk(statements->key, &jwk);
+
+    if (error == 0) {
+        error = json_dump(jwk, &text);
+    }
+    if (error == 0) {
+        error = statement_pin(statements->key, pin);
+    }
+    if (error == 0) {
+        error = announce(statements->issuer, "key", buffer_text(&text));
+    }
+    if (error == 0) {
+        log_info("the relay's own key has the pin '%s'", pin);
+    }
+    json_decref(jwk);
+    buffer_free(&text);
+    return error;
+}
+
+/* ---- moves ---- */
+
+static int announce_move(struct statements *statements,
+                         const struct admin_store_move *wish)
+{
+    struct issuer *issuer = statements->issuer;
+    struct statement_move move = {.serial = wish->serial, .issued_at = wish->issued_at};
+    struct buffer text = buffer_init(STATEMENT_BYTES_MAX);
+    int error = url_directory(issuer->config->base_url, move.from) &&
+                        text_copy(move.to, sizeof(move.to), wish->target) &&
+                        text_copy(move.pin, sizeof(move.pin), wish->pin)
+                    ? 0
+                    : ERROR_LIMIT;
+
+    if (error == 0) {
+        error = statement_make_move(statements->key, &move, &text);
+    }
+    if (error == 0) {
+        error = announce(issuer, "move", buffer_text(&text));
+    }
+    if (error == 0) {
+        log_info("announcing move %" PRId64 " to '%s'", move.serial, move.to);
+        statements->move_serial = move.serial;
+    }
+    buffer_free(&text);
+    return error;
+}
+
+/* admin.db comes with the first command of the operator. */
+static struct database *admin_of(struct issuer *issuer)
+{
+    if (issuer->admin == NULL &&
+        database_open(issuer->config->store, "admin.db", DATABASE_READER, schema_admin,
+                      &issuer->admin) != 0) {
+        issuer->admin = NULL;
+    }
+    return issuer->admin;
+}
+
+static void follow(void *arg)
+{
+    struct statements *statements = arg;
+    struct issuer *issuer = statements->issuer;
+    struct database *admin = admin_of(issuer);
+    struct admin_store_move move = {.serial = 0};
+    int64_t rev = 0;
+    int error = 0;
+
+    if (admin != NULL && database_revision(admin, &rev) == 0 &&
+        rev != statements->admin_rev) {
+        error = admin_store_last_move(admin, issuer->config->zone, &move);
+        /* Signed anew at each start: the signature differs, so the announced serial decides. */
+        if (error == 0 && move.serial != statements->move_serial) {
+            error = announce_move(statements, &move);
+        }
+        if (error == 0 || error == ERROR_NOT_FOUND) {
+            statements->admin_rev = rev;
+        } else {
+            log_warning(
+                "the move that the operator wishes can't be announced: %s; trying again",
+                error_text(error));
+        }
+    }
+    loop_timer_set(statements->timer, FOLLOW_MS);
+}
+
+/* The move that is announced already, if it is of this key. */
+static void read_announced(struct statements *statements)
+{
+    struct issuer *issuer = statements->issuer;
+    struct buffer text = buffer_init(STATEMENT_BYTES_MAX);
+    struct statement_move move = {.serial = 0};
+    char from[LIMIT_URL_BYTES];
+
+    if (issuer_store_announcement(issuer->database, issuer->config->zone, "move",
+                                  &text) == 0 &&
+        url_directory(issuer->config->base_url, from) &&
+        statement_read_move(text.data, text.size, statements->key, from, &move) == 0) {
+        statements->move_serial = move.serial;
+    }
+    buffer_free(&text);
+}
+
+int statements_open(struct issuer *issuer, struct statements **ret_statements)
+{
+    struct statements *statements = calloc(1, sizeof(*statements));
+    int error = 0;
+
+    if (statements == NULL) {
+        return ERROR_MEMORY;
+    }
+    statements->issuer = issuer;
+    statements->admin_rev = ADMIN_NONE;
+    error = open_key(statements);
+    if (error == 0 && statements->key != NULL) {
+        error = announce_key(statements);
+        if (error == 0) {
+            error = loop_timer_new(issuer->loop, follow, statements, &statements->timer);
+        }
+    }
+    if (error != 0) {
+        statements_close(statements);
+        return error;
+    }
+    if (statements->key != NULL) {
+        read_announced(statements);
+        loop_timer_set(statements->timer, 0);
+    }
+    *ret_statements = statements;
+    return 0;
+}
+
+void statements_close(struct statements *statements)
+{
+    if (statements == NULL) {
+        return;
+    }
+    if (statements->timer != NULL) {
+        loop_timer_free(statements->timer);
+    }
+    key_free(statements->key);
+    free(statements);
+}
+
+/* ---- the time ---- */
+
+int statements_time(struct issuer *issuer, int64_t rev,
+                    const struct front_store_request *request)
+{
+    const struct statements *statements = issuer->statements;
+    struct statement_time time = {.at = clock_wall_at()};
+    struct buffer text = buffer_init(STATEMENT_BYTES_MAX);
+    char url[LIMIT_URL_BYTES];
+    json_t *nonces = NULL;
+    int error = 0;
+
+    if (statements->key == NULL) {
+        return 0;
+    }
+    if (!text_copy(time.zone, sizeof(time.zone), issuer->config->zone) ||
+        !url_time(issuer->config->base_url, url)) {
+        return ERROR_LIMIT;
+    }
+    error = json_parse(request->jws, strlen(request->jws), STATEMENT_BYTES_MAX, &nonces);
+    if (error == 0) {
+        error = statement_make_time(statements->key, url, &time, nonces, &text);
+    }
+    if (error == 0) {
+        error = issuer_store_put_time(issuer->database, issuer->config->zone, rev,
+                                      request->number, buffer_text(&text), time.at);
+    } else if (error != ERROR_MEMORY) {
+        log_warning("a request 'time' %s holds no nonces: %s; ignoring it",
+                    request->number, error_text(error));
+        error = 0;
+    }
+    json_decref(nonces);
+    buffer_free(&text);
+    return error;
+}
+
+int statements_sweep(struct issuer *issuer, int64_t now_at)
+{
+    return issuer_store_forget_times(issuer->database, issuer->config->zone,
+                                     now_at - ANSWER_KEPT_S);
+}
