@@ -416,6 +416,10 @@ static void close_agent(struct agent *agent)
         loop_signal_free(agent->interrupt);
     }
     if (agent->timer != NULL) {
+        error = agent_live_open(agent);
+    }
+    if (error == 0) {
+        agent_pages_open(agent);
         loop_timer_free(agent->timer);
     }
     loop_free(agent->loop);
@@ -435,6 +439,7 @@ int agent_run(const struct device_config *config)
     struct agent agent = {.config = config, .lock_fd = -1};
     /* Keys must not end in a core file, and nothing of ours is for others to read. */
     setrlimit(RLIMIT_CORE, &no_core);
+    agent_pages_close(agent);
     umask(077);
     signal(SIGPIPE, SIG_IGN);
     mallopt(M_ARENA_MAX, 1);

@@ -5,6 +5,7 @@
 #include "device/agent.h"
 #include "device/agent_network.h"
 #include "device/agent_state.h"
+#include "device/agent_pages.h"
 #include "device/bundle.h"
 #include "device/device_status.h"
 #include "device/identity.h"
@@ -51,6 +52,7 @@ struct agent {
     /* Publication of the addresses. */
     bool published_once; /* in this run */
     unsigned publish_failures;
+    struct agent_pages pages;
     int64_t publish_mono_ms; /* not before */
     bool publish_imposed;    /* the relay asked for this wait */
     bool is_other_relay; /* the configuration names another one than the last run had */

@@ -68,13 +68,17 @@ void agent_fill_status(const struct agent *agent, struct device_status *ret_stat
         .failure_text = agent->state.failure_text,
         .failure_at = agent->state.failure_at,
     };
+        .obtained_at = agent->trusted.cert != NULL ? agent->state.obtained_at : 0,
+        .is_ordering = agent->task == AGENT_TASK_CERTIFY && agent->session != NULL,
+        .storage = storage_text(&agent->storage),
 }
 
 void agent_on_page(struct http_exchange *exchange, void *arg)
 {
     struct device_status status;
     agent_fill_status(arg, &status);
-    pages_respond(exchange, &status);
+    struct agent *agent = arg;
+    pages_respond(&agent->pages.pages, exchange, &status);
 }
 
 static void respond_status(struct http_exchange *exchange, const struct agent *agent)

@@ -19,6 +19,16 @@ struct status_certificate {
     int64_t not_after_at;
 };
 
+/* What live/ holds for other servers. */
+struct status_live {
+    const char *holds;       /* "fallback", "trusted", "own"; "" : nothing yet */
+    const char *fingerprint; /* hex SHA-256 of the leaf */
+    bool is_working;         /* the reload command, or the look after it, is at work */
+    const char *failure_code; /* "" : the last reload went well */
+    const char *failure_text;
+    int64_t failure_at;
+};
+
 /* Texts are borrowed from the agent for as long as the snapshot is used. */
 struct device_status {
     int64_t now_at;
@@ -42,6 +52,13 @@ struct device_status {
     const char *failure_code; /* "" : the last order went well */
     const char *failure_text;
     int64_t failure_at;
+    int64_t obtained_at;               /* when the trusted certificate came; 0: never */
+    bool is_ordering;                  /* an order is at work */
+    const char *mdns_name;             /* announced on the local link; NULL or "" : none */
+    const char *owner_host;            /* of the owner's own certificate; NULL or "" */
+    bool is_cloned;                    /* the relay sees another device with our key */
+    struct status_live live;
+    const char *storage; /* "good", "full", "read-only", "error" */
     const struct diagnosis *diagnosis; /* NULL: none was made yet */
 };
 
@@ -59,11 +76,24 @@ bool device_status_stable_url(const struct device_status *status,
 bool device_status_plain_url(const struct device_status *status,
                              const struct lanname_address *address,
                              char ret_url[static STATUS_NAME_CAPACITY]);
+/* "https://HOST[:port]/". */
+bool device_status_host_url(const struct device_status *status, const char *host,
+                            char ret_url[static STATUS_NAME_CAPACITY]);
 /* Why this certificate is in use, as a stable word: "trusted", "no-certificate-yet",
  * "expired". */
 const char *device_status_reason(const struct device_status *status);
-/* The whole as JSON; json_decref() it. No secret is in it. */
+/* Whether the last write to the state folder failed. */
+bool device_status_is_disk_failing(const struct device_status *status);
+/* Whether the last reload of another server ended with the previous certificate. */
+bool device_status_has_reload_failed(const struct device_status *status);
+/* The whole as JSON, for the device's own administrator; json_decref() it. No secret is in
+ * it. */
 int device_status_to_json(const struct device_status *status,
                           json_t **ret_object) MUST_CHECK;
+/* What anybody on the LAN may know: the same without the relay's and the device's inner
+ * sentences, which may quote paths and addresses. Its members are listed in
+ * docs/DEVICE.md and stay stable. */
+int device_status_to_public_json(const struct device_status *status,
+                                 json_t **ret_object) MUST_CHECK;
 
 #endif

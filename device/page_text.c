@@ -1,123 +1,349 @@
+/* The texts in use are one table of pointers: into the translation, which is kept whole as
+ * it was read, or NULL for English. A process speaks one language, chosen at its start, so
+ * the table is the file's own and no page has to carry it around.
+ *
+ * A translation is not trusted to be right: it is bounded, checked to be UTF-8 without
+ * control characters, and its placeholders are filled in by page_text_fill(), never by
+ * printf. The checks, verdicts and mends of the diagnosis follow our own texts, under
+ * "check.", "verdict." and "mend." and their stable words. */
 #include "device/page_text.h"
 
-#include <stddef.h>
+#include "base/core/file.h"
+#include "base/core/limits.h"
+#include "base/core/text.h"
+
+#include <stdlib.h>
 #include <string.h>
 
-static const char *const texts[] = {
-    [PAGE_TEXT_LANGUAGE] = "en",
-    [PAGE_TEXT_TITLE] = "latchkey",
-    [PAGE_TEXT_TRUSTED_HEAD] = "Browsers trust this device",
-    [PAGE_TEXT_TRUSTED_BODY] = "It has a certificate that every browser accepts, for the "
-                               "names below. Its key was made on "
-                               "this device and never left it.",
-    [PAGE_TEXT_NEW_HEAD] = "No trusted certificate yet",
-    [PAGE_TEXT_NEW_BODY] = "The device serves a certificate that it made itself, so "
-                           "browsers warn. It is ordering a "
-                           "trusted one.",
-    [PAGE_TEXT_EXPIRED_HEAD] = "The trusted certificate has run out",
-    [PAGE_TEXT_EXPIRED_BODY] =
-        "It could not be renewed in time. Until it can, the device serves a certificate "
-        "that it "
-        "made itself, so browsers warn. The connection is still encrypted.",
-    [PAGE_TEXT_VISIT_NAME] = "You came by an address or a name that the trusted "
-                             "certificate does not cover. Use one of "
-                             "the names below.",
-    [PAGE_TEXT_FAILURE_HEAD] = "What happened last",
-    [PAGE_TEXT_NEXT_TRY] = "Next try in",
-    [PAGE_TEXT_SECONDS] = "seconds",
-    [PAGE_TEXT_MINUTES] = "minutes",
-    [PAGE_TEXT_NAMES_HEAD] = "Names",
-    [PAGE_TEXT_STABLE_NAME] = "For bookmarks",
-    [PAGE_TEXT_STABLE_NOTE] = "Stays the same when the device's address changes.",
-    [PAGE_TEXT_ADDRESS_NAME] = "By address",
-    [PAGE_TEXT_LOCAL_NAME] = "Without the internet",
-    [PAGE_TEXT_LOCAL_NOTE] =
-        "Always there, but browsers warn: no public certificate can cover it.",
-    [PAGE_TEXT_CERTIFICATE_HEAD] = "Certificate",
-    [PAGE_TEXT_IN_USE] = "In use",
-    [PAGE_TEXT_IN_USE_TRUSTED] = "the trusted one",
-    [PAGE_TEXT_IN_USE_FALLBACK] = "the device's own (fallback)",
-    [PAGE_TEXT_ISSUER] = "Issued by",
-    [PAGE_TEXT_SERIAL] = "Serial number",
-    [PAGE_TEXT_VALID_UNTIL] = "Valid until",
-    [PAGE_TEXT_RENEWAL] = "Renewal planned",
-    [PAGE_TEXT_RENEWAL_ADVISED] = "as the relay advises",
-    [PAGE_TEXT_VERIFY_HEAD] = "Is this really your device?",
-    [PAGE_TEXT_VERIFY_BODY] = "When a browser warns, compare the fingerprint that it "
-                              "shows with the one that the device "
-                              "itself shows.",
-    [PAGE_TEXT_VERIFY_HONEST] = "A fingerprint proves something only when you read it "
-                                "from the device's own screen, its "
-                                "label or its console (latchkey qr). On this page it "
-                                "proves nothing: whoever could imitate "
-                                "the device could imitate this page too.",
-    [PAGE_TEXT_QR_LABEL] = "QR code with the pin of this device",
-    [PAGE_TEXT_LEAF_FINGERPRINT] =
-        "For your eyes: SHA-256 of the device's own certificate",
-    [PAGE_TEXT_LEAF_NOTE] = "What a browser's certificate viewer shows when it warns.",
-    [PAGE_TEXT_PIN] = "For apps: pin of the identity key",
-    [PAGE_TEXT_PIN_NOTE] = "What the QR code carries. Browsers don't show it.",
-    [PAGE_TEXT_DEVICE_HEAD] = "Device",
-    [PAGE_TEXT_ID] = "Id",
-    [PAGE_TEXT_RELAY] = "Relay",
-    [PAGE_TEXT_ADDRESSES] = "Addresses",
-    [PAGE_TEXT_NO_ADDRESSES] = "none in a private network",
-    [PAGE_TEXT_TIME] = "Its clock says",
-    [PAGE_TEXT_NOT_FOUND] = "There is no such page on this device.",
-    [PAGE_TEXT_WRONG_HOST] = "This device does not go by that name.",
-    [PAGE_TEXT_WRONG_METHOD] = "This device's pages can only be read.",
+enum {
+    CHECKS_START = PAGE_TEXT_COUNT,
+    VERDICTS_START = CHECKS_START + DIAGNOSIS_CHECK_COUNT,
+    MENDS_START = VERDICTS_START + DIAGNOSIS_CODE_COUNT,
+    TEXT_COUNT = MENDS_START + DIAGNOSIS_CODE_COUNT,
+    KEY_CAPACITY = 64,
+    MISSING_SHOWN = 5,
+    PLACEHOLDERS = 2,
+};
+
+static const struct {
+    const char *key;
+    const char *english;
+} texts[] = {
+#define PAGE_TEXT_ROW(symbol, name, text) [PAGE_TEXT_##symbol] = {name, text},
+    PAGE_TEXT_LIST(PAGE_TEXT_ROW)
+#undef PAGE_TEXT_ROW
 };
 _Static_assert(sizeof(texts) / sizeof(texts[0]) == PAGE_TEXT_COUNT, "one text for each");
 
-/* Codes are acme/acme_error.h's words and the worker's own. */
-static const struct {
-    const char *code;
-    const char *sentence;
-} failures[] = {
-    {"net", "The relay can't be reached. Is the device connected to the internet?"},
-    {"server", "The relay has a problem of its own. The device tries again by itself."},
-    {"protocol",
-     "The relay answered something that makes no sense. Is its address right?"},
-    {"rate-limit",
-     "The relay asks the device to wait: certificates are rationed by those who issue "
-     "them. The device keeps its place and tries again by itself."},
-    {"paused",
-     "Certificates for this device are paused at their issuer. The relay's operator can "
-     "lift that."},
-    {"account", "The relay does not accept this device. Ask its operator."},
-    {"eab", "The relay wants an enrolment token, or does not accept this one. Ask its "
-            "operator for "
-            "one and name its file as token_file in the configuration."},
-    {"user-action", "The relay's operator has to agree to something first."},
-    {"rejected", "The relay refuses a certificate for this device. Ask its operator."},
-    {"csr", "The relay does not accept the device's request. It makes a new one."},
-    {"dns",
-     "The certificate's issuer could not see the relay's proof. The device tries again."},
-    {"caa", "The zone does not allow this issuer. The relay's operator can mend that."},
-    {"order", "The order was lost or took too long. The device makes a new one."},
-    {"chain",
-     "The certificate that came is not what was asked for. It was not installed."},
-    {"no-relay",
-     "The configured address is no latchkey relay. Check `relay` in the configuration."},
-    {"wait", "The relay asks the device to come back later. It does so by itself."},
-    {"self-check",
-     "A new certificate came, but the device does not serve it. It keeps the old one."},
-    {"device", "The device could not use what came. Its log says more."},
-    {"disk", "The device can't write to its storage. Is it full or read-only?"},
-    {"worker", "The device's own helper program failed. It tries again by itself."},
-};
+static char *translation; /* the file, its lines cut into texts */
+static const char *translated[TEXT_COUNT];
+
+static const char *english_of(size_t index)
+{
+    if (index < CHECKS_START) {
+        return texts[index].english;
+    }
+    if (index < VERDICTS_START) {
+        return diagnosis_check_title((enum diagnosis_check)(index - CHECKS_START));
+    }
+    if (index < MENDS_START) {
+        return diagnosis_code_text((enum diagnosis_code)(index - VERDICTS_START));
+    }
+    return diagnosis_code_mend((enum diagnosis_code)(index - MENDS_START));
+}
+
+static void key_of(size_t index, char ret_key[static KEY_CAPACITY])
+{
+    if (index < CHECKS_START) {
+        text_copy(ret_key, KEY_CAPACITY, texts[index].key);
+    } else if (index < VERDICTS_START) {
+        text_format(ret_key, KEY_CAPACITY, "check.%s",
+                    diagnosis_check_word((enum diagnosis_check)(index - CHECKS_START)));
+    } else if (index < MENDS_START) {
+        text_format(ret_key, KEY_CAPACITY, "verdict.%s",
+                    diagnosis_code_word((enum diagnosis_code)(index - VERDICTS_START)));
+    } else {
+        text_format(ret_key, KEY_CAPACITY, "mend.%s",
+                    diagnosis_code_word((enum diagnosis_code)(index - MENDS_START)));
+    }
+}
+
+static bool find_key(const char *key, size_t *ret_index)
+{
+    char name[KEY_CAPACITY];
+    for (size_t i = 0; i < PAGE_TEXT_COUNT; i++) {
+        if (strcmp(texts[i].key, key) == 0) {
+            *ret_index = i;
+            return true;
+        }
+    }
+    if (!text_starts_with(key, "check.") && !text_starts_with(key, "verdict.") &&
+        !text_starts_with(key, "mend.")) {
+        return false;
+    }
+    for (size_t i = CHECKS_START; i < TEXT_COUNT; i++) {
+        key_of(i, name);
+        if (strcmp(name, key) == 0 && english_of(i)[0] != '\0') {
+            *ret_index = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *text_at(size_t index)
+{
+    return translated[index] != NULL ? translated[index] : english_of(index);
+}
 
 const char *page_text(enum page_text text)
 {
-    return texts[text];
+    return text_at(text);
 }
 
 const char *page_text_failure(const char *code)
 {
-    for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
-        if (strcmp(failures[i].code, code) == 0) {
-            return failures[i].sentence;
+    char key[KEY_CAPACITY];
+    size_t index = PAGE_TEXT_FAILURE_OTHER;
+    if (text_format(key, sizeof(key), "failure.%s", code)) {
+        for (size_t i = PAGE_TEXT_FAILURE_NET; i < PAGE_TEXT_FAILURE_OTHER; i++) {
+            if (strcmp(texts[i].key, key) == 0) {
+                index = i;
+            }
         }
     }
-    return "Something went wrong. The device tries again by itself.";
+    return text_at(index);
+}
+
+const char *page_text_check(enum diagnosis_check check)
+{
+    return text_at(CHECKS_START + (size_t)check);
+}
+
+const char *page_text_verdict(enum diagnosis_code code)
+{
+    return text_at(VERDICTS_START + (size_t)code);
+}
+
+const char *page_text_mend(enum diagnosis_code code)
+{
+    return text_at(MENDS_START + (size_t)code);
+}
+
+/* The number of the placeholder that starts at TEXT; 0 for none. */
+static unsigned placeholder_at(const char *text)
+{
+    return text[0] == '{' && text[1] >= '1' && text[1] < '1' + PLACEHOLDERS &&
+                   text[2] == '}'
+               ? (unsigned)(text[1] - '0')
+               : 0;
+}
+
+void page_text_fill(const char *text, const char *first, const char *second,
+                    struct buffer *out)
+{
+    while (*text != '\0') {
+        unsigned number = placeholder_at(text);
+        const char *value = number == 1 ? first : second;
+        if (number == 0) {
+            buffer_append(out, text, 1);
+            text++;
+        } else {
+            buffer_append_text(out, value != NULL ? value : "");
+            text += strlen("{1}");
+        }
+    }
+}
+
+static unsigned placeholders_of(const char *text)
+{
+    unsigned found = 0;
+    for (; *text != '\0'; text++) {
+        unsigned number = placeholder_at(text);
+        found |= number != 0 ? 1U << number : 0;
+    }
+    return found;
+}
+
+/* One well-formed UTF-8 character (RFC 3629 4), no control character but tab and line end;
+ * its size, or 0. */
+static size_t utf8_size(const unsigned char *at, size_t left)
+{
+    if (at[0] < 0x80) {
+        return at[0] >= ' ' || at[0] == '\t' || at[0] == '\n' || at[0] == '\r' ? 1 : 0;
+    }
+    size_t size = at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : 2;
+    uint32_t value = at[0] & (0xffU >> (size + 1));
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    if (at[0] < 0xc2 || at[0] > 0xf4 || size > left) {
+        return 0;
+    }
+    for (size_t i = 1; i < size; i++) {
+        if ((at[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+        value = value << 6 | (at[i] & 0x3fU);
+    }
+    bool is_good = value >= least[size] && value >= 0xa0 && value <= 0x10ffff &&
+                   (value < 0xd800 || value > 0xdfff);
+    return is_good ? size : 0;
+}
+
+static bool is_clean(const unsigned char *data, size_t size)
+{
+    size_t at = 0;
+    while (at < size) {
+        size_t one = data[at] == 0x7f ? 0 : utf8_size(data + at, size - at);
+        if (one == 0) {
+            return false;
+        }
+        at += one;
+    }
+    return true;
+}
+
+static char *trim(char *text)
+{
+    text += strspn(text, " \t");
+    size_t size = strlen(text);
+    while (size > 0 && strchr(" \t\r", text[size - 1]) != NULL) {
+        text[--size] = '\0';
+    }
+    return text;
+}
+
+/* One text of a translation; faults are reported and leave English. */
+static void take_text(const char *where, const char *key, const char *text,
+                      const char *table[static TEXT_COUNT], struct buffer *report)
+{
+    size_t index = 0;
+    if (!find_key(key, &index)) {
+        buffer_printf(report, "%s: unknown key '%.60s'; ignoring it\n", where, key);
+    } else if (table[index] != NULL) {
+        buffer_printf(report, "%s: '%s' is given twice; ignoring this one\n", where, key);
+    } else if (text[0] == '\0' || strlen(text) > LIMIT_PAGE_TEXT_BYTES) {
+        buffer_printf(report, "%s: '%s' must have 1 to %d bytes; English stays\n", where,
+                      key, LIMIT_PAGE_TEXT_BYTES);
+    } else if (placeholders_of(text) != placeholders_of(english_of(index))) {
+        buffer_printf(report,
+                      "%s: '%s' must have the placeholders of the English text '%s'; "
+                      "English stays\n",
+                      where, key, english_of(index));
+    } else {
+        table[index] = text;
+    }
+}
+
+static void report_missing(const char *name, const char *table[static TEXT_COUNT],
+                           struct buffer *report)
+{
+    char key[KEY_CAPACITY];
+    size_t count = 0;
+    for (size_t i = 0; i < TEXT_COUNT; i++) {
+        if (table[i] == NULL && english_of(i)[0] != '\0') {
+            key_of(i, key);
+            if (count < MISSING_SHOWN) {
+                buffer_printf(report, "%s: '%s' is missing; English stays\n", name, key);
+            }
+            count++;
+        }
+    }
+    if (count > MISSING_SHOWN) {
+        buffer_printf(report, "%s: and %zu more are missing\n", name,
+                      count - MISSING_SHOWN);
+    }
+}
+
+static int split(const char *name, char *rest, const char *table[static TEXT_COUNT],
+                 struct buffer *report)
+{
+    char where[LIMIT_FILE_NAME_BYTES + 32];
+    for (unsigned line = 1; rest != NULL; line++) {
+        char *next = strchr(rest, '\n');
+        if (next != NULL) {
+            *next++ = '\0';
+        }
+        char *text = trim(rest);
+        char *equals = strchr(text, '=');
+        if (!text_format(where, sizeof(where), "%s:%u", name, line)) {
+            text_format(where, sizeof(where), "line %u", line);
+        }
+        if (text[0] != '\0' && text[0] != '#' && equals == NULL) {
+            buffer_printf(report, "%s: must be 'key = text' or a '# comment'\n", where);
+            return ERROR_SYNTAX;
+        }
+        if (text[0] != '\0' && text[0] != '#') {
+            *equals = '\0';
+            take_text(where, trim(text), trim(equals + 1), table, report);
+        }
+        rest = next;
+    }
+    return 0;
+}
+
+int page_text_parse(const char *name, const void *data, size_t size,
+                    struct buffer *report)
+{
+    static const char mark[] = "\xef\xbb\xbf"; /* some editors start a file with it */
+    const char *table[TEXT_COUNT] = {NULL};
+    if (size > LIMIT_TEXTS_FILE_BYTES || (size > 0 && !is_clean(data, size))) {
+        buffer_printf(report, "%s: must be UTF-8 text of at most %d bytes\n", name,
+                      LIMIT_TEXTS_FILE_BYTES);
+        return ERROR_SYNTAX;
+    }
+    char *copy = malloc(size + 1);
+    if (copy == NULL) {
+        return ERROR_MEMORY;
+    }
+    if (size > 0) {
+        memcpy(copy, data, size);
+    }
+    copy[size] = '\0';
+    int error = split(name, copy + (text_starts_with(copy, mark) ? strlen(mark) : 0),
+                      table, report);
+    if (error < 0) {
+        free(copy);
+        return error;
+    }
+    report_missing(name, table, report);
+    page_text_reset();
+    translation = copy;
+    memcpy(translated, table, sizeof(translated));
+    return 0;
+}
+
+int page_text_read(const char *path, struct buffer *report)
+{
+    struct buffer text = buffer_init(LIMIT_TEXTS_FILE_BYTES + 1);
+    int error = file_read(path, &text);
+    if (error == 0) {
+        error = page_text_parse(path, text.data, text.size, report);
+    }
+    buffer_free(&text);
+    return error;
+}
+
+void page_text_reset(void)
+{
+    free(translation);
+    translation = NULL;
+    memset(translated, 0, sizeof(translated));
+}
+
+int page_text_template(struct buffer *out)
+{
+    char key[KEY_CAPACITY];
+    buffer_append_text(
+        out,
+        "# The texts of latchkey's pages. Copy this file, translate what stands behind "
+        "the '=',\n# and name it as texts_file in the configuration. {1} and {2} stand "
+        "for what the page\n# fills in. language is a language tag (de, pt-BR), "
+        "direction is ltr or rtl. UTF-8.\n\n");
+    for (size_t i = 0; i < TEXT_COUNT; i++) {
+        if (english_of(i)[0] != '\0') {
+            key_of(i, key);
+            buffer_printf(out, "%s = %s\n", key, english_of(i));
+        }
+    }
+    return out->error;
 }

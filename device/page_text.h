@@ -1,55 +1,18 @@
-/* Every sentence that people read on the page and from `latchkey status`, in one file, so
- * that it can be translated. */
+/* Every sentence that people read on the pages and from `latchkey status`. They are
+ * English, or come from a texts file (`texts_file`): lines "key = text" in UTF-8, '#'
+ * starts a comment. What a translation lacks stays English. */
 #ifndef DEVICE_PAGE_TEXT_H
 #define DEVICE_PAGE_TEXT_H
 
+#include "base/core/buffer.h"
+#include "device/diagnosis.h"
+#include "device/page_text_list.h"
+
 enum page_text {
-    PAGE_TEXT_LANGUAGE,
-    PAGE_TEXT_TITLE,
-    PAGE_TEXT_TRUSTED_HEAD,
-    PAGE_TEXT_TRUSTED_BODY,
-    PAGE_TEXT_NEW_HEAD,
-    PAGE_TEXT_NEW_BODY,
-    PAGE_TEXT_EXPIRED_HEAD,
-    PAGE_TEXT_EXPIRED_BODY,
-    PAGE_TEXT_VISIT_NAME,
-    PAGE_TEXT_FAILURE_HEAD,
-    PAGE_TEXT_NEXT_TRY,
-    PAGE_TEXT_SECONDS,
-    PAGE_TEXT_MINUTES,
-    PAGE_TEXT_NAMES_HEAD,
-    PAGE_TEXT_STABLE_NAME,
-    PAGE_TEXT_STABLE_NOTE,
-    PAGE_TEXT_ADDRESS_NAME,
-    PAGE_TEXT_LOCAL_NAME,
-    PAGE_TEXT_LOCAL_NOTE,
-    PAGE_TEXT_CERTIFICATE_HEAD,
-    PAGE_TEXT_IN_USE,
-    PAGE_TEXT_IN_USE_TRUSTED,
-    PAGE_TEXT_IN_USE_FALLBACK,
-    PAGE_TEXT_ISSUER,
-    PAGE_TEXT_SERIAL,
-    PAGE_TEXT_VALID_UNTIL,
-    PAGE_TEXT_RENEWAL,
-    PAGE_TEXT_RENEWAL_ADVISED,
-    PAGE_TEXT_VERIFY_HEAD,
-    PAGE_TEXT_VERIFY_BODY,
-    PAGE_TEXT_VERIFY_HONEST,
-    PAGE_TEXT_QR_LABEL,
-    PAGE_TEXT_LEAF_FINGERPRINT,
-    PAGE_TEXT_LEAF_NOTE,
-    PAGE_TEXT_PIN,
-    PAGE_TEXT_PIN_NOTE,
-    PAGE_TEXT_DEVICE_HEAD,
-    PAGE_TEXT_ID,
-    PAGE_TEXT_RELAY,
-    PAGE_TEXT_ADDRESSES,
-    PAGE_TEXT_NO_ADDRESSES,
-    PAGE_TEXT_TIME,
-    PAGE_TEXT_NOT_FOUND,
-    PAGE_TEXT_WRONG_HOST,
-    PAGE_TEXT_WRONG_METHOD,
-    PAGE_TEXT_COUNT,
+#define PAGE_TEXT_SYMBOL(symbol, key, english) PAGE_TEXT_##symbol,
+    PAGE_TEXT_LIST(PAGE_TEXT_SYMBOL)
+#undef PAGE_TEXT_SYMBOL
+        PAGE_TEXT_COUNT,
 };
 
 /* Never NULL. No markup in it. */
@@ -57,5 +20,27 @@ const char *page_text(enum page_text text);
 /* What a failure code means, and what helps; a general sentence for an unknown one. Never
  * NULL. */
 const char *page_text_failure(const char *code);
+/* A check, a verdict and its mend of the diagnosis (diagnosis_check_title() and so on), in
+ * the language in use. Never NULL. */
+const char *page_text_check(enum diagnosis_check check);
+const char *page_text_verdict(enum diagnosis_code code);
+const char *page_text_mend(enum diagnosis_code code);
+/* Appends TEXT with {1} and {2} replaced by the values (NULL: ""), as plain text. */
+void page_text_fill(const char *text, const char *first, const char *second,
+                    struct buffer *out);
+
+/* Reads a translation of SIZE bytes and makes it the language of this process; on failure
+ * nothing changes. REPORT gets a line for each fault: NAME, line, key and what is wrong.
+ * ERROR_SYNTAX for a file that is unusable (bad UTF-8, too long, a line without '=');
+ * unknown keys, missing keys and wrong placeholders are reported, and English stays in
+ * their place. */
+int page_text_parse(const char *name, const void *data, size_t size,
+                    struct buffer *report) MUST_CHECK;
+/* The same for the file PATH; ERROR_NOT_FOUND, ERROR_IO (errno). Blocks on the disk. */
+int page_text_read(const char *path, struct buffer *report) MUST_CHECK;
+/* Back to English; frees the translation. */
+void page_text_reset(void);
+/* Appends every text in English as a texts file: what translators start from. */
+int page_text_template(struct buffer *out) MUST_CHECK;
 
 #endif

@@ -3,7 +3,7 @@
 #include "device/bundle.h"
 #include "device/device_config.h"
 #include "device/fallback.h"
-#include "device/pages.h"
+#include "device/page_status.h"
 #include "device/signing_rules.h"
 #include "device/worker_protocol.h"
 
@@ -142,7 +142,10 @@ static int use_page(void)
         .failure_at = CLOCK_FLOOR_AT,
         .fallback = {.is_present = true, .not_after_at = CLOCK_FLOOR_AT},
     };
-    int error = pages_render(&status, true, &html);
+    struct brand brand = brand_init();
+    struct page_html_frame frame = {.brand = &brand, .csrf = ""};
+    struct page_status_visit visit = {.by_name = true, .is_trusted = true};
+    int error = page_status_render(&status, &visit, &frame, &html);
     if (error == 0) {
         assert_non_null(strstr(buffer_text(&html), "</html>"));
         error = device_status_to_json(&status, &object);

@@ -1,5 +1,6 @@
-#include "device/pages.h"
+#include "device/page_status.h"
 
+#include "device/page_guard.h"
 #include "device/page_text.h"
 
 #include <stdarg.h>
@@ -51,7 +52,10 @@ static struct device_status sample(void)
 static struct buffer render(const struct device_status *status, bool by_name)
 {
     struct buffer html = buffer_init(64 << 10);
-    assert_int_equal(pages_render(status, by_name, &html), 0);
+    struct brand brand = brand_init();
+    struct page_html_frame frame = {.brand = &brand, .csrf = by_name ? "" : "x"};
+    struct page_status_visit visit = {.by_name = by_name, .is_trusted = by_name};
+    assert_int_equal(page_status_render(status, &visit, &frame, &html), 0);
     return html;
 }
 
@@ -139,12 +143,18 @@ static void test_every_failure_has_a_sentence(void **state)
         "net",     "server",     "protocol",    "rate-limit", "paused",
         "account", "eab",        "user-action", "rejected",   "csr",
         "dns",     "caa",        "order",       "chain",      "no-relay",
-        "wait",    "self-check", "device",      "disk",       "worker",
+        "wait",    "not-served", "reload-failed", "device",      "disk",       "worker",
     };
     const char *general = page_text_failure("something new");
     for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
         assert_string_not_equal(page_text_failure(codes[i]), general);
     }
+}
+
+static bool is_own_host(const char *header, const struct device_status *status)
+{
+    char name[PAGE_GUARD_HOST_CAPACITY];
+    return page_guard_host(header, status, name) != PAGE_GUARD_FOREIGN;
 }
 
 static void test_own_hosts(void **state)
@@ -183,18 +193,18 @@ static void test_own_hosts(void **state)
     };
     struct device_status status = sample();
     for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
-        if (!pages_is_own_host(own[i], &status)) {
+        if (!is_own_host(own[i], &status)) {
             fail_msg("'%s' is refused", own[i]);
         }
     }
     for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++) {
-        if (pages_is_own_host(foreign[i], &status)) {
+        if (is_own_host(foreign[i], &status)) {
             fail_msg("'%s' is taken", foreign[i]);
         }
     }
-    assert_false(pages_is_own_host(NULL, &status));
+    assert_false(is_own_host(NULL, &status));
     status.zone = "";
-    assert_false(pages_is_own_host("home." ID ".", &status));
+    assert_false(is_own_host("home." ID ".", &status));
 }
 
 static void test_status_json(void **state)
