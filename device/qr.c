@@ -5,42 +5,7 @@
 #include <qrencode.h>
 #include <string.h>
 
-enum { QUIET = 4, HTTPS_PORT = 443 };
-
-static void upper(char *text)
-{
-    for (; *text != '\0'; text++) {
-        if (*text >= 'a' && *text <= 'z') {
-            *text = (char)(*text - 'a' + 'A');
-        }
-    }
-}
-
-int qr_payload(const char *pin, const struct own_addresses *addresses, uint16_t port,
-               char ret_text[static QR_PAYLOAD_CAPACITY])
-{
-    struct buffer text = buffer_init(QR_PAYLOAD_CAPACITY - 1);
-    buffer_printf(&text, "LATCHKEY:1/K%s", pin);
-    for (size_t i = 0; i < addresses->count && i < QR_ADDRESSES_MAX; i++) {
-        char one[64];
-        if (addresses->at[i].family == 4) {
-            lanname_address_text(&addresses->at[i], one);
-        } else {
-            lanname_write_label(&addresses->at[i], one);
-        }
-        buffer_printf(&text, "/A%s", one);
-        if (port != HTTPS_PORT) {
-            buffer_printf(&text, ":%u", (unsigned)port);
-        }
-    }
-    int error = text.error;
-    if (error == 0) {
-        text_copy(ret_text, QR_PAYLOAD_CAPACITY, buffer_text(&text));
-        upper(ret_text);
-    }
-    buffer_free(&text);
-    return error;
-}
+enum { QUIET = 4 };
 
 /* A module of the code or of the quiet zone around it. */
 static bool is_dark(const QRcode *code, int x, int y)
