@@ -9,6 +9,7 @@
 #include "base/core/log.h"
 #include "base/core/text.h"
 #include "base/crypto/random.h"
+#include "device/agent_apps.h"
 #include "device/agent_parts.h"
 #include "device/fallback.h"
 
@@ -386,6 +387,7 @@ static int open_agent(struct agent *agent)
     }
     if (error == 0) {
         open_state(agent);
+        agent_apps_open(agent);
         open_local_name(agent);
         agent_network_open(agent);
     }

@@ -5,10 +5,12 @@
 #include "device/agent.h"
 #include "device/agent_network.h"
 #include "device/agent_state.h"
+#include "device/app_list.h"
 #include "device/agent_pages.h"
 #include "device/bundle.h"
 #include "device/device_status.h"
 #include "device/identity.h"
+#include "device/invitation.h"
 #include "device/terminator.h"
 #include "device/worker_session.h"
 
@@ -33,6 +35,8 @@ struct agent {
     struct identity identity;
     struct own_addresses addresses;
     struct agent_state state;
+    struct app_list apps;
+    struct invitations invitations;
     struct bundle fallback;
     struct bundle trusted;  /* served, or expired and kept for its names */
     struct bundle previous; /* what `trusted` was before the trial; may be empty */

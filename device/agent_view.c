@@ -5,6 +5,7 @@
 
 #include "base/core/log.h"
 #include "base/core/text.h"
+#include "device/agent_apps.h"
 #include "device/pages.h"
 
 #include <string.h>
@@ -75,9 +76,12 @@ void agent_fill_status(const struct agent *agent, struct device_status *ret_stat
 
 void agent_on_page(struct http_exchange *exchange, void *arg)
 {
-    struct device_status status;
-    agent_fill_status(arg, &status);
     struct agent *agent = arg;
+    struct device_status status;
+    if (agent_apps_on_page(arg, exchange)) {
+        return;
+    }
+    agent_fill_status(arg, &status);
     pages_respond(&agent->pages.pages, exchange, &status);
 }
 
@@ -111,7 +115,7 @@ void agent_on_control(struct http_exchange *exchange, void *arg)
         life_step(&agent->life, &event, &now);
         agent_plan(agent);
         respond_status(exchange, agent);
-    } else {
+    } else if (!agent_apps_on_control(agent, exchange)) {
         http_exchange_respond(exchange, 404, "text/plain", "", 0);
     }
 }

@@ -31,6 +31,9 @@ bool command_parse(const char *command, int argc, char **argv, unsigned takes,
             options.json = true;
         } else if ((takes & COMMAND_TAKES_SVG) != 0 && strcmp(argv[i], "--svg") == 0) {
             options.svg = true;
+        } else if ((takes & COMMAND_TAKES_INVITE) != 0 &&
+                   strcmp(argv[i], "--invite") == 0) {
+            options.invite = true;
         } else {
             fprintf(stderr,
                     "latchkey %s: '%s' is not understood; see 'latchkey --help'\n",

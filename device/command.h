@@ -13,9 +13,10 @@ struct command_options {
     const char *state;  /* --state: the state folder, without a configuration */
     bool json;          /* --json */
     bool svg;           /* --svg */
+    bool invite;        /* --invite */
 };
 
-enum { COMMAND_TAKES_JSON = 1, COMMAND_TAKES_SVG = 2 };
+enum { COMMAND_TAKES_JSON = 1, COMMAND_TAKES_SVG = 2, COMMAND_TAKES_INVITE = 4 };
 
 /* Reads ARGC arguments: --config FILE, --state FOLDER, and those of TAKES. On a wrong one
  * a sentence is printed that names COMMAND and the argument, and false returned. */
@@ -37,6 +38,10 @@ int command_status(int argc, char **argv);
 int command_renew(int argc, char **argv);
 /* The pin as a QR code. */
 int command_qr(int argc, char **argv);
+/* Checks a device by what its QR code says, and enrols with it. */
+int command_verify(int argc, char **argv);
+/* The apps that have enrolled. */
+int command_apps(int argc, char **argv);
 /* The name that belongs to a key file. */
 int command_name(int argc, char **argv);
 /* Publishes addresses for a key file. */

@@ -3,6 +3,7 @@
 #include "base/core/text.h"
 #include "device/bundle.h"
 #include "device/command.h"
+#include "device/control_client.h"
 #include "device/identity.h"
 #include "device/page_text.h"
 #include "device/qr.h"
@@ -76,15 +77,51 @@ static void print_fingerprint(const char *folder)
     bundle_free(&bundle);
 }
 
+/* Asks the agent for an invitation and adds it to PAYLOAD. */
+static int add_invitation(const char *folder, char *payload)
+{
+    uint8_t secret[QR_INVITATION_SIZE];
+    size_t size = 0;
+    json_t *object = NULL;
+    int error = control_client_call(folder, "POST", "/invite", &object);
+    if (error < 0) {
+        fprintf(stderr, "latchkey qr: --invite needs the running agent: %s\n",
+                error_text(error));
+        return error;
+    }
+    const char *invitation = json_get_text(object, "invitation");
+    const char *detail = json_get_text(object, "detail");
+    if (invitation == NULL ||
+        text_base32_decode(invitation, strlen(invitation), secret, sizeof(secret),
+                           &size) < 0 ||
+        size != sizeof(secret)) {
+        fprintf(stderr, "latchkey qr: the agent gave no invitation: %s\n",
+                detail != NULL ? detail : "its answer is not understood");
+        error = ERROR_DENIED;
+    } else {
+        error = qr_payload_invite(secret, payload);
+    }
+    explicit_bzero(secret, sizeof(secret));
+    json_decref(object);
+    return error;
+}
+
 static int draw(const struct command_options *options, const char *folder,
                 const struct identity *identity)
 {
     struct own_addresses addresses;
     uint16_t port = 0;
     char payload[QR_PAYLOAD_CAPACITY];
-    struct buffer drawing = buffer_init(DRAWING_BYTES);
+    struct buffer drawing = buffer_init_secret(DRAWING_BYTES);
     find_place(options, &addresses, &port);
     int error = qr_payload(identity->pin, &addresses, port, payload);
+    if (error == 0 && options->invite) {
+        error = add_invitation(folder, payload);
+        if (error < 0) {
+            buffer_free(&drawing);
+            return error;
+        }
+    }
     if (error == 0) {
         error = options->svg ? qr_svg(payload, page_text(PAGE_TEXT_QR_LABEL), &drawing)
                              : qr_terminal(payload, isatty(STDOUT_FILENO) == 1, &drawing);
@@ -95,6 +132,9 @@ static int draw(const struct command_options *options, const char *folder,
         printf("%s", buffer_text(&drawing));
         if (!options->svg) {
             printf("%s\n\n", payload);
+            if (options->invite) {
+                puts("One app may enrol by this code within ten minutes: it is a secret.\n");
+            }
             print_grouped(page_text(PAGE_TEXT_PIN), identity->pin);
             print_fingerprint(folder);
         } else {
@@ -102,6 +142,7 @@ static int draw(const struct command_options *options, const char *folder,
         }
     }
     buffer_free(&drawing);
+    explicit_bzero(payload, sizeof(payload));
     return error;
 }
 
@@ -110,7 +151,7 @@ int command_qr(int argc, char **argv)
     struct command_options options;
     char folder[FOLDER_CAPACITY];
     struct identity identity = {.key = NULL};
-    if (!command_parse("qr", argc, argv, COMMAND_TAKES_SVG, &options)) {
+    if (!command_parse("qr", argc, argv, COMMAND_TAKES_SVG | COMMAND_TAKES_INVITE, &options)) {
         return COMMAND_USAGE;
     }
     if (command_find_folder(&options, folder, sizeof(folder)) < 0) {

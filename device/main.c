@@ -15,8 +15,14 @@ static void print_help(FILE *out)
           "certificate\n"
           "  status [--json]           what the running agent does\n"
           "  renew                     asks it for a new certificate now\n"
-          "  qr [--svg]                the device's pin as a QR code, and its "
-          "fingerprints\n"
+          "  qr [--svg] [--invite]     the device's pin as a QR code, and its "
+          "fingerprints;\n"
+          "                            with --invite one app may enrol by it\n"
+          "  apps [--json]             the apps that have enrolled; apps remove ID\n"
+          "  verify PAYLOAD|-          checks a device by what its QR code says, and "
+          "enrols\n"
+          "      [--address ADDRESS] [--store FILE] [--name NAME] [--replace]\n"
+          "  verify --pinned FILE      checks it again by what was stored\n"
           "  name KEYFILE ZONE         the name of a device with this ACME account key\n"
           "  publish KEYFILE ADDRESS... --relay URL [--ca-file FILE] [--name-server "
           "ADDRESS]\n"
@@ -75,6 +81,7 @@ static const struct {
 } commands[] = {
     {"run", command_run},   {"status", command_status}, {"renew", command_renew},
     {"qr", command_qr},     {"name", command_name},     {"publish", command_publish},
+    {"apps", command_apps}, {"verify", command_verify},
     {"--check", check},     {"--help", help},           {"-h", help},
     {"--version", version},
 };

@@ -30,6 +30,7 @@ enum {
     LIMIT_WORKER_MESSAGE_BYTES = 192 << 10, /* one message between agent and worker */
     LIMIT_STATE_BYTES = 64 << 10,           /* the device's state file */
     LIMIT_DEVICE_ADDRESSES = 8, /* own addresses that a device names and publishes */
+    LIMIT_DEVICE_APPS = 16,     /* apps that have enrolled with a device */
     LIMIT_DEVICE_INTERFACES = 64, /* that have an address */
     LIMIT_DEVICE_INTERFACE_ADDRESSES = 128,
 };
