@@ -23,24 +23,20 @@
  * struct; parser and buffers exist only while a request does. */
 #include "base/net/http_server.h"
 
+#include "base/core/clock.h"
 #include "base/core/limits.h"
+#include "base/net/acceptor.h"
+#include "base/net/crowd.h"
 #include "base/net/http_exchange.h"
 #include "base/net/stream.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 enum {
-    BACKLOG = 1024,
     RECORD_BYTES = 16 << 10, /* a whole TLS record, see stream_read */
     READS_AT_ONCE = 8,       /* then other connections have their turn */
-    ACCEPTS_AT_ONCE = 64,
-    ACCEPT_PAUSE_MS = 200, /* when descriptors or memory ran out */
     LINGER_MAX_S = 5,
 };
 
@@ -54,10 +50,17 @@ enum state {
     STATE_CLOSED,
 };
 
+/* The lists of the crowd: who has a whole request is not disturbed; of the others the one
+ * that came into its state first may have to go for a newcomer. */
+enum { WAITING, BUSY };
+static const struct crowd_list crowd_lists[CROWD_LISTS] = {
+    [WAITING] = {.deadline_ms = CROWD_NEVER, .quiet_ms = 0},
+    [BUSY] = {.deadline_ms = CROWD_NEVER, .quiet_ms = CROWD_NEVER},
+};
+
 struct connection {
+    struct crowd_member member; /* first: the crowd knows connections by it */
     struct http_server *server;
-    struct connection *next;
-    struct connection *previous;
     enum state state;
     struct stream *stream;
     struct loop_watch *watch;
@@ -73,22 +76,13 @@ struct connection {
     bool is_advancing;
 };
 
-struct listener {
-    struct http_server *server;
-    struct listener *next;
-    int fd;
-    struct loop_watch *watch;
-};
-
 struct http_server {
     struct loop *loop;
     struct http_server_options options;
     http_server_fn *fn;
     void *arg;
-    struct listener *listeners;
-    struct connection *connections;
-    unsigned connection_count;
-    struct loop_timer *resume; /* accepting again after a pause */
+    struct acceptor *acceptor;
+    struct crowd *crowd;
     uint8_t record[RECORD_BYTES];
 };
 
@@ -125,7 +119,10 @@ static int64_t deadline_ms(const struct connection *connection, enum state state
 static void set_state(struct connection *connection, enum state state)
 {
     int64_t delay_ms = deadline_ms(connection, state);
+    bool is_busy = state == STATE_HANDLING || state == STATE_RESPONDING;
     connection->state = state;
+    crowd_move(connection->server->crowd, &connection->member, is_busy ? BUSY : WAITING,
+               clock_mono_ms());
     if (delay_ms >= 0) {
         loop_timer_set(connection->deadline, delay_ms);
     } else {
@@ -382,15 +379,7 @@ static enum step step_once(struct connection *connection)
 static void connection_free(struct connection *connection)
 {
     struct http_server *server = connection->server;
-    if (connection->previous != NULL) {
-        connection->previous->next = connection->next;
-    } else if (server->connections == connection) {
-        server->connections = connection->next;
-    }
-    if (connection->next != NULL) {
-        connection->next->previous = connection->previous;
-    }
-    server->connection_count--;
+    crowd_leave(server->crowd, &connection->member);
     loop_watch_free(connection->watch);
     loop_timer_free(connection->deadline);
     http_exchange_free(connection->exchange);
@@ -438,11 +427,24 @@ static void on_deadline(void *arg)
     advance(connection);
 }
 
-/* Takes FD in any case. */
-static void connection_start(struct http_server *server, int fd,
-                             const struct address *peer)
+/* Makes room for a connection from PEER, if somebody has to go before it. */
+static bool find_place(struct http_server *server, const struct address *peer)
 {
-    struct connection *connection = calloc(1, sizeof(*connection));
+    if (crowd_is_full(server->crowd)) {
+        struct crowd_member *victim = crowd_victim(server->crowd, peer, clock_mono_ms());
+        if (victim != NULL) {
+            on_deadline(victim);
+        }
+    }
+    return !crowd_is_full(server->crowd);
+}
+
+/* Takes FD in any case. */
+static void on_accepted(int fd, const struct address *peer, void *arg)
+{
+    struct http_server *server = arg;
+    struct connection *connection =
+        find_place(server, peer) ? calloc(1, sizeof(*connection)) : NULL;
     if (connection == NULL) {
         close(fd);
         return;
@@ -450,74 +452,22 @@ static void connection_start(struct http_server *server, int fd,
     connection->server = server;
     connection->peer = *peer;
     connection->input = buffer_init(LIMIT_HTTP_READ_AHEAD_BYTES + RECORD_BYTES);
-    server->connection_count++;
     if (stream_new(fd, server->options.tls, &connection->stream) != ERROR_NONE) {
         close(fd);
         connection_free(connection);
         return;
     }
-    if (loop_timer_new(server->loop, on_deadline, connection, &connection->deadline) !=
+    if (crowd_join(server->crowd, &connection->member, peer, clock_mono_ms()) !=
+            ERROR_NONE ||
+        loop_timer_new(server->loop, on_deadline, connection, &connection->deadline) !=
             ERROR_NONE ||
         loop_watch_new(server->loop, fd, LOOP_READ, on_ready, connection,
                        &connection->watch) != ERROR_NONE) {
         connection_free(connection);
         return;
     }
-    connection->next = server->connections;
-    if (connection->next != NULL) {
-        connection->next->previous = connection;
-    }
-    server->connections = connection;
     set_state(connection, STATE_HANDSHAKE);
     advance(connection);
-}
-
-static void set_accepting(struct http_server *server, bool is_on)
-{
-    for (struct listener *at = server->listeners; at != NULL; at = at->next) {
-        if (loop_watch_set(at->watch, is_on ? LOOP_READ : 0) != ERROR_NONE) {
-            loop_timer_set(server->resume, ACCEPT_PAUSE_MS);
-        }
-    }
-}
-
-static void on_resume(void *arg)
-{
-    set_accepting(arg, true);
-}
-
-static void on_accept(int fd, unsigned events, void *arg)
-{
-    struct listener *listener = arg;
-    struct http_server *server = listener->server;
-    (void)events;
-    for (unsigned i = 0; i < ACCEPTS_AT_ONCE; i++) {
-        struct address peer = {.size = sizeof(peer.storage)};
-        int on = 1;
-        int accepted = accept4(fd, (struct sockaddr *)&peer.storage, &peer.size,
-                               SOCK_CLOEXEC | SOCK_NONBLOCK);
-        if (accepted < 0 && (errno == EINTR || errno == ECONNABORTED)) {
-            continue;
-        }
-        if (accepted < 0) {
-            if (errno != EAGAIN) {
-                /* EMFILE and the like: the listener stays readable, so leave it alone for
-                 * a while. */
-                set_accepting(server, false);
-                loop_timer_set(server->resume, ACCEPT_PAUSE_MS);
-            }
-            return;
-        }
-        if (server->connection_count >= server->options.max_connections) {
-            close(accepted);
-            continue;
-        }
-        address_unmap(&peer);
-        /* Inherited from our own listeners; a listener that was taken over may lack it.
-         */
-        setsockopt(accepted, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-        connection_start(server, accepted, &peer);
-    }
 }
 
 int http_server_new(struct loop *loop, const struct http_server_options *options,
@@ -536,7 +486,10 @@ int http_server_new(struct loop *loop, const struct http_server_options *options
     server->options = *options;
     server->fn = fn;
     server->arg = arg;
-    int error = loop_timer_new(loop, on_resume, server, &server->resume);
+    int error = crowd_new(options->max_connections, crowd_lists, &server->crowd);
+    if (error == ERROR_NONE) {
+        error = acceptor_new(loop, on_accepted, server, &server->acceptor);
+    }
     if (error != ERROR_NONE) {
         http_server_free(server);
         return error;
@@ -547,55 +500,29 @@ int http_server_new(struct loop *loop, const struct http_server_options *options
 
 int http_server_listen_fd(struct http_server *server, int fd)
 {
-    int flags = fcntl(fd, F_GETFL);
-    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 ||
-        fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) {
-        return ERROR_IO;
-    }
-    struct listener *listener = calloc(1, sizeof(*listener));
-    if (listener == NULL) {
-        return ERROR_MEMORY;
-    }
-    listener->server = server;
-    listener->fd = fd;
-    int error = loop_watch_new(server->loop, fd, LOOP_READ, on_accept, listener,
-                               &listener->watch);
-    if (error != ERROR_NONE) {
-        free(listener);
-        return error;
-    }
-    listener->next = server->listeners;
-    server->listeners = listener;
-    return ERROR_NONE;
+    return acceptor_listen_fd(server->acceptor, fd);
 }
 
 int http_server_listen(struct http_server *server, const struct address *address,
                        uint16_t *ret_port)
 {
-    int fd = -1;
-    int error = address_listen(address, BACKLOG, &fd);
-    if (error != ERROR_NONE) {
-        return error;
-    }
-    struct address bound = {.size = sizeof(bound.storage)};
-    if (getsockname(fd, (struct sockaddr *)&bound.storage, &bound.size) != 0) {
-        error = ERROR_IO;
-    } else {
-        error = http_server_listen_fd(server, fd);
-    }
-    if (error != ERROR_NONE) {
-        close(fd);
-        return error;
-    }
-    if (ret_port != NULL) {
-        *ret_port = address_port(&bound);
-    }
-    return ERROR_NONE;
+    return acceptor_listen(server->acceptor, address, ret_port);
 }
 
 unsigned http_server_connection_count(const struct http_server *server)
 {
-    return server->connection_count;
+    return crowd_count(server->crowd);
+}
+
+static void free_connections(struct http_server *server, unsigned list)
+{
+    struct crowd_member *member = crowd_oldest(server->crowd, list);
+    while (member != NULL) {
+        struct connection *connection = (struct connection *)member;
+        close_soon(connection);
+        connection_free(connection);
+        member = crowd_oldest(server->crowd, list);
+    }
 }
 
 void http_server_free(struct http_server *server)
@@ -603,18 +530,11 @@ void http_server_free(struct http_server *server)
     if (server == NULL) {
         return;
     }
-    while (server->listeners != NULL) {
-        struct listener *listener = server->listeners;
-        server->listeners = listener->next;
-        loop_watch_free(listener->watch);
-        close(listener->fd);
-        free(listener);
+    acceptor_free(server->acceptor);
+    if (server->crowd != NULL) {
+        free_connections(server, WAITING);
+        free_connections(server, BUSY);
     }
-    while (server->connections != NULL) {
-        struct connection *connection = server->connections;
-        close_soon(connection);
-        connection_free(connection);
-    }
-    loop_timer_free(server->resume);
+    crowd_free(server->crowd);
     free(server);
 }

@@ -15,7 +15,7 @@ struct http_exchange; /* one request and its response */
 /* All must be given: 0 is ERROR_RANGE. */
 struct http_server_options {
     struct tls_server *tls; /* borrowed; NULL: plain HTTP */
-    unsigned max_connections;
+    unsigned max_connections; /* when all are taken, see crowd.h for who has to go */
     unsigned handshake_s; /* accept to handshake done */
     unsigned request_s;   /* first byte of a request to its last (headers and body) */
     unsigned idle_s;      /* between requests */

@@ -190,6 +190,9 @@ static int on_server_name(SSL *ssl, int *alert, void *arg)
     return SSL_TLSEXT_ERR_OK;
 }
 
+/* The mark of tls_allow_any_alpn. */
+static char any_alpn;
+
 static int on_alpn(SSL *ssl, const unsigned char **ret_name, unsigned char *ret_size,
                    const unsigned char *offered, unsigned offered_size, void *arg)
 {
@@ -203,7 +206,9 @@ static int on_alpn(SSL *ssl, const unsigned char **ret_name, unsigned char *ret_
     }
     if (SSL_select_next_proto(&name, ret_size, ours, sizeof(ours) - 1, offered,
                               offered_size) != OPENSSL_NPN_NEGOTIATED) {
-        return SSL_TLSEXT_ERR_ALERT_FATAL; /* RFC 7301 3.2 */
+        return SSL_get_app_data(ssl) == &any_alpn
+                   ? SSL_TLSEXT_ERR_NOACK
+                   : SSL_TLSEXT_ERR_ALERT_FATAL; /* RFC 7301 3.2 */
     }
     *ret_name = name;
     return SSL_TLSEXT_ERR_OK;
@@ -390,6 +395,11 @@ int tls_peer_key(const struct ssl_st *ssl, struct key **ret_key)
 struct ssl_ctx_st *tls_server_context(struct tls_server *tls)
 {
     return tls->front;
+}
+
+void tls_allow_any_alpn(struct ssl_st *ssl)
+{
+    SSL_set_app_data(ssl, &any_alpn);
 }
 
 enum tls_slot tls_slot_of(const struct ssl_st *ssl)

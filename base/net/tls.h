@@ -40,6 +40,9 @@ struct ssl_ctx_st *tls_server_context(struct tls_server *tls);
  * ClientHello. */
 struct ssl_st;
 enum tls_slot tls_slot_of(const struct ssl_st *ssl);
+/* For a connection whose protocol is not ours to know: an ALPN offer without http/1.1 is
+ * left unanswered instead of refused. Before the handshake. */
+void tls_allow_any_alpn(struct ssl_st *ssl);
 /* Whether TLS_APP_PROTOCOL was agreed on. */
 bool tls_is_app(const struct ssl_st *ssl);
 /* The key of the peer's certificate, which it has proved to have; ERROR_NOT_FOUND when it

@@ -23,14 +23,18 @@ struct peer {
     const char *expected; /* what peer_has_expected waits for */
 };
 
-static inline void peer_open(struct peer *peer, uint16_t port, bool with_tls,
-                             const char *name)
+/* SOURCE is one of 127/8, where the server sees the peer. */
+static inline void peer_open_from(struct peer *peer, const char *source, uint16_t port,
+                                  bool with_tls, const char *name)
 {
     struct sockaddr_in server = {.sin_family = AF_INET, .sin_port = htons(port)};
+    struct sockaddr_in own = {.sin_family = AF_INET};
     server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(inet_pton(AF_INET, source, &own.sin_addr), 1);
     *peer = (struct peer){.got = buffer_init(1 << 20)};
     peer->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_true(peer->fd >= 0);
+    assert_int_equal(bind(peer->fd, (struct sockaddr *)&own, sizeof(own)), 0);
     assert_int_equal(connect(peer->fd, (struct sockaddr *)&server, sizeof(server)), 0);
     if (with_tls) {
         peer->context = SSL_CTX_new(TLS_client_method());
@@ -45,6 +49,12 @@ static inline void peer_open(struct peer *peer, uint16_t port, bool with_tls,
     struct timeval short_time = {.tv_usec = 1000};
     setsockopt(peer->fd, SOL_SOCKET, SO_RCVTIMEO, &short_time, sizeof(short_time));
     setsockopt(peer->fd, SOL_SOCKET, SO_SNDTIMEO, &short_time, sizeof(short_time));
+}
+
+static inline void peer_open(struct peer *peer, uint16_t port, bool with_tls,
+                             const char *name)
+{
+    peer_open_from(peer, "127.0.0.1", port, with_tls, name);
 }
 
 static inline void peer_close(struct peer *peer)

@@ -463,31 +463,70 @@ static void test_untaken_response(void **state)
     stop(&fixture);
 }
 
+/* A full server closes the connection that has waited longest, but never one whose request
+ * it has. */
 static void test_cap(void **state)
 {
     (void)state;
     struct fixture fixture = {.loop = NULL};
     struct peer peers[8];
-    struct peer extra;
     start(&fixture, &usual, false);
-    for (unsigned i = 0; i < 7; i++) {
+    peer_send(&fixture.peer, "GET /kept HTTP/1.1\r\nHost: x\r\n\r\n");
+    for (unsigned i = 0; i < 8; i++) {
         peer_open(&peers[i], fixture.port, false, "");
+        pump_for(fixture.loop, 10);
     }
-    pump_for(fixture.loop, 30);
     assert_int_equal(http_server_connection_count(fixture.server), 8);
-    peer_open(&extra, fixture.port, false, "");
-    assert_true(pump_until(fixture.loop, peer_is_ended, &extra));
-    assert_int_equal(http_server_connection_count(fixture.server), 8);
-    peer_close(&extra);
-    /* A place that becomes free is taken again. */
-    peer_close(&peers[0]);
-    pump_for(fixture.loop, 30);
-    peer_open(&peers[0], fixture.port, false, "");
-    peer_send(&peers[0], "GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
-    peer_expect(&peers[0], fixture.loop, "200 OK");
-    for (unsigned i = 0; i < 7; i++) {
+    assert_true(pump_until(fixture.loop, peer_is_ended, &peers[0]));
+    peer_send(&peers[7], "GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
+    peer_expect(&peers[7], fixture.loop, "200 OK");
+    assert_non_null(fixture.kept);
+    http_exchange_respond(fixture.kept, 200, "text/plain", "kept", 4);
+    peer_expect(&fixture.peer, fixture.loop, "kept");
+    for (unsigned i = 0; i < 8; i++) {
         peer_close(&peers[i]);
     }
+    stop(&fixture);
+}
+
+static void test_cap_of_busy(void **state)
+{
+    (void)state;
+    struct fixture fixture = {.loop = NULL};
+    struct http_server_options one = usual;
+    struct peer extra;
+    one.max_connections = 1;
+    start(&fixture, &one, false);
+    peer_send(&fixture.peer, "GET /kept HTTP/1.1\r\nHost: x\r\n\r\n");
+    pump_for(fixture.loop, 20);
+    assert_non_null(fixture.kept);
+    peer_open_from(&extra, "127.0.0.2", fixture.port, false, "");
+    assert_true(pump_until(fixture.loop, peer_is_ended, &extra));
+    peer_close(&extra);
+    http_exchange_respond(fixture.kept, 200, NULL, NULL, 0);
+    stop(&fixture);
+}
+
+/* Who floods pushes out itself alone. */
+static void test_flood(void **state)
+{
+    (void)state;
+    struct fixture fixture = {.loop = NULL};
+    struct peer flood[30];
+    struct peer other;
+    start(&fixture, &usual, false);
+    peer_open_from(&other, "127.0.0.2", fixture.port, false, "");
+    for (unsigned i = 0; i < 30; i++) {
+        peer_open(&flood[i], fixture.port, false, "");
+        pump_for(fixture.loop, 2);
+    }
+    assert_int_equal(http_server_connection_count(fixture.server), 8);
+    peer_send(&other, "GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
+    peer_expect(&other, fixture.loop, "200 OK");
+    for (unsigned i = 0; i < 30; i++) {
+        peer_close(&flood[i]);
+    }
+    peer_close(&other);
     stop(&fixture);
 }
 
@@ -663,6 +702,8 @@ int main(void)
         cmocka_unit_test(test_idle_is_closed),
         cmocka_unit_test(test_untaken_response),
         cmocka_unit_test(test_cap),
+        cmocka_unit_test(test_cap_of_busy),
+        cmocka_unit_test(test_flood),
         cmocka_unit_test(test_no_descriptors),
         cmocka_unit_test(test_gone),
         cmocka_unit_test(test_gone_unheard),
