@@ -11,16 +11,17 @@
  *
  * libcurl's callbacks only collect; callers are called when curl_multi_socket_action()
  * has returned, as nothing of curl_multi_* may be called from within a callback of it.
+ * Certificates are judged by our own clock, which may be corrected, not by OpenSSL's.
+ *
+ * Through a proxy it is the proxy's name that we look up; libcurl's cache of addresses serves
+ * proxies too.
+ *
  * One timer per transfer is the whole deadline: libcurl's own does not count while a
  * transfer waits for a connection. */
-#include "base/net/http_client.h"
+#include "base/net/http_client_parts.h"
 
-#include "base/core/limits.h"
 #include "base/core/text.h"
-#include "base/net/http_fields.h"
-#include "base/net/host_cache.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,51 +37,6 @@ struct socket_watch {
     struct socket_watch *next;
     struct socket_watch *previous;
     struct loop_watch *watch;
-};
-
-struct http_client {
-    struct loop *loop;
-    struct resolver *resolver;
-    char *ca_file;
-    char *user_agent;
-    unsigned connect_ms;
-    unsigned total_ms;
-    bool http1;
-    bool has_library;
-    CURLM *multi;
-    struct loop_timer *timer; /* libcurl's */
-    struct socket_watch *sockets;
-    struct host_cache *hosts;
-    struct http_transfer *transfers;
-    struct http_transfer *waiting; /* first come, first served */
-    struct http_transfer **waiting_end;
-    unsigned running_count;
-    unsigned max_running;
-};
-
-enum state { STATE_RESOLVING, STATE_WAITING, STATE_RUNNING, STATE_ENDED };
-
-struct http_transfer {
-    struct http_client *client;
-    struct http_transfer *next;
-    struct http_transfer *previous;
-    struct http_transfer *waiting_next;
-    enum state state;
-    CURL *easy;
-    bool is_added; /* to the multi handle */
-    struct curl_slist *headers;
-    struct curl_slist *addresses;
-    char *host_name;
-    char *port;
-    struct loop_timer *deadline;
-    http_client_fn *fn;
-    void *arg;
-    bool is_delivering;
-    size_t max_body_bytes;
-    struct buffer body;
-    struct http_fields fields;
-    int error; /* once ENDED, or set by a callback that stopped libcurl */
-    char detail[CURL_ERROR_SIZE];
 };
 
 static void set_state(struct http_transfer *transfer, enum state state)
@@ -142,7 +98,10 @@ static void transfer_free(struct http_transfer *transfer)
 static void deliver(struct http_transfer *transfer, int status)
 {
     char text[CURL_ERROR_SIZE];
-    struct http_response response = {.error = transfer->error, .error_text = ""};
+    struct http_response response = {.error = transfer->error,
+                                     .error_text = "",
+                                     .is_date = transfer->is_date,
+                                     .is_proxy = transfer->is_proxy};
     if (transfer->error == ERROR_NONE) {
         response.status = status;
         response.body = buffer_bytes(&transfer->body);
@@ -228,8 +187,8 @@ static void on_host(const char *name, int error, const char *addresses, void *ar
 {
     struct http_client *client = arg;
     char detail[CURL_ERROR_SIZE];
-    text_format(detail, sizeof(detail), "the name '%.200s' can't be looked up: %s", name,
-                error_text(error));
+    text_format(detail, sizeof(detail), "the %sname '%.200s' can't be looked up: %s",
+                client->proxy != NULL ? "proxy's " : "", name, error_text(error));
     for (struct http_transfer *at = client->transfers; at != NULL; at = at->next) {
         if (at->state != STATE_RESOLVING || !text_equal_nocase(at->host_name, name)) {
             continue;
@@ -237,6 +196,7 @@ static void on_host(const char *name, int error, const char *addresses, void *ar
         if (error == ERROR_NONE) {
             start(at, addresses);
         } else {
+            at->is_proxy = client->proxy != NULL;
             end_later(at, error, detail);
         }
     }
@@ -289,35 +249,12 @@ static size_t on_header(char *data, size_t unit, size_t count, void *arg)
     return 0;
 }
 
-static int error_of(CURLcode code)
-{
-    static const struct {
-        CURLcode code;
-        int error;
-    } table[] = {
-        {CURLE_OPERATION_TIMEDOUT, ERROR_TIMEOUT},
-        {CURLE_COULDNT_RESOLVE_HOST, ERROR_NOT_FOUND},
-        {CURLE_OUT_OF_MEMORY, ERROR_MEMORY},
-        {CURLE_PEER_FAILED_VERIFICATION, ERROR_SIGNATURE},
-        {CURLE_SSL_ISSUER_ERROR, ERROR_SIGNATURE},
-        {CURLE_SSL_CACERT_BADFILE, ERROR_SIGNATURE},
-        {CURLE_FILESIZE_EXCEEDED, ERROR_LIMIT},
-        {CURLE_UNSUPPORTED_PROTOCOL, ERROR_UNSUPPORTED},
-        {CURLE_URL_MALFORMAT, ERROR_SYNTAX},
-    };
-    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-        if (table[i].code == code) {
-            return table[i].error;
-        }
-    }
-    return code == CURLE_OK ? ERROR_NONE : ERROR_IO;
-}
-
 static void end(struct http_transfer *transfer, CURLcode code)
 {
     long status = 0;
+    int error = http_client_judge(transfer, code);
     if (transfer->error == ERROR_NONE) {
-        transfer->error = error_of(code);
+        transfer->error = error;
         if (transfer->error != ERROR_NONE && transfer->detail[0] == '\0') {
             text_format(transfer->detail, sizeof(transfer->detail), "%s",
                         curl_easy_strerror(code));
@@ -438,152 +375,16 @@ static int on_socket_wanted(CURL *easy, curl_socket_t fd, int what, void *arg,
     return 0;
 }
 
-/* Setting up. */
-
-static bool set_text(CURL *easy, CURLoption option, const char *text)
+/* Where libcurl puts what comes. */
+static int set_callbacks(struct http_transfer *transfer)
 {
-    return curl_easy_setopt(easy, option, text) == CURLE_OK;
-}
-
-static bool set_number(CURL *easy, CURLoption option, long number)
-{
-    return curl_easy_setopt(easy, option, number) == CURLE_OK;
-}
-
-/* What is the same for each transfer: https, verified, straight to the host, no surprises
- * from the environment, ~/.netrc, redirects, cookies or compression. */
-static int set_policy(struct http_transfer *transfer)
-{
-    const struct http_client *client = transfer->client;
     CURL *easy = transfer->easy;
     bool is_good =
-        set_text(easy, CURLOPT_PROTOCOLS_STR, "https") &&
-        set_text(easy, CURLOPT_PROXY, "") &&
-        set_text(easy, CURLOPT_USERAGENT, client->user_agent) &&
-        set_number(easy, CURLOPT_FOLLOWLOCATION, 0) &&
-        set_number(easy, CURLOPT_NOSIGNAL, 1) &&
-        set_number(easy, CURLOPT_SSL_VERIFYPEER, 1) &&
-        set_number(easy, CURLOPT_SSL_VERIFYHOST, 2) &&
-        set_number(easy, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2) &&
-        set_number(easy, CURLOPT_HTTP_VERSION,
-                   client->http1 ? CURL_HTTP_VERSION_1_1 : CURL_HTTP_VERSION_2TLS) &&
-        set_number(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)client->connect_ms) &&
-        curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE,
-                         (curl_off_t)transfer->max_body_bytes) == CURLE_OK &&
-        curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->detail) == CURLE_OK &&
-        curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer) == CURLE_OK &&
         curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
         curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer) == CURLE_OK &&
         curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header) == CURLE_OK &&
         curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer) == CURLE_OK;
-    /* Without a folder of certificates libcurl keeps the parsed bundle from one
-     * connection to the next; parsing the system's costs some 20 ms. */
-    is_good = is_good && set_text(easy, CURLOPT_CAPATH, NULL);
-    if (client->ca_file != NULL) {
-        is_good = is_good && set_text(easy, CURLOPT_CAINFO, client->ca_file);
-    }
     return is_good ? ERROR_NONE : ERROR_MEMORY;
-}
-
-static int add_header(struct http_transfer *transfer, const char *name, const char *value)
-{
-    struct buffer line = buffer_init(1024);
-    if (strpbrk(value, "\r\n") != NULL) {
-        return ERROR_SYNTAX;
-    }
-    /* "Name:" with nothing after it keeps libcurl from adding its own. */
-    int error = buffer_printf(&line, "%s:%s%s", name, value[0] != '\0' ? " " : "", value);
-    if (error == ERROR_NONE) {
-        struct curl_slist *list =
-            curl_slist_append(transfer->headers, buffer_text(&line));
-        error = list == NULL ? ERROR_MEMORY : ERROR_NONE;
-        transfer->headers = list != NULL ? list : transfer->headers;
-    }
-    buffer_free(&line);
-    return error;
-}
-
-static int set_method(struct http_transfer *transfer, const struct http_request *request)
-{
-    CURL *easy = transfer->easy;
-    if (strcmp(request->method, "GET") == 0) {
-        return set_number(easy, CURLOPT_HTTPGET, 1) ? ERROR_NONE : ERROR_MEMORY;
-    }
-    if (strcmp(request->method, "HEAD") == 0) {
-        /* The length told is that of a body which does not come. */
-        bool is_set =
-            set_number(easy, CURLOPT_NOBODY, 1) &&
-            curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)0) == CURLE_OK;
-        return is_set ? ERROR_NONE : ERROR_MEMORY;
-    }
-    if (strcmp(request->method, "POST") != 0) {
-        return ERROR_UNSUPPORTED;
-    }
-    const void *body = request->body.size > 0 ? (const void *)request->body.data : "";
-    bool is_good = set_number(easy, CURLOPT_POST, 1) &&
-                   curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
-                                    (curl_off_t)request->body.size) == CURLE_OK &&
-                   curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, body) == CURLE_OK;
-    return is_good ? ERROR_NONE : ERROR_MEMORY;
-}
-
-static int set_request(struct http_transfer *transfer, const struct http_request *request)
-{
-    int error = set_method(transfer, request);
-    if (error == ERROR_NONE) {
-        error = add_header(transfer, "Expect", "");
-    }
-    if (error == ERROR_NONE) {
-        const char *type = request->content_type;
-        error = add_header(transfer, "Content-Type", type != NULL ? type : "");
-    }
-    if (error == ERROR_NONE && request->accept != NULL) {
-        error = add_header(transfer, "Accept", request->accept);
-    }
-    if (error == ERROR_NONE && (curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER,
-                                                 transfer->headers) != CURLE_OK ||
-                                !set_text(transfer->easy, CURLOPT_URL, request->url))) {
-        error = ERROR_MEMORY;
-    }
-    return error;
-}
-
-static int url_error(CURLUcode code)
-{
-    return code == CURLUE_OK              ? ERROR_NONE
-           : code == CURLUE_OUT_OF_MEMORY ? ERROR_MEMORY
-                                          : ERROR_SYNTAX;
-}
-
-/* Takes host and port out of URL; nothing but https, no user, no password. */
-static int parse_url(struct http_transfer *transfer, const char *text)
-{
-    char *scheme = NULL;
-    CURLU *url = curl_url();
-    if (url == NULL) {
-        return ERROR_MEMORY;
-    }
-    int error =
-        strlen(text) > LIMIT_URL_BYTES
-            ? ERROR_LIMIT
-            : url_error(curl_url_set(url, CURLUPART_URL, text,
-                                     CURLU_NON_SUPPORT_SCHEME | CURLU_DISALLOW_USER));
-    if (error == ERROR_NONE) {
-        error = url_error(curl_url_get(url, CURLUPART_SCHEME, &scheme, 0));
-    }
-    if (error == ERROR_NONE && !text_equal_nocase(scheme, "https")) {
-        error = ERROR_UNSUPPORTED;
-    }
-    if (error == ERROR_NONE) {
-        error = url_error(curl_url_get(url, CURLUPART_HOST, &transfer->host_name, 0));
-    }
-    if (error == ERROR_NONE) {
-        error = url_error(
-            curl_url_get(url, CURLUPART_PORT, &transfer->port, CURLU_DEFAULT_PORT));
-    }
-    curl_free(scheme);
-    curl_url_cleanup(url);
-    return error;
 }
 
 static int transfer_new(struct http_client *client, const struct http_request *request,
@@ -599,14 +400,17 @@ static int transfer_new(struct http_client *client, const struct http_request *r
     http_fields_init(&transfer->fields, HEADERS_MAX_BYTES);
     int error = loop_timer_new(client->loop, on_deadline, transfer, &transfer->deadline);
     if (error == ERROR_NONE) {
-        error = parse_url(transfer, request->url);
+        error = http_client_parse_url(transfer, request->url);
     }
     if (error == ERROR_NONE) {
         transfer->easy = curl_easy_init();
-        error = transfer->easy == NULL ? ERROR_MEMORY : set_policy(transfer);
+        error = transfer->easy == NULL ? ERROR_MEMORY : http_client_set_policy(transfer);
     }
     if (error == ERROR_NONE) {
-        error = set_request(transfer, request);
+        error = set_callbacks(transfer);
+    }
+    if (error == ERROR_NONE) {
+        error = http_client_set_request(transfer, request);
     }
     if (error != ERROR_NONE) {
         transfer_free(transfer);
@@ -680,9 +484,16 @@ static int copy_options(struct http_client *client,
     client->connect_ms = options->connect_ms;
     client->total_ms = options->total_ms;
     client->http1 = options->http1;
+    client->ignore_dates = options->ignore_dates;
     client->user_agent = strdup(agent);
     if (client->user_agent == NULL) {
         return ERROR_MEMORY;
+    }
+    if (options->proxy != NULL) {
+        int error = http_client_copy_proxy(client, options->proxy);
+        if (error != ERROR_NONE) {
+            return error;
+        }
     }
     if (options->ca_file == NULL) {
         return ERROR_NONE;
@@ -750,6 +561,7 @@ void http_client_free(struct http_client *client)
     loop_timer_free(client->timer);
     free(client->ca_file);
     free(client->user_agent);
+    free(client->proxy);
     free(client);
 }
 

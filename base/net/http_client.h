@@ -17,6 +17,11 @@ struct http_client_options {
     const char *ca_file;       /* PEM bundle; NULL: the system's */
     const char *user_agent;
     bool http1; /* never HTTP/2 */
+    bool
+        ignore_dates; /* of the server's certificates; chain and name are verified all the same */
+    const char *
+        proxy; /* "http://host:port": a tunnel by CONNECT, and the proxy looks the names up;
+                          NULL: straight */
     unsigned max_connections; /* in all; requests beyond wait */
     unsigned connect_ms;      /* TCP and TLS */
     unsigned total_ms; /* send to callback, with look-up and waiting for a connection */
@@ -40,6 +45,8 @@ struct http_response {
     int error; /* ERROR_NONE when there is a status; ERROR_TIMEOUT, ERROR_NOT_FOUND
                   (name), ERROR_LIMIT (body), ERROR_SIGNATURE (TLS), ERROR_IO */
     const char *error_text; /* for people, printable; "" when none */
+    bool is_date;           /* ERROR_SIGNATURE: only the certificates' dates were wrong */
+    bool is_proxy;          /* the proxy failed or refused, not what is behind it */
     int status;
     struct bytes body;
     const struct http_header *headers;

@@ -7,7 +7,7 @@ import source
 
 DOORS = (
     (r"sqlite3(ext)?\.h|libpq-fe\.h|pq/.*", ("relay/store/",)),
-    (r"curl/.*", ("base/net/http_client.c",)),
+    (r"curl/.*", ("base/net/http_client",)),
     (r"ares(_.*)?\.h", ("base/net/resolve.c",)),
     (r"event2/.*|event\.h|evhttp\.h", ("base/net/",)),
     (r"ldns/.*", ("dns/", "tests/")),
@@ -33,6 +33,7 @@ source.run(check, (
     ("relay/store/a.c", "#include <sqlite3.h>\n", 0),
     ("relay/front/a.c", "#include <sqlite3.h>\n", 1),
     ("base/net/http_client.c", "#include <curl/curl.h>\n", 0),
+    ("base/net/http_exchange.c", "#include <curl/curl.h>\n", 1),
     ("device/worker/a.c", "#include <curl/curl.h>\n#include <libpq-fe.h>\n", 2),
     ("base/net/loop.c", "#include <ares.h>\n", 1),
     ("base/net/loop.c", "#include <event2/event.h>\n", 0),
