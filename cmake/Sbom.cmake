@@ -1,6 +1,6 @@
 # The target `sbom` writes latchkey.spdx.json, the bill of materials of the programs of this build.
-set(shipped latchkey latchkey-worker latchkey-relay)
-foreach(optional latchkey-mdns)
+set(shipped latchkey latchkey-worker)
+foreach(optional latchkey-mdns latchkey-relay)
   if(TARGET ${optional})
     list(APPEND shipped ${optional})
   endif()
