@@ -93,14 +93,14 @@ int command_apps(int argc, char **argv)
     struct command_options options;
     char folder[FOLDER_CAPACITY];
     const char *id = NULL;
-    if (argc > 0 && strcmp(argv[0], "remove") == 0) {
-        if (argc < 2 || argv[1][0] == '-') {
-            fputs("latchkey apps remove: needs the id of an app\n", stderr);
-            return COMMAND_USAGE;
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "remove") == 0 && i + 1 < argc) {
+            id = argv[i + 1];
+            argc -= 2;
+            for (int j = i; j < argc; j++) {
+                argv[j] = argv[j + 2];
+            }
         }
-        id = argv[1];
-        argc -= 2;
-        argv += 2;
     }
     if (!command_parse("apps", argc, argv, id == NULL ? COMMAND_TAKES_JSON : 0,
                        &options)) {
