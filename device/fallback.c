@@ -3,8 +3,9 @@
  * names no address: the identity certificate's constraints exclude them all, since a
  * person who imports it must not give this device power over 192.168.1.1 in every network;
  * an address in the leaf would then break the whole chain, also for the names. By address
- * browsers warn in any case, and an app compares the pin and looks at no name. A clock that stands at 1970 must not make a certificate that ended years ago, so
- * its life counts from a floor: the release of this program. */
+ * browsers warn in any case, and an app compares the pin and looks at no name. A clock
+ * that stands at 1970 must not make a certificate that ended years ago, so its life counts
+ * from a floor: the release of this program. */
 #include "device/fallback.h"
 
 #include "base/core/text.h"

@@ -5,9 +5,9 @@
  * power over other sites then: critical name constraints permit nothing but the device's
  * own names, and exclude every address (a kind of name that no subtree speaks of would be
  * permitted); 192.168.1.1 is somebody else in the next network. The path length is 0, the
- * key usage is keyCertSign alone, and what it signs is for TLS servers only. It is valid for ever, since it says no more than the key itself; the leaves have
- * dates. Extensions are made as objects, never from text, so that a name cannot smuggle
- * in another one. */
+ * key usage is keyCertSign alone, and what it signs is for TLS servers only. It is valid
+ * for ever, since it says no more than the key itself; the leaves have dates. Extensions
+ * are made as objects, never from text, so that a name cannot smuggle in another one. */
 #include "base/crypto/cert.h"
 
 #include "base/core/text.h"

@@ -52,85 +52,86 @@ static void test_good(void **state)
     }
 }
 
+static const struct {
+    const char *text;
+    const char *reason;
+} bad_rows[] = {
+    {"", "begin"},
+    {"LATCHKEY:1", "begin"},
+    {"LATCHKEY:2/K" PIN, "begin"},
+    {"latchkey:1/k" PIN, "begin"},
+    {" " K, "begin"},
+    {"LATCHKEY:1/K", "its pin"},
+    {"LATCHKEY:1/K5TBI", "its pin"},
+    /* lower case, foreign characters, unused bits, a pin that is too long or short */
+    {"LATCHKEY:1/K5tbi3ygzmvhtpk2szbglbzxmapxk5enbbxxn65a5bmvgswa236qa", "its pin"},
+    {"LATCHKEY:1/K1TBI3YGZMVHTPK2SZBGLBZXMAPXK5ENBBXXN65A5BMVGSWA236QA", "its pin"},
+    {"LATCHKEY:1/K5TBI3YGZMVHTPK2SZBGLBZXMAPXK5ENBBXXN65A5BMVGSWA236QB", "its pin"},
+    {"LATCHKEY:1/K5TBI3YGZMVHTPK2SZBGLBZXMAPXK5ENBBXXN65A5BMVGSWA236Q", "its pin"},
+    {K "A", "empty field"},
+    {K "=", "empty field"},
+    /* fields that are empty, foreign, twice, out of order */
+    {K "/", "empty field"},
+    {K "//A192.168.1.51", "empty field"},
+    {K ADDRESS "/", "empty field"},
+    {K "/X1", "not known"},
+    {K "/a192.168.1.51", "not known"},
+    {K "/K" PIN, "two pins"},
+    {K ADDRESS "/K" PIN, "two pins"},
+    {K T ADDRESS, "after the invitation"},
+    {K T T, "after the invitation"},
+    {K ADDRESS ADDRESS, "twice"},
+    {K ADDRESS ADDRESS ":443", "twice"},
+    {K ADDRESS "/A10.0.0.1/A10.0.0.2", "too many"},
+    /* ports */
+    {K ADDRESS ":", "port"},
+    {K ADDRESS ":0", "port"},
+    {K ADDRESS ":65536", "port"},
+    {K ADDRESS ":08443", "port"},
+    {K ADDRESS ":+80", "port"},
+    {K ADDRESS ":80:80", "port"},
+    {K ADDRESS ":999999", "port"},
+    /* addresses */
+    {K "/A", "neither"},
+    {K "/A192.168.1", "neither"},
+    {K "/A192.168.1.051", "neither"},
+    {K "/A192.168.1.256", "neither"},
+    {K "/A192-168-1-51", "neither"},
+    {K "/ACAMERA.LOCAL", "neither"},
+    {K "/A[FD12::1]", "port"},
+    {K "/AFD12::1", "port"},
+    {K "/Afd12-3456-0-0-0-0-0-1", "neither"},
+    {K "/AFD12-3456-0-0-0-0-0-01", "neither"},
+    {K "/AFD12-3456-0-0-0-0-0-1%ETH0", "neither"},
+    {K "/AFE80-0-0-0-0-0-0-1%25", "neither"},
+    {K "/A8.8.8.8", "private"},
+    {K "/A2001-DB8-0-0-0-0-0-1", "private"},
+    {K "/AFD00-EC2-0-0-0-0-0-254", "private"},
+    {K "/A0.0.0.0", "private"},
+    /* invitations */
+    {K "/T", "invitation"},
+    {K "/T5TBI3YGZMVHTPK2SZBGLBZXMA", "invitation"},
+    {K "/T5TBI3YGZMVHTPK2SZBGLBZXMAMA", "invitation"},
+    {K "/T5TBI3YGZMVHTPK2SZBGLBZXMAN", "invitation"},
+    {K "/T5tbi3ygzmvhtpk2szbglbzxmam", "invitation"},
+    {K ADDRESS T "\n", "invitation"},
+    {K ADDRESS " ", "neither"},
+};
+
 static void test_bad(void **state)
 {
     (void)state;
-    static const struct {
-        const char *text;
-        const char *reason;
-    } rows[] = {
-        {"", "begin"},
-        {"LATCHKEY:1", "begin"},
-        {"LATCHKEY:2/K" PIN, "begin"},
-        {"latchkey:1/k" PIN, "begin"},
-        {" " K, "begin"},
-        {"LATCHKEY:1/K", "its pin"},
-        {"LATCHKEY:1/K5TBI", "its pin"},
-        /* lower case, foreign characters, unused bits, a pin that is too long or short */
-        {"LATCHKEY:1/K5tbi3ygzmvhtpk2szbglbzxmapxk5enbbxxn65a5bmvgswa236qa", "its pin"},
-        {"LATCHKEY:1/K1TBI3YGZMVHTPK2SZBGLBZXMAPXK5ENBBXXN65A5BMVGSWA236QA", "its pin"},
-        {"LATCHKEY:1/K5TBI3YGZMVHTPK2SZBGLBZXMAPXK5ENBBXXN65A5BMVGSWA236QB", "its pin"},
-        {"LATCHKEY:1/K5TBI3YGZMVHTPK2SZBGLBZXMAPXK5ENBBXXN65A5BMVGSWA236Q", "its pin"},
-        {K "A", "empty field"},
-        {K "=", "empty field"},
-        /* fields that are empty, foreign, twice, out of order */
-        {K "/", "empty field"},
-        {K "//A192.168.1.51", "empty field"},
-        {K ADDRESS "/", "empty field"},
-        {K "/X1", "not known"},
-        {K "/a192.168.1.51", "not known"},
-        {K "/K" PIN, "two pins"},
-        {K ADDRESS "/K" PIN, "two pins"},
-        {K T ADDRESS, "after the invitation"},
-        {K T T, "after the invitation"},
-        {K ADDRESS ADDRESS, "twice"},
-        {K ADDRESS ADDRESS ":443", "twice"},
-        {K ADDRESS "/A10.0.0.1/A10.0.0.2", "too many"},
-        /* ports */
-        {K ADDRESS ":", "port"},
-        {K ADDRESS ":0", "port"},
-        {K ADDRESS ":65536", "port"},
-        {K ADDRESS ":08443", "port"},
-        {K ADDRESS ":+80", "port"},
-        {K ADDRESS ":80:80", "port"},
-        {K ADDRESS ":999999", "port"},
-        /* addresses */
-        {K "/A", "neither"},
-        {K "/A192.168.1", "neither"},
-        {K "/A192.168.1.051", "neither"},
-        {K "/A192.168.1.256", "neither"},
-        {K "/A192-168-1-51", "neither"},
-        {K "/ACAMERA.LOCAL", "neither"},
-        {K "/A[FD12::1]", "port"},
-        {K "/AFD12::1", "port"},
-        {K "/Afd12-3456-0-0-0-0-0-1", "neither"},
-        {K "/AFD12-3456-0-0-0-0-0-01", "neither"},
-        {K "/AFD12-3456-0-0-0-0-0-1%ETH0", "neither"},
-        {K "/AFE80-0-0-0-0-0-0-1%25", "neither"},
-        {K "/A8.8.8.8", "private"},
-        {K "/A2001-DB8-0-0-0-0-0-1", "private"},
-        {K "/AFD00-EC2-0-0-0-0-0-254", "private"},
-        {K "/A0.0.0.0", "private"},
-        /* invitations */
-        {K "/T", "invitation"},
-        {K "/T5TBI3YGZMVHTPK2SZBGLBZXMA", "invitation"},
-        {K "/T5TBI3YGZMVHTPK2SZBGLBZXMAMA", "invitation"},
-        {K "/T5TBI3YGZMVHTPK2SZBGLBZXMAN", "invitation"},
-        {K "/T5tbi3ygzmvhtpk2szbglbzxmam", "invitation"},
-        {K ADDRESS T "\n", "invitation"},
-        {K ADDRESS " ", "neither"},
-    };
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+    for (size_t i = 0; i < sizeof(bad_rows) / sizeof(bad_rows[0]); i++) {
         struct pin_payload payload;
         char reason[PIN_PAYLOAD_REASON_CAPACITY] = "";
-        print_message("%s\n", rows[i].text);
+        print_message("%s\n", bad_rows[i].text);
         memset(&payload, 0x5a, sizeof(payload));
-        assert_int_equal(
-            pin_payload_parse(rows[i].text, strlen(rows[i].text), &payload, reason),
-            ERROR_SYNTAX);
+        assert_int_equal(pin_payload_parse(bad_rows[i].text, strlen(bad_rows[i].text),
+                                           &payload, reason),
+                         ERROR_SYNTAX);
         assert_int_equal(payload.hash[0], 0x5a);
-        if (strstr(reason, rows[i].reason) == NULL) {
-            fail_msg("'%s' is not in '%s'", rows[i].reason, reason);
+        if (strstr(reason, bad_rows[i].reason) == NULL) {
+            fail_msg("'%s' is not in '%s'", bad_rows[i].reason, reason);
         }
     }
     char large[QR_PAYLOAD_CAPACITY + 1];
