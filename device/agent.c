@@ -266,7 +266,8 @@ static void open_local_name(struct agent *agent)
 static int open_https(struct agent *agent)
 {
     char reason[LIMIT_DETAIL_BYTES] = "";
-    int error = terminator_new(agent->loop, agent_on_page, agent, &agent->terminator);
+    int error = terminator_new(agent->loop, agent->config, agent_on_page, agent,
+                               &agent->terminator);
     if (error == 0) {
         error = agent_refresh_fallback(agent);
     }
@@ -279,8 +280,7 @@ static int open_https(struct agent *agent)
         agent->trusted_facts.not_after_at > clock_wall_at()) {
         serve(agent, true);
     }
-    error = terminator_listen(agent->terminator, &agent->config->serve, reason,
-                              sizeof(reason));
+    error = terminator_listen(agent->terminator, reason, sizeof(reason));
     if (error < 0) {
         log_error("HTTPS: %s", reason);
         return error;

@@ -23,6 +23,8 @@ struct device_config {
     struct conf_texts serve;   /* HTTPS: the pages or the backend; default :443 */
     char *backend;             /* "" : the agent's own pages are served */
     int proxy_protocol;        /* enum device_proxy_protocol, towards the backend */
+    uint64_t backend_idle_s;   /* without a byte in either direction */
+    uint64_t max_connections;  /* at `serve`, with a backend */
     struct conf_texts pages;   /* HTTPS for the pages beside a backend; default none */
     struct conf_texts http;    /* plain HTTP that leads to HTTPS; default :80 */
     char *reload;              /* command after live/ has changed; "" : none */
