@@ -84,11 +84,10 @@ static int write_whole(int fd, const uint8_t *data, size_t size)
 /* Opens a new file beside PATH and writes its name to RET_NAME. */
 static int open_temporary(const char *path, char ret_name[static PATH_MAX], int *ret_fd)
 {
-    static atomic_uint counter;
+    /* O_EXCL decides between threads; no counter, since liblatchkey has no globals. */
     for (int i = 0; i < TEMPORARY_TRIES; i++) {
-        unsigned number = atomic_fetch_add(&counter, 1);
         int size =
-            snprintf(ret_name, PATH_MAX, "%s.%ld-%u.tmp", path, (long)getpid(), number);
+            snprintf(ret_name, PATH_MAX, "%s.%ld-%d.tmp", path, (long)getpid(), i);
         if (size < 0 || size >= PATH_MAX) {
             errno = ENAMETOOLONG;
             return ERROR_IO;

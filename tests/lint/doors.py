@@ -7,12 +7,13 @@ import source
 
 DOORS = (
     (r"sqlite3(ext)?\.h|libpq-fe\.h|pq/.*", ("relay/store/",)),
-    (r"curl/.*", ("base/net/http_client",)),
+    # latchkey_curl.c: a library of its own, for programs without our loop and resolver.
+    (r"curl/.*", ("base/net/http_client", "device/lib/latchkey_curl.c")),
     (r"ares(_.*)?\.h", ("base/net/resolve.c",)),
     (r"event2/.*|event\.h|evhttp\.h", ("base/net/",)),
     (r"ldns/.*", ("dns/", "tests/")),
     (r"ini\.h", ("base/core/conf.c",)),
-    (r"openssl/.*", ("base/crypto/", "base/net/", "tests/")),
+    (r"openssl/.*", ("base/crypto/", "base/net/", "device/lib/examples/", "tests/")),
 )
 JANSSON = re.compile(r"\bjson_(load[sbf]|loadfd|load_file|load_callback|dump[sbf]|dumpfd|dump_file"
                      r"|dump_callback)\s*\(")
@@ -34,6 +35,7 @@ source.run(check, (
     ("relay/front/a.c", "#include <sqlite3.h>\n", 1),
     ("base/net/http_client.c", "#include <curl/curl.h>\n", 0),
     ("base/net/http_exchange.c", "#include <curl/curl.h>\n", 1),
+    ("device/lib/latchkey_curl.c", "#include <curl/curl.h>\n", 0),
     ("device/worker/a.c", "#include <curl/curl.h>\n#include <libpq-fe.h>\n", 2),
     ("base/net/loop.c", "#include <ares.h>\n", 1),
     ("base/net/loop.c", "#include <event2/event.h>\n", 0),

@@ -19,6 +19,13 @@ LAYERS = (
                            "relay/nameserver/")),
     ("relay/admin/", ("base/", "relay/store/", "relay/relay_config.h", "relay/admin/")),
     ("relay/", ("base/", "acme/acme.h", "relay/")),
+    # What is installed for others stands on the installed header alone; the library has no loop.
+    ("device/lib/examples/", ()),
+    ("device/lib/latchkey.h", ()),
+    ("device/lib/latchkey-curl.h", ()),
+    ("device/lib/latchkey_curl.c", ("device/lib/latchkey-curl.h",)),
+    ("device/lib/", ("base/core/", "base/crypto/", "base/net/tls_swap.h", "base/lanname.h",
+                     "acme/acme.h", "device/")),
     ("device/", ("base/", "acme/acme.h", "device/")),
     ("tests/", ("base/", "acme/", "dns/", "relay/", "device/", "tests/")),
 )
@@ -55,6 +62,9 @@ source.run(check, (
     ("device/agent/a.c", '#include "relay/store/b.h"\n', 1),
     ("device/agent/a.c", '#include "base/net/http_client.h"\n', 1),
     ("device/worker_a.c", '#include "base/net/http_client.h"\n', 0),
+    ("device/lib/latchkey_a.c", '#include "base/net/loop.h"\n', 1),
+    ("device/lib/latchkey_curl.c", '#include "base/core/text.h"\n', 1),
+    ("device/lib/examples/a.c", '#include <latchkey.h>\n#include "device/lib/latchkey.h"\n', 1),
     ("tests/unit/a.c", '#include "relay/issuer/b.h"\n', 0),
     ("elsewhere/a.c", "\n", 1),
 ))

@@ -10,6 +10,7 @@ VAGUE = re.compile(r"(^|_)(utils?|misc|common|helpers?|stuff|tools?)(_|$)")
 FUNCTION = re.compile(r"^(?!typedef\b|static\b|return\b|#)[A-Za-z_][\w \t]*[ *]+\**(\w+)\s*\(", re.M)
 # Interfaces whose prefix is not their file's stem, and why.
 EXCEPTIONS = {
+    "device/lib/latchkey-curl.h": ("latchkey_curl",),  # installed beside latchkey.h
     "base/net/http_server.h": ("http_exchange",),   # one request and its response at the server
     "base/net/http_client.h": ("http_response",),   # what a transfer brought
     "base/net/resolve.h": ("resolver",),            # the object; resolve_* are its look-ups
