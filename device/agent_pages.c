@@ -98,6 +98,25 @@ static void open_http(struct agent *agent)
     }
 }
 
+/* Without a secret nobody can log in; everything else goes on. */
+static void open_secret(struct agent *agent)
+{
+    const char *folder = agent->config->state_folder;
+    bool made = false;
+    int error = admin_secret_open(folder, &agent->pages.pages.login.secret, &made);
+    if (error < 0) {
+        log_warning("admin secret: '%s/" ADMIN_SECRET_FILE "': %s; nobody can log in on "
+                    "the pages",
+                    folder,
+                    error == ERROR_IO       ? strerror(errno)
+                    : error == ERROR_DENIED ? "others can read it: chmod 600 it"
+                    : error == ERROR_SYNTAX ? "must hold 10 to 64 letters and digits"
+                                            : error_text(error));
+    } else if (made) {
+        log_info("admin secret: made; 'latchkey admin-secret' shows it");
+    }
+}
+
 void agent_pages_open(struct agent *agent)
 {
     struct buffer report = buffer_init(REPORT_BYTES);
@@ -106,6 +125,7 @@ void agent_pages_open(struct agent *agent)
     }
     buffer_free(&report);
     agent->pages.pages = (struct pages){.brand = &agent->pages.brand};
+    open_secret(agent);
     open_http(agent);
 }
 
@@ -113,6 +133,7 @@ void agent_pages_close(struct agent *agent)
 {
     http_server_free(agent->pages.http);
     agent->pages.http = NULL;
+    digest_wipe(&agent->pages.pages.login, sizeof(agent->pages.pages.login));
     brand_free(&agent->pages.brand);
     page_text_reset();
 }

@@ -26,6 +26,8 @@ bool command_parse(const char *command, int argc, char **argv, unsigned takes,
 int command_read_config(const char *path, struct device_config *ret_config) MUST_CHECK;
 /* Whether the files that the configuration names can be read; those that can't are printed. */
 bool command_check_files(const char *path, const struct device_config *config);
+/* Whether the logo and the texts file can be used; what is wrong with them is printed. */
+bool command_check_looks(const char *path, const struct device_config *config);
 /* The state folder: OPTIONS' own, or the configuration's. Prints what is wrong. */
 int command_find_folder(const struct command_options *options, char *ret_folder,
                         size_t capacity) MUST_CHECK;
@@ -42,6 +44,10 @@ int command_qr(int argc, char **argv);
 int command_verify(int argc, char **argv);
 /* The apps that have enrolled. */
 int command_apps(int argc, char **argv);
+/* What the owner logs in with on the pages. */
+int command_admin_secret(int argc, char **argv);
+/* The pages' texts in English, for translators. */
+int command_texts(int argc, char **argv);
 /* The name that belongs to a key file. */
 int command_name(int argc, char **argv);
 /* Publishes addresses for a key file. */

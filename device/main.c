@@ -23,6 +23,8 @@ static void print_help(FILE *out)
           "enrols\n"
           "      [--address ADDRESS] [--store FILE] [--name NAME] [--replace]\n"
           "  verify --pinned FILE      checks it again by what was stored\n"
+          "  admin-secret              what the owner logs in with on the device's pages\n"
+          "  texts                     the pages' texts, for translators\n"
           "  name KEYFILE ZONE         the name of a device with this ACME account key\n"
           "  publish KEYFILE ADDRESS... --relay URL [--ca-file FILE] [--name-server "
           "ADDRESS]\n"
@@ -49,7 +51,8 @@ static int check(int argc, char **argv)
         return COMMAND_USAGE;
     }
     int error = command_read_config(options.config, &config);
-    if (error == 0 && !command_check_files(options.config, &config)) {
+    if (error == 0 && (!command_check_files(options.config, &config) ||
+                       !command_check_looks(options.config, &config))) {
         error = ERROR_NOT_FOUND;
     }
     if (error == 0) {
@@ -83,7 +86,8 @@ static const struct {
     {"qr", command_qr},     {"name", command_name},     {"publish", command_publish},
     {"apps", command_apps}, {"verify", command_verify},
     {"--check", check},     {"--help", help},           {"-h", help},
-    {"--version", version},
+    {"--version", version}, {"admin-secret", command_admin_secret},
+    {"texts", command_texts},
 };
 
 int main(int argc, char **argv)

@@ -6,8 +6,7 @@
 #include <string.h>
 
 /* The host without port and brackets; false when it does not look like one. */
-static bool split_host(const char *header,
-                       char ret_host[static PAGE_GUARD_HOST_CAPACITY])
+static bool split_host(const char *header, char ret_host[static PAGE_GUARD_HOST_CAPACITY])
 {
     const char *start = header;
     size_t size = strcspn(header, ":");
@@ -20,9 +19,8 @@ static bool split_host(const char *header,
         }
         end = start + size + 1;
     }
-    if (*end != '\0' &&
-        (*end != ':' || strlen(end + 1) > 5 ||
-         end[1 + strspn(end + 1, "0123456789")] != '\0')) {
+    if (*end != '\0' && (*end != ':' || strlen(end + 1) > 5 ||
+                         end[1 + strspn(end + 1, "0123456789")] != '\0')) {
         return false;
     }
     if (size == 0 || size >= PAGE_GUARD_HOST_CAPACITY) {
@@ -52,9 +50,8 @@ static bool is_under_id(const char *host, const struct device_status *status)
         return false;
     }
     const char *dot = strchr(host, '.');
-    return strcmp(host, apex) == 0 ||
-           (dot != NULL && strcmp(dot + 1, apex) == 0 &&
-            is_label(host, (size_t)(dot - host)));
+    return strcmp(host, apex) == 0 || (dot != NULL && strcmp(dot + 1, apex) == 0 &&
+                                       is_label(host, (size_t)(dot - host)));
 }
 
 static bool is_local(const char *host, const struct device_status *status)
@@ -82,14 +79,13 @@ enum page_guard_host page_guard_host(const char *header,
             kind = is_bracketed == (literal.family == 6) ? PAGE_GUARD_ADDRESS
                                                          : PAGE_GUARD_FOREIGN;
         } else if (!is_bracketed) {
-            kind = is_under_id(host, status)                  ? PAGE_GUARD_NAMED
-                   : is_local(host, status)                   ? PAGE_GUARD_LOCAL
-                   : is_owner_host(host, status)              ? PAGE_GUARD_OWNER
-                                                              : PAGE_GUARD_FOREIGN;
+            kind = is_under_id(host, status)     ? PAGE_GUARD_NAMED
+                   : is_local(host, status)      ? PAGE_GUARD_LOCAL
+                   : is_owner_host(host, status) ? PAGE_GUARD_OWNER
+                                                 : PAGE_GUARD_FOREIGN;
         }
     }
-    text_copy(ret_host, PAGE_GUARD_HOST_CAPACITY,
-              kind != PAGE_GUARD_FOREIGN ? host : "");
+    text_copy(ret_host, PAGE_GUARD_HOST_CAPACITY, kind != PAGE_GUARD_FOREIGN ? host : "");
     return kind;
 }
 
@@ -97,7 +93,7 @@ void page_guard_headers(struct http_exchange *exchange, const char *policy)
 {
     http_exchange_add_header(exchange, "Content-Security-Policy", policy);
     http_exchange_add_header(exchange, "X-Content-Type-Options", "nosniff");
-    http_exchange_add_header(exchange, "Referrer-Policy", "no-referrer");
+    http_exchange_add_header(exchange, "Referrer-Policy", "same-origin");
     http_exchange_add_header(exchange, "Cache-Control", "no-store");
     http_exchange_add_header(exchange, "Cross-Origin-Opener-Policy", "same-origin");
 }

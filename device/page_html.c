@@ -2,7 +2,13 @@
 
 #include <string.h>
 
-enum { MINUTE_S = 60, HOUR_S = 3600, DAY_S = 86400, SPAN_BYTES = 2 << 10, HTTPS_PORT = 443 };
+enum {
+    MINUTE_S = 60,
+    HOUR_S = 3600,
+    DAY_S = 86400,
+    SPAN_BYTES = 2 << 10,
+    HTTPS_PORT = 443
+};
 
 void page_html_escape(struct buffer *html, const char *text)
 {
@@ -198,9 +204,8 @@ void page_html_start(const struct page_html_frame *frame, enum page_html_place p
     page_html_escape(html, page_text(PAGE_TEXT_LANGUAGE));
     buffer_append_text(html, "\" dir=\"");
     page_html_escape(html, page_text(PAGE_TEXT_DIRECTION));
-    buffer_append_text(html,
-                       "\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
-                       "content=\"width=device-width,initial-scale=1\"><title>");
+    buffer_append_text(html, "\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
+                             "content=\"width=device-width,initial-scale=1\"><title>");
     page_html_escape(html, page_text(frame->title));
     buffer_append_text(html, " – ");
     page_html_escape(html, name);
@@ -212,8 +217,9 @@ void page_html_start(const struct page_html_frame *frame, enum page_html_place p
                   frame->script != NULL ? "\"></script>" : "");
     buffer_append_text(html, "</head>\n<body><a class=\"skip\" href=\"#content\">");
     page_html_escape(html, page_text(PAGE_TEXT_SKIP));
-    buffer_append_text(html, "</a><header><div class=\"brand\"><img src=\"" BRAND_LOGO_PATH
-                             "\" alt=\"\" height=\"32\"><b>");
+    buffer_append_text(html,
+                       "</a><header><div class=\"brand\"><img src=\"" BRAND_LOGO_PATH
+                       "\" alt=\"\" height=\"32\"><b>");
     page_html_escape(html, name);
     buffer_append_text(html, "</b></div>");
     if (frame->has_login) {

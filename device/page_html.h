@@ -17,8 +17,8 @@ struct page_html_frame {
     const char *script;      /* path of the page's script, or NULL */
     const char *script_name; /* what it is told: the name to try, "" : none, */
     uint16_t script_port;    /* and the port there */
-    bool has_login;     /* the owner can log in: there is a second page */
-    const char *csrf;   /* of the session; "" when nobody is logged in */
+    bool has_login;          /* the owner can log in: there is a second page */
+    const char *csrf;        /* of the session; "" when nobody is logged in */
 };
 
 /* What a page is of, to mark it in the navigation. */

@@ -184,9 +184,9 @@ static void draw_certificate(const struct device_status *status, struct buffer *
                            NULL);
     }
     if (status->is_trusted && status->renew_at != 0) {
-        page_html_time_row(
-            html, PAGE_TEXT_RENEWAL, status->renew_at, status->now_at,
-            status->renew_advised ? page_text(PAGE_TEXT_RENEWAL_ADVISED) : NULL);
+        page_html_time_row(html, PAGE_TEXT_RENEWAL, status->renew_at, status->now_at,
+                           status->renew_advised ? page_text(PAGE_TEXT_RENEWAL_ADVISED)
+                                                 : NULL);
     }
     draw_order(status, html);
     page_html_row(html, PAGE_TEXT_ISSUER, used->issuer);

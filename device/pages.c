@@ -14,8 +14,11 @@ static void respond_page(struct pages *pages, struct http_exchange *exchange,
                          const struct device_status *status, enum page_guard_host host)
 {
     struct buffer html = buffer_init(PAGE_HTML_BYTES);
-    struct page_html_frame frame = {
-        .brand = pages->brand, .title = PAGE_TEXT_NAV_STATUS, .csrf = ""};
+    const struct admin_session *session = page_login_session(&pages->login, exchange);
+    struct page_html_frame frame = {.brand = pages->brand,
+                                    .title = PAGE_TEXT_NAV_STATUS,
+                                    .has_login = true,
+                                    .csrf = session != NULL ? session->csrf : ""};
     struct page_status_visit visit = {.by_name = host == PAGE_GUARD_NAMED,
                                       .is_trusted = http_exchange_is_trusted(exchange)};
     if (page_status_render(status, &visit, &frame, &html) == 0) {
@@ -40,6 +43,8 @@ void pages_respond(struct pages *pages, struct http_exchange *exchange,
     page_guard_headers(exchange, POLICY);
     if (host == PAGE_GUARD_FOREIGN) {
         page_guard_refuse(exchange, 421, page_text(PAGE_TEXT_WRONG_HOST));
+    } else if (page_login_respond(&pages->login, exchange, pages->brand)) {
+        return;
     } else if (!page_guard_is_read(exchange)) {
         page_guard_refuse_write(exchange);
     } else if (strcmp(http_exchange_path(exchange), "/") == 0) {

@@ -7,9 +7,11 @@
 #include "base/net/http_server.h"
 #include "device/brand.h"
 #include "device/device_status.h"
+#include "device/page_login.h"
 
 struct pages {
     const struct brand *brand;
+    struct page_login login;
 };
 
 /* Answers EXCHANGE, which came by HTTPS, from STATUS. */

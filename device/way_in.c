@@ -130,7 +130,9 @@ static void draw_trying(const struct device_status *status, const char *name,
     draw_unfound(status, name, html);
     buffer_append_text(html, "<div id=\"untrusted\" hidden>");
     page_html_fill(html, "p", PAGE_TEXT_WAY_UNTRUSTED, name, NULL);
-    buffer_append_text(html, "</div></section>\n");
+    buffer_append_text(html, "</div><p><a href=\"\">");
+    page_html_escape(html, page_text(PAGE_TEXT_WAY_AGAIN));
+    buffer_append_text(html, "</a></p></section>\n");
 }
 
 static void draw_waiting(const struct device_status *status, struct buffer *html)
@@ -146,10 +148,11 @@ static void draw_waiting(const struct device_status *status, struct buffer *html
     buffer_append_text(html, "</section>\n");
 }
 
-static void draw_button(struct buffer *html, const char *class, const char *url,
+static void draw_button(struct buffer *html, const char *id, const char *url,
                         enum page_text text, enum page_text note)
 {
-    buffer_printf(html, "<div><a class=\"%s\" href=\"", class);
+    buffer_printf(html, "<div id=\"%s\"><a class=\"button%s\" href=\"", id,
+                  strcmp(id, "secure") == 0 ? "" : " second");
     page_html_escape(html, url);
     buffer_append_text(html, "\">");
     page_html_escape(html, page_text(text));
@@ -176,10 +179,10 @@ static int render(const struct brand *brand, const struct device_status *status,
     }
     buffer_append_text(html, "<section id=\"choices\">");
     if (name[0] != '\0' && device_status_host_url(status, name, url)) {
-        draw_button(html, "button", url, PAGE_TEXT_WAY_OPEN, PAGE_TEXT_WAY_OPEN_NOTE);
+        draw_button(html, "secure", url, PAGE_TEXT_WAY_OPEN, PAGE_TEXT_WAY_OPEN_NOTE);
     }
     if (fallback_url(host_header, status, url)) {
-        draw_button(html, "button second", url, PAGE_TEXT_WAY_FALLBACK,
+        draw_button(html, "fallback", url, PAGE_TEXT_WAY_FALLBACK,
                     PAGE_TEXT_WAY_FALLBACK_NOTE);
     }
     buffer_append_text(html, "</section>\n");
@@ -205,8 +208,8 @@ static void respond_page(struct http_exchange *exchange, const struct brand *bra
                      "img-src 'self'; connect-src %s%s%s%s%s; base-uri 'none'; "
                      "form-action 'none'; frame-ancestors 'none'",
                      name[0] != '\0' ? "https://" : "'none'", name,
-                     name[0] != '\0' ? ":* http://" : "",
-                     name, name[0] != '\0' ? ":*" : "")) {
+                     name[0] != '\0' ? ":* http://" : "", name,
+                     name[0] != '\0' ? ":*" : "")) {
         page_guard_refuse(exchange, 500, page_text(PAGE_TEXT_BROKEN));
         return;
     }

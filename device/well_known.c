@@ -78,7 +78,7 @@ static void respond_ping(struct http_exchange *exchange)
 bool well_known_respond(struct http_exchange *exchange, const struct brand *brand,
                         const struct device_status *status)
 {
-    static const char *const names[] = {"style.css", "logo",      "status.json", "ping",
+    static const char *const names[] = {"style.css", "logo",       "status.json", "ping",
                                         "embed.js",  "embed.html", "way-in.js"};
     const char *path = http_exchange_path(exchange);
     size_t at = 0;

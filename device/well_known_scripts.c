@@ -25,7 +25,7 @@ const char well_known_way_in_js[] =
     "clearTimeout(timer);return true;},function(){clearTimeout(timer);return false;});\n"
     "}\n"
     "function failed(reason){show(\"trying\",false);show(\"failed\",true);"
-    "show(reason,true);show(\"choices\",true);"
+    "show(reason,true);show(\"secure\",false);show(\"choices\",true);"
     "document.getElementById(\"failed\").focus();}\n"
     "show(\"choices\",false);show(\"trying\",true);\n"
     "reach(https).then(function(ok){\n"
