@@ -212,7 +212,7 @@ def test_a_taken_port_is_named(make_device):
         done = subprocess.run(device.command("run"), stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, timeout=20)
     assert done.returncode == 1
-    assert f"127.0.0.1:{device.port}" in done.stdout and "already in use" in done.stdout
+    assert re.search(rf"serve = '127.0.0.1:{device.port}': taken by \S+ \(pid {os.getpid()}\)", done.stdout)
 
 
 def test_a_damaged_identity_is_not_replaced(make_device):
