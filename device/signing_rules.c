@@ -134,6 +134,7 @@ static const char *check_payload(const struct signing_rules *rules, const json_t
         "csr",
         "counter",
         "addresses",
+        "token",
     };
     size_t known = 0;
     for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++) {

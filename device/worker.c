@@ -3,6 +3,7 @@
 #include "base/core/log.h"
 #include "base/core/text.h"
 #include "device/device_config.h"
+#include "device/worker_diagnosis.h"
 #include "device/worker_sandbox.h"
 #include "device/worker_task.h"
 
@@ -87,7 +88,8 @@ static int serve(const char *descriptor)
     int error = worker_channel_receive(&channel, WORKER_TASK, &task);
     if (error == 0) {
         enter_sandbox(&task);
-        error = worker_task_run(&channel, &task);
+        error = worker_diagnosis_is_task(&task) ? worker_diagnosis_run(&channel, &task)
+                                                : worker_task_run(&channel, &task);
     }
     worker_message_free(&task);
     worker_channel_close(&channel);

@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-enum { FRAME_HEAD_BYTES = 4, FIELDS_MAX = 14, TEXTS_MAX = 16 };
+enum { FRAME_HEAD_BYTES = 4, FIELDS_MAX = 20, TEXTS_MAX = 16 };
 
 enum field_kind { FIELD_TEXT, FIELD_NUMBER, FIELD_BOOL, FIELD_TEXTS, FIELD_OBJECT };
 
@@ -41,7 +41,8 @@ static const struct rule rules[] = {
                       {"cert_id", FIELD_TEXT, false, 128},
                       {"order", FIELD_TEXT, false, LIMIT_WORKER_ORDER_BYTES},
                       {"addresses", FIELD_TEXTS, false, 64},
-                      {"counter", FIELD_NUMBER, false, 0}}},
+                      {"counter", FIELD_NUMBER, false, 0},
+                      {"facts", FIELD_OBJECT, false, 0}}},
     [WORKER_SIGNATURE] = {"signature", {{"signature", FIELD_TEXT, true, 1024}}},
     [WORKER_CSR] = {"csr", {{"csr", FIELD_TEXT, true, LIMIT_CSR_BYTES * 2}}},
     [WORKER_SAVED] = {"saved", {{NULL, FIELD_TEXT, false, 0}}},
@@ -61,6 +62,9 @@ static const struct rule rules[] = {
                        {{"start_at", FIELD_NUMBER, false, 0},
                         {"end_at", FIELD_NUMBER, false, 0},
                         {"retry_after_s", FIELD_NUMBER, true, 0}}},
+    [WORKER_DIAGNOSIS] = {"diagnosis",
+                          {{"verdicts", FIELD_TEXTS, true, 1024},
+                           {"zone", FIELD_TEXT, true, 253}}},
     [WORKER_DONE] = {"done", {{"text", FIELD_TEXT, false, LIMIT_DETAIL_BYTES}}},
     [WORKER_FAILED] = {"failed",
                        {{"code", FIELD_TEXT, true, 32},

@@ -21,6 +21,7 @@ enum worker_message_type {
     WORKER_SAVE,        /* please make this durable: account URL or order state */
     WORKER_CERTIFICATE, /* the chain */
     WORKER_WINDOW,      /* the renewal window: last message of that task */
+    WORKER_DIAGNOSIS,   /* the verdicts: last message of that task */
     WORKER_DONE,        /* last message of a task that went well */
     WORKER_FAILED,      /* last message of one that did not */
     WORKER_MESSAGE_COUNT,

@@ -60,6 +60,8 @@ static int restrict_self(int ruleset, const char *ca_file)
                                            "/lib64",
                                            "/dev/urandom",
                                            "/proc/self",
+                                           /* where it leads to, e.g. on OpenWrt */
+                                           "/etc/resolv.conf",
                                            "/run/systemd/resolve"};
     for (size_t i = 0; i < sizeof(readable) / sizeof(readable[0]); i++) {
         int error = allow(ruleset, readable[i]);

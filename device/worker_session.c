@@ -147,9 +147,10 @@ static void finish_by_last(struct worker_session *session)
 {
     const json_t *body = session->last.body;
     struct worker_result result = {
-        .outcome = session->last.type == WORKER_DONE     ? WORKER_OUTCOME_DONE
-                   : session->last.type == WORKER_WINDOW ? WORKER_OUTCOME_WINDOW
-                                                         : WORKER_OUTCOME_FAILED,
+        .outcome = session->last.type == WORKER_DONE        ? WORKER_OUTCOME_DONE
+                   : session->last.type == WORKER_WINDOW    ? WORKER_OUTCOME_WINDOW
+                   : session->last.type == WORKER_DIAGNOSIS ? WORKER_OUTCOME_DIAGNOSIS
+                                                            : WORKER_OUTCOME_FAILED,
         .code = text_or_empty(body, "code"),
         .text = text_or_empty(body, "text"),
         .detail = text_or_empty(body, "detail"),
@@ -159,6 +160,7 @@ static void finish_by_last(struct worker_session *session)
         .has_window = json_object_get(body, "start_at") != NULL,
         .window_start_at = json_get_i64(body, "start_at", 0),
         .window_end_at = json_get_i64(body, "end_at", 0),
+        .diagnosis = body,
     };
     finish(session, &result);
 }
@@ -325,6 +327,7 @@ static int answer(struct worker_session *session, struct worker_message *message
         break;
     case WORKER_DONE:
     case WORKER_WINDOW:
+    case WORKER_DIAGNOSIS:
     case WORKER_FAILED:
         session->last = *message;
         message->body = NULL;

@@ -10,7 +10,12 @@
 
 struct worker_session;
 
-enum worker_outcome { WORKER_OUTCOME_DONE, WORKER_OUTCOME_WINDOW, WORKER_OUTCOME_FAILED };
+enum worker_outcome {
+    WORKER_OUTCOME_DONE,
+    WORKER_OUTCOME_WINDOW,
+    WORKER_OUTCOME_DIAGNOSIS,
+    WORKER_OUTCOME_FAILED,
+};
 
 /* How the task ended; texts borrowed for the call. */
 struct worker_result {
@@ -24,6 +29,7 @@ struct worker_result {
     bool has_window;       /* WINDOW */
     int64_t window_start_at;
     int64_t window_end_at;
+    const json_t *diagnosis; /* DIAGNOSIS: the message */
 };
 
 /* Where an installed certificate should be seen. */

@@ -66,6 +66,13 @@ static void report(struct tls_probe *probe)
     OPENSSL_free(der);
 }
 
+static bool is_connected(const struct tls_probe *probe)
+{
+    struct sockaddr_storage peer;
+    socklen_t size = sizeof(peer);
+    return getpeername(probe->fd, (struct sockaddr *)&peer, &size) == 0;
+}
+
 static void on_event(int fd, unsigned events, void *arg)
 {
     struct tls_probe *probe = arg;
@@ -84,8 +91,10 @@ static void on_event(int fd, unsigned events, void *arg)
     } else if (reason == SSL_ERROR_WANT_WRITE) {
         error = loop_watch_set(probe->watch, LOOP_WRITE);
     }
-    if (error < 0) {
-        fail(probe, error, "the TLS handshake failed");
+    if (error < 0 && is_connected(probe)) {
+        fail(probe, ERROR_CRYPTO, "the TLS handshake failed");
+    } else if (error < 0) {
+        fail(probe, error, "there is no connection");
     }
 }
 

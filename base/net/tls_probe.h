@@ -10,7 +10,8 @@
 struct tls_probe;
 
 /* ERROR is 0 and LEAF the DER of the leaf served (borrowed for the call); else REASON is a
- * sentence. The probe is gone after it returns. */
+ * sentence: ERROR_CRYPTO when there was a connection but no handshake, ERROR_IO or
+ * ERROR_TIMEOUT. The probe is gone after it returns. */
 typedef void tls_probe_fn(int error, const char *reason, struct bytes leaf, void *arg);
 
 struct tls_probe_target {

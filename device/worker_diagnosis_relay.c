@@ -1,0 +1,183 @@
+/* The directory, fetched as every task does. When that fails, the relay's address is looked
+ * at once more by hand, without trust: the certificate that is served there tells a login
+ * page or an inspecting firewall from a relay that is only out of date. */
+#include "device/worker_diagnosis_parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { DIRECTORY_BYTES = 64 << 10, HTTPS_PORT = 443, LOOK_MS = 5 * 1000 };
+
+void worker_diagnosis_relay_date(struct diagnose *diagnose, const char *value,
+                                 const char *source)
+{
+    struct findings *findings = &diagnose->findings;
+    int64_t date_at = 0;
+    /* The first to tell is as good as any; Date is given in whole seconds. */
+    if (findings->date_at == 0 && value != NULL &&
+        text_http_date_parse(value, &date_at) == 0) {
+        findings->date_at = date_at;
+        text_copy(findings->date_source, sizeof(findings->date_source), source);
+    }
+}
+
+/* Splits "https://host[:port]/..." of the configuration, which was checked when it was read. */
+static bool split_url(const char *url, char *ret_host, size_t capacity,
+                      uint16_t *ret_port)
+{
+    const char *host = strstr(url, "://");
+    uint64_t port = HTTPS_PORT;
+    if (host == NULL) {
+        return false;
+    }
+    host += 3;
+    bool is_ipv6 = host[0] == '[';
+    host += is_ipv6 ? 1 : 0;
+    size_t size = strcspn(host, is_ipv6 ? "]" : ":/");
+    const char *rest = host + size + (is_ipv6 && host[size] == ']' ? 1 : 0);
+    if (rest[0] == ':') {
+        char digits[8];
+        if (!text_format(digits, sizeof(digits), "%.*s", (int)strcspn(rest + 1, "/"),
+                         rest + 1) ||
+            text_u64(digits, UINT16_MAX, &port) != 0) {
+            return false;
+        }
+    }
+    *ret_port = (uint16_t)port;
+    return text_format(ret_host, capacity, "%.*s", (int)size, host);
+}
+
+/* Whether the key that the directory names has the configured pin. */
+static bool is_pin_right(const json_t *relay, const char *pin)
+{
+    char own[KEY_PIN_SIZE + 1];
+    struct key *key = NULL;
+    bool is_right = key_from_jwk(json_get_object(relay, "relayKey"), &key) == 0 &&
+                    statement_pin(key, own) == 0 && strcmp(own, pin) == 0;
+    key_free(key);
+    return is_right;
+}
+
+static void read_directory(struct diagnose *diagnose, struct bytes body)
+{
+    struct judge_relay *found = &diagnose->findings.relay;
+    const char *pin = json_get_text(diagnose->facts, "relay_pin");
+    if (json_parse(body.data, body.size, DIRECTORY_BYTES, &diagnose->directory) < 0) {
+        diagnose->directory = NULL;
+        return;
+    }
+    const json_t *meta = json_get_object(diagnose->directory, "meta");
+    const json_t *relay = json_get_object(meta, "latchkey");
+    const char *zone = json_get_text(relay, "zone");
+    found->is_acme = json_get_text(diagnose->directory, "newOrder") != NULL;
+    found->is_latchkey = zone != NULL;
+    found->has_pin = pin != NULL;
+    found->is_pin_right = pin != NULL && is_pin_right(relay, pin);
+    if (zone != NULL && diagnose->findings.zone[0] == '\0') {
+        text_copy(diagnose->findings.zone, sizeof(diagnose->findings.zone), zone);
+    }
+}
+
+static void on_directory(const struct http_response *response, void *arg)
+{
+    struct diagnose *diagnose = arg;
+    struct judge_relay *relay = &diagnose->findings.relay;
+    diagnose->directory_transfer = NULL;
+    relay->error = response->error;
+    relay->status = response->status;
+    text_printable(relay->reason, sizeof(relay->reason), response->error_text,
+                   strlen(response->error_text));
+    if (response->error == 0) {
+        relay->is_name_known = true;
+        relay->is_connected = true;
+        worker_diagnosis_relay_date(diagnose, http_response_header(response, "Date", 0),
+                                    "the relay");
+        if (response->status == 200) {
+            read_directory(diagnose, response->body);
+        }
+    }
+    worker_diagnosis_ended(diagnose);
+}
+
+void worker_diagnosis_relay_begin(struct diagnose *diagnose)
+{
+    struct judge_relay *relay = &diagnose->findings.relay;
+    struct http_request request = {
+        .method = "GET",
+        .url = json_get_text(diagnose->body, "directory"),
+        .max_response_bytes = DIRECTORY_BYTES,
+    };
+    if (!split_url(request.url, diagnose->host, sizeof(diagnose->host),
+                   &diagnose->port)) {
+        return;
+    }
+    text_format(relay->name, sizeof(relay->name), "%.120s, port %u", diagnose->host,
+                (unsigned)diagnose->port);
+    if (http_client_send(diagnose->http, &request, on_directory, diagnose,
+                         &diagnose->directory_transfer) == 0) {
+        relay->is_asked = true;
+        diagnose->pending++;
+    }
+}
+
+/* --- what is there instead --- */
+
+static void on_relay_leaf(int error, const char *reason, struct bytes leaf, void *arg)
+{
+    struct diagnose *diagnose = arg;
+    struct judge_relay *relay = &diagnose->findings.relay;
+    struct cert *cert = NULL;
+    (void)reason;
+    diagnose->relay_probe = NULL;
+    relay->is_connected = error == 0 || error == ERROR_CRYPTO;
+    if (error == 0 && cert_from_der(leaf.data, leaf.size, &cert) == 0) {
+        cert_issuer_text(cert, relay->issuer, sizeof(relay->issuer));
+        relay->not_before_at = cert_not_before_at(cert);
+        relay->not_after_at = cert_not_after_at(cert);
+    }
+    cert_free(cert);
+    worker_diagnosis_ended(diagnose);
+}
+
+static void on_relay_address(const struct resolve_answer *answer, void *arg)
+{
+    struct diagnose *diagnose = arg;
+    struct judge_relay *relay = &diagnose->findings.relay;
+    diagnose->relay_query = NULL;
+    relay->is_name_known = answer->error == 0;
+    if (answer->error == 0) {
+        struct tls_probe_target target = {
+            .address = answer->addresses[0],
+            .name = diagnose->host,
+            .timeout_ms = LOOK_MS,
+        };
+        address_set_port(&target.address, diagnose->port);
+        if (tls_probe_start(diagnose->loop, &target, on_relay_leaf, diagnose,
+                            &diagnose->relay_probe) == 0) {
+            return;
+        }
+    }
+    worker_diagnosis_ended(diagnose);
+}
+
+void worker_diagnosis_relay_look(struct diagnose *diagnose)
+{
+    const struct judge_relay *relay = &diagnose->findings.relay;
+    if (!relay->is_asked || relay->error == 0) {
+        return;
+    }
+    if (resolve_addresses(diagnose->resolver, diagnose->host, on_relay_address, diagnose,
+                          &diagnose->relay_query) == 0) {
+        diagnose->pending++;
+    }
+}
+
+void worker_diagnosis_relay_close(struct diagnose *diagnose)
+{
+    if (diagnose->directory_transfer != NULL) {
+        http_client_cancel(diagnose->directory_transfer);
+    }
+    resolve_cancel(diagnose->relay_query);
+    tls_probe_free(diagnose->relay_probe);
+    json_decref(diagnose->directory);
+}
