@@ -397,6 +397,9 @@ static int open_agent(struct agent *agent)
     if (error == 0) {
         error = open_events(agent);
     }
+    if (error == 0) {
+        agent_diagnosis_open(agent);
+    }
     return error;
 }
 
@@ -405,6 +408,7 @@ static void close_agent(struct agent *agent)
     char path[AGENT_PATH_CAPACITY];
     worker_session_free(agent->session);
     agent_network_close(agent);
+    agent_diagnosis_close(agent);
     if (agent->control != NULL) {
         http_server_free(agent->control);
         agent_path(agent, "control.sock", path);

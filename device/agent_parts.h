@@ -3,6 +3,7 @@
 #define DEVICE_AGENT_PARTS_H
 
 #include "device/agent.h"
+#include "device/agent_diagnosis.h"
 #include "device/agent_network.h"
 #include "device/agent_state.h"
 #include "device/app_list.h"
@@ -47,6 +48,7 @@ struct agent {
     struct http_server *control;
     struct agent_network network;
     struct life life;
+    struct agent_diagnosis diagnosis;
     bool is_trusted_served;
     bool disk_failed; /* in the task at work */
     /* The task at work. */

@@ -217,6 +217,7 @@ static void end_certify_done(struct agent *agent)
                         .obtained_at = agent->state.obtained_at},
     };
     life_step(&agent->life, &event, &now);
+    agent_diagnosis_soon(agent, AGENT_DIAGNOSIS_TRUSTED);
     log_info("trusted certificate: serial %s by '%s' is served; %lld s to its end",
              agent->trusted_facts.serial, agent->trusted_facts.issuer,
              (long long)(agent->trusted_facts.not_after_at - now.wall_at));
@@ -249,6 +250,7 @@ static void end_certify_failed(struct agent *agent, const struct worker_result *
     };
     life_step(&agent->life, &event, &now);
     int64_t wait_s = (agent->life.retry_mono_ms - now.mono_ms + 999) / 1000;
+    agent_diagnosis_soon(agent, AGENT_DIAGNOSIS_ORDER_FAILED);
     log_warning("order: %s (%s); trying again in %lld s", result->text, result->code,
                 (long long)wait_s);
     if (result->detail[0] != '\0' && strstr(result->text, result->detail) == NULL) {

@@ -59,6 +59,7 @@ void agent_fill_status(const struct agent *agent, struct device_status *ret_stat
         .port = terminator_port(agent->terminator),
         .state = agent->life.state,
         .is_trusted = agent->is_trusted_served,
+        .diagnosis = agent_diagnosis_last(agent),
         .trusted = agent->trusted_facts,
         .fallback = agent->fallback_facts,
         .renew_at = has_trusted ? agent->life.renew_at : 0,
@@ -115,7 +116,8 @@ void agent_on_control(struct http_exchange *exchange, void *arg)
         life_step(&agent->life, &event, &now);
         agent_plan(agent);
         respond_status(exchange, agent);
-    } else if (!agent_apps_on_control(agent, exchange)) {
+    } else if (!agent_apps_on_control(agent, exchange) &&
+               !agent_diagnosis_on_control(agent, exchange)) {
         http_exchange_respond(exchange, 404, "text/plain", "", 0);
     }
 }

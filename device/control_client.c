@@ -11,10 +11,10 @@
 
 enum { RESPONSE_BYTES = 64 << 10, TIMEOUT_S = 10 };
 
-static int connect_to(const char *folder, int *ret_fd)
+static int connect_to(const char *folder, unsigned wait_s, int *ret_fd)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    struct timeval timeout = {.tv_sec = TIMEOUT_S};
+    struct timeval timeout = {.tv_sec = wait_s};
     if (!text_format(address.sun_path, sizeof(address.sun_path), "%s/control.sock",
                      folder)) {
         return ERROR_LIMIT;
@@ -65,9 +65,15 @@ static int exchange(int fd, const char *method, const char *path, struct buffer 
 int control_client_call(const char *folder, const char *method, const char *path,
                         json_t **ret_object)
 {
+    return control_client_wait(folder, method, path, TIMEOUT_S, ret_object);
+}
+
+int control_client_wait(const char *folder, const char *method, const char *path,
+                        unsigned wait_s, json_t **ret_object)
+{
     int fd = -1;
     struct buffer response = buffer_init(RESPONSE_BYTES);
-    int error = connect_to(folder, &fd);
+    int error = connect_to(folder, wait_s, &fd);
     if (error < 0) {
         return error;
     }

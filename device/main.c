@@ -14,6 +14,7 @@ static void print_help(FILE *out)
           "  run                       the agent: serves HTTPS, orders and renews the "
           "certificate\n"
           "  status [--json]           what the running agent does\n"
+          "  doctor [--json]           what is wrong, and what helps\n"
           "  renew                     asks it for a new certificate now\n"
           "  qr [--svg] [--invite]     the device's pin as a QR code, and its "
           "fingerprints;\n"
@@ -82,7 +83,7 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"run", command_run},   {"status", command_status}, {"renew", command_renew},
+    {"run", command_run},   {"status", command_status}, {"doctor", command_doctor}, {"renew", command_renew},
     {"qr", command_qr},     {"name", command_name},     {"publish", command_publish},
     {"apps", command_apps}, {"verify", command_verify},
     {"--check", check},     {"--help", help},           {"-h", help},
