@@ -7,7 +7,6 @@
  * leap day is the last of its year, and 400 years (an era) have 146097 days. */
 #include "base/core/text.h"
 
-#include "base/core/clock.h"
 
 #include <string.h>
 
@@ -250,13 +249,11 @@ static const char *const long_day_names[] = {
     "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"};
 
 /* RFC 9110 5.6.7: a two-digit year more than 50 years ahead is the latest past year with
- * these digits. */
+ * these digits. Counted from the year this was written, not from a clock: a device without one
+ * believes in 1970, and this obsolete form is gone long before the difference matters. */
 static unsigned whole_year(unsigned two_digits)
 {
-    char now[TEXT_TIME_CAPACITY];
-    text_time(clock_wall_at(), now);
-    struct walk walk = {.at = now};
-    unsigned this_year = walk_digits(&walk, 4);
+    static const unsigned this_year = 2026;
     unsigned year = this_year - this_year % 100 + two_digits;
     return year > this_year + 50 ? year - 100 : year;
 }
