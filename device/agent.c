@@ -49,11 +49,19 @@ int agent_save_state(struct agent *agent)
     char path[AGENT_PATH_CAPACITY];
     agent_path(agent, "state.json", path);
     int error = agent_state_save(path, &agent->state);
-    if (error < 0) {
-        log_error("state: can't write '%s': %s", path,
-                  error == ERROR_IO ? strerror(errno) : error_text(error));
+    agent_note_storage(agent, path, error);
+    if (error < 0 && error != ERROR_IO) {
+        log_error("state: can't write '%s': %s", path, error_text(error));
     }
     return error;
+}
+
+void agent_note_storage(struct agent *agent, const char *path, int error)
+{
+    storage_note(&agent->storage, path, error, clock_wall_at());
+    if (error < 0) {
+        agent->disk_failed = true;
+    }
 }
 
 int agent_refresh_fallback(struct agent *agent)
@@ -84,13 +92,10 @@ int agent_refresh_fallback(struct agent *agent)
         return 0;
     }
     log_info("fallback certificate: made for %s", agent->local_name);
-    if (!written) {
-        log_error("fallback certificate: can't write '%s': %s; serving it from memory",
-                  path, strerror(errno));
-        return 0;
-    }
-    if (agent_save_state(agent) < 0) {
-        agent->disk_failed = true;
+    agent_note_storage(agent, path, written ? 0 : ERROR_IO);
+    agent->is_fallback_unsaved = !written;
+    if (written && agent_save_state(agent) < 0) {
+        log_debug("fallback certificate: the next start makes another");
     }
     return 0;
 }
@@ -125,6 +130,10 @@ void agent_plan(struct agent *agent)
     struct life_now now = agent_now();
     int64_t publish_wait_ms = 0;
     life_step(&agent->life, &tick, &now);
+    int64_t live_wait_ms = 0;
+    int64_t clock_wait_ms = 0;
+    agent_clock_tick(agent);
+    now = agent_now();
     struct life_plan plan = life_plan(&agent->life, &now);
     /* A new certificate on trial is served already, before the life cycle hears of it. */
     serve(agent, plan.serve_trusted || agent->is_on_trial);
@@ -154,18 +163,35 @@ void agent_plan(struct agent *agent)
         /* What is due waits for the task at work, whose end plans again; only the expiry
          * may not. */
         wake_ms = 1000;
+    agent_live_plan(agent, &live_wait_ms);
     }
     loop_timer_set(agent->timer, wake_ms > 0 ? wake_ms : 1);
 }
 
+    if (agent->session == NULL && clock_wait_ms < wake_ms) {
+        wake_ms = clock_wait_ms;
+    }
+    if (live_wait_ms < wake_ms) {
+        wake_ms = live_wait_ms;
+    }
 /* At least once a minute, see LONGEST_SLEEP_MS in life.c. */
 static void on_timer(void *arg)
 {
     struct agent *agent = arg;
     const struct status_certificate *fallback = &agent->fallback_facts;
-    if (!fallback_is_in_date(fallback->not_before_at, fallback->not_after_at,
-                             clock_wall_at()) &&
-        agent_refresh_fallback(agent) < 0) {
+    retry_storage(agent);
+    bool is_in_date = fallback_is_in_date(fallback->not_before_at, fallback->not_after_at,
+                                          clock_wall_at());
+    bool can_be_saved = agent->is_fallback_unsaved && storage_is_good(&agent->storage);
+    if ((!is_in_date || can_be_saved) && agent_refresh_fallback(agent) < 0) {
+/* A disk that was full may have room again. */
+static void retry_storage(struct agent *agent)
+{
+    if (!storage_is_good(&agent->storage) && agent_save_state(agent) == 0) {
+        agent_save_unsaved(agent);
+    }
+}
+
         log_error("fallback certificate: can't be made anew; the old one stays");
     }
     agent_network_tick(agent);
@@ -285,9 +311,13 @@ static int open_https(struct agent *agent)
         log_error("HTTPS: %s", reason);
         return error;
     }
-    log_info("HTTPS: serving the %s certificate on port %u",
-             agent->is_trusted_served ? "trusted" : "fallback",
-             (unsigned)terminator_port(agent->terminator));
+    const char *what = agent->is_trusted_served ? "trusted" : "fallback";
+    if (agent->config->serve.count == 0) {
+        log_info("HTTPS: left to others; live/ is to hold the %s certificate", what);
+    } else {
+        log_info("HTTPS: serving the %s certificate on port %u", what,
+                 (unsigned)terminator_port(agent->terminator));
+    }
     return 0;
 }
 
@@ -340,7 +370,7 @@ static void open_life(struct agent *agent)
         log_info("order: the relay asked to come back in %lld s", (long long)hold_s);
         life_hold(&agent->life, hold_s, &now);
     }
-    if (agent->is_other_relay) {
+    if (agent->is_other_relay || agent->candidate.cert != NULL) {
         struct life_event asked = {.kind = LIFE_ASKED};
         life_step(&agent->life, &asked, &now);
     }
@@ -403,6 +433,10 @@ static int open_agent(struct agent *agent)
     return error;
 }
 
+        error = agent_live_open(agent);
+    }
+    if (error == 0) {
+        agent_pages_open(agent);
 static void close_agent(struct agent *agent)
 {
     char path[AGENT_PATH_CAPACITY];
@@ -422,16 +456,19 @@ static void close_agent(struct agent *agent)
         loop_signal_free(agent->interrupt);
     }
     if (agent->timer != NULL) {
-        error = agent_live_open(agent);
-    }
-    if (error == 0) {
-        agent_pages_open(agent);
         loop_timer_free(agent->timer);
+    agent_live_close(agent);
+    for (size_t i = 0; agent_features[i] != NULL; i++) {
+        if (agent_features[i]->close != NULL) {
+            agent_features[i]->close(agent);
+        }
+    }
     }
     loop_free(agent->loop);
     bundle_free(&agent->fallback);
     bundle_free(&agent->trusted);
-    bundle_free(&agent->previous);
+    bundle_free(&agent->candidate);
+    agent_relay_close(agent);
     agent_state_free(&agent->state);
     identity_free(&agent->identity);
     if (agent->lock_fd >= 0) {

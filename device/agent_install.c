@@ -5,10 +5,14 @@
  * the relay then hands out the chain it already has, and no new key counts against the
  * budget for names.
  *
- * trusted.pem is key and chain, replaced by one rename.
+ * candidate.pem is key and chain of a certificate that was not seen served yet. It is on trial
+ * (served, and in live/) or waits for the next one: what is wrong then is a server of this
+ * device and not the certificate, so trying again costs neither relay nor CA anything.
  *
- * A crash between any two steps leaves an order that the next start resumes, or a
- * trusted.pem whose key is still pending, which the next start notices. */
+ * trusted.pem is the one that was seen served, replaced by one rename.
+ *
+ * A crash between any two steps leaves an order that the next start resumes, a candidate
+ * that it tries, or a trusted.pem whose key is still pending, which it notices. */
 #include "device/agent_parts.h"
 
 #include "base/core/clock.h"
@@ -16,32 +20,12 @@
 #include "base/core/log.h"
 #include "base/core/text.h"
 #include "base/crypto/csr.h"
-#include "base/crypto/digest.h"
 #include "device/clock_floor.h"
 
 #include <errno.h>
 #include <string.h>
 
 enum { SKEW_S = 86400, KEY_BYTES = 16 << 10 };
-
-static bool is_zone(const char *zone)
-{
-    size_t label = 0;
-    if (zone == NULL || zone[0] == '\0' || strlen(zone) >= AGENT_STATE_ZONE_CAPACITY) {
-        return false;
-    }
-    for (const char *at = zone; *at != '\0'; at++) {
-        bool ldh = (*at >= 'a' && *at <= 'z') || (*at >= '0' && *at <= '9') || *at == '-';
-        if (!ldh && (*at != '.' || label == 0)) {
-            return false;
-        }
-        label = ldh ? label + 1 : 0;
-        if (label > LANNAME_LABEL_MAX) {
-            return false;
-        }
-    }
-    return label > 0;
-}
 
 static bool write_wildcard(const struct agent *agent, const char *zone,
                            char ret_name[static 256])
@@ -126,7 +110,7 @@ static int make_pending(struct agent *agent, const char *name)
     if (error == 0) {
         agent_drop_pending(agent);
         error = save_pending(agent, key);
-        agent->disk_failed = error < 0;
+        agent_note_storage(agent, "pending.pem", error);
     }
     if (error == 0) {
         text_base64url(der.data, der.size, text);
@@ -143,9 +127,9 @@ int agent_make_csr(const char *zone, struct buffer *csr, char *reason, size_t ca
 {
     struct agent *agent = arg;
     char name[256];
-    if (!is_zone(zone) || !write_wildcard(agent, zone, name)) {
-        text_copy(reason, capacity, "the relay's zone is no domain name");
-        return ERROR_SYNTAX;
+    if (!agent_relay_has_zone(agent, zone) || !write_wildcard(agent, zone, name)) {
+        text_copy(reason, capacity, "the zone is not the one that the relay has");
+        return ERROR_DENIED;
     }
     if (strcmp(zone, agent->state.zone) != 0) {
         log_info("relay: its zone is '%s'; this device is '%s'", zone, name);
@@ -195,110 +179,162 @@ out:
     return error;
 }
 
-static void use_trusted(struct agent *agent)
+static void use(struct agent *agent, const struct bundle *bundle)
 {
-    agent_fill_certificate(agent->trusted.cert, &agent->trusted_facts);
-    int error = terminator_set(agent->terminator, TLS_TRUSTED, &agent->trusted);
+    agent_fill_certificate(bundle->cert, &agent->trusted_facts);
+    int error = terminator_set(agent->terminator, TLS_TRUSTED, bundle);
     agent->is_trusted_served = error == 0;
     if (error < 0) {
         log_error("trusted certificate: can't be served: %s", error_text(error));
     }
 }
 
-static void write_trusted(struct agent *agent)
+static int write_bundle(struct agent *agent, const char *name, const struct bundle *bundle)
 {
     char path[AGENT_PATH_CAPACITY];
-    agent_path(agent, "trusted.pem", path);
-    if (bundle_save(path, &agent->trusted) < 0) {
-        /* HTTPS goes on from memory; the next start will order again. */
-        agent->disk_failed = true;
-        log_error("trusted certificate: can't write '%s': %s; serving it from memory",
-                  path, strerror(errno));
+    agent_path(agent, name, path);
+    int error = bundle_save(path, bundle);
+    agent_note_storage(agent, path, error);
+    return error;
+}
+
+static void remove_file(struct agent *agent, const char *name)
+{
+    char path[AGENT_PATH_CAPACITY];
+    agent_path(agent, name, path);
+    int error = file_remove(path);
+    if (error != ERROR_NOT_FOUND) {
+        agent_note_storage(agent, path, error);
     }
 }
 
-int agent_install(const char *chain, struct worker_installed *ret_installed, char *reason,
-                  size_t capacity, void *arg)
+int agent_install(const char *chain, char *reason, size_t capacity, void *arg)
 {
     struct agent *agent = arg;
     struct bundle bundle = {.key = NULL};
-    struct worker_installed installed;
-    char self[ADDRESS_TEXT_CAPACITY];
     int error = check_chain(agent, chain, &bundle, reason, capacity);
     if (error < 0) {
         log_error("trusted certificate: refused what the relay sent: %s", reason);
         return error;
     }
-    bundle_free(&agent->previous);
-    agent->previous = agent->trusted;
-    agent->trusted = bundle;
+    bundle_free(&agent->candidate);
+    agent->candidate = bundle;
+    agent->candidate_at = clock_wall_at();
+    agent->candidate_failures = 0;
+    /* From memory if it can't be written: the next start will order again. */
+    return write_bundle(agent, "candidate.pem", &agent->candidate) == ERROR_MEMORY
+               ? ERROR_MEMORY
+               : 0;
+}
+
+void agent_drop_candidate(struct agent *agent)
+{
+    bundle_free(&agent->candidate);
+    remove_file(agent, "candidate.pem");
+}
+
+bool agent_has_candidate(struct agent *agent)
+{
+    if (agent->candidate.cert == NULL) {
+        return false;
+    }
+    int64_t now_at = clock_wall_at();
+    int64_t until_at = cert_not_after_at(agent->candidate.cert);
+    int64_t spare_s = (until_at - agent->candidate_at) / 3;
+    if (now_at < until_at - spare_s && !agent->is_other_relay) {
+        return true;
+    }
+    log_info("trusted certificate: the one that waits is too old, or from another relay");
+    agent_drop_candidate(agent);
+    return false;
+}
+
+void agent_begin_trial(struct agent *agent)
+{
     agent->is_on_trial = true;
-    write_trusted(agent);
-    use_trusted(agent);
-    terminator_self_text(agent->terminator, self);
-    text_copy(installed.connect, sizeof(installed.connect), self);
-    text_format(installed.name, sizeof(installed.name), "self-check.%s.%s",
-                agent->identity.id, agent->state.zone);
-    text_copy(installed.fingerprint, sizeof(installed.fingerprint),
-              agent->trusted_facts.fingerprint);
-    *ret_installed = installed;
-    return 0;
+    use(agent, &agent->candidate);
 }
 
 void agent_keep_installed(struct agent *agent)
 {
-    bundle_free(&agent->previous);
+    bundle_free(&agent->trusted);
+    agent->trusted = agent->candidate;
+    agent->candidate = (struct bundle){.key = NULL};
     agent->is_on_trial = false;
+    agent->is_trusted_unsaved = write_bundle(agent, "trusted.pem", &agent->trusted) < 0;
+    remove_file(agent, "candidate.pem");
     agent_drop_pending(agent);
     agent->state.obtained_at = clock_wall_at();
 }
 
 void agent_undo_install(struct agent *agent)
 {
-    char path[AGENT_PATH_CAPACITY];
     if (!agent->is_on_trial) {
         return;
     }
     agent->is_on_trial = false;
-    bundle_free(&agent->trusted);
-    agent->trusted = agent->previous;
-    agent->previous = (struct bundle){.key = NULL};
-    if (agent->trusted.cert != NULL) {
+    agent->candidate_failures++;
+    if (agent->trusted.cert != NULL &&
+        cert_not_after_at(agent->trusted.cert) > clock_wall_at()) {
         log_warning("trusted certificate: going back to the previous one");
-        write_trusted(agent);
-        use_trusted(agent);
+        use(agent, &agent->trusted);
         return;
     }
     log_warning("trusted certificate: going back to the fallback");
-    agent_path(agent, "trusted.pem", path);
-    if (file_remove(path) == ERROR_IO) {
-        log_error("trusted certificate: can't remove '%s': %s", path, strerror(errno));
-    }
     agent->trusted_facts = (struct status_certificate){.is_present = false};
+    if (agent->trusted.cert != NULL) {
+        agent_fill_certificate(agent->trusted.cert, &agent->trusted_facts);
+    }
     terminator_clear(agent->terminator, TLS_TRUSTED);
     agent->is_trusted_served = false;
 }
 
-void agent_load_trusted(struct agent *agent)
+void agent_save_unsaved(struct agent *agent)
+{
+    if (agent->is_trusted_unsaved && agent->trusted.cert != NULL) {
+        agent->is_trusted_unsaved = write_bundle(agent, "trusted.pem", &agent->trusted) < 0;
+    }
+}
+
+static void load(struct agent *agent, const char *name, struct bundle *ret_bundle)
 {
     char path[AGENT_PATH_CAPACITY];
+    agent_path(agent, name, path);
+    int error = bundle_load(path, ret_bundle);
+    if (error < 0 && error != ERROR_NOT_FOUND) {
+        log_error("trusted certificate: can't use '%s': %s; ordering a new one", path,
+                  error_text(error));
+    }
+}
+
+/* Whether the last run ended between installing and noting it. */
+static bool is_noted(const struct agent *agent)
+{
     struct key *pending = NULL;
-    agent_path(agent, "trusted.pem", path);
-    int error = bundle_load(path, &agent->trusted);
-    if (error < 0) {
-        if (error != ERROR_NOT_FOUND) {
-            log_error("trusted certificate: can't use '%s': %s; ordering a new one", path,
-                      error_text(error));
-        }
+    bool is_same =
+        load_pending(agent, &pending) == 0 && key_equal(pending, agent->trusted.key);
+    key_free(pending);
+    return !is_same;
+}
+
+void agent_load_trusted(struct agent *agent)
+{
+    load(agent, "candidate.pem", &agent->candidate);
+    if (agent->candidate.cert != NULL) {
+        agent->candidate_at = cert_not_before_at(agent->candidate.cert);
+    }
+    load(agent, "trusted.pem", &agent->trusted);
+    if (agent->trusted.cert == NULL) {
         return;
     }
     agent_fill_certificate(agent->trusted.cert, &agent->trusted_facts);
-    if (load_pending(agent, &pending) == 0 && key_equal(pending, agent->trusted.key)) {
-        /* The last run ended between installing and noting it. */
-        agent_keep_installed(agent);
-        if (agent_save_state(agent) < 0) {
-            agent->disk_failed = true;
-        }
+    if (agent->candidate.cert != NULL &&
+        key_equal(agent->candidate.key, agent->trusted.key)) {
+        agent_drop_candidate(agent);
     }
-    key_free(pending);
+    if (!is_noted(agent)) {
+        agent_drop_pending(agent);
+        agent->state.obtained_at = clock_wall_at();
+        agent_save_state(agent);
+    }
 }

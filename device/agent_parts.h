@@ -3,6 +3,9 @@
 #define DEVICE_AGENT_PARTS_H
 
 #include "device/agent.h"
+#include "device/agent_clock.h"
+#include "device/agent_live.h"
+#include "device/agent_mdns.h"
 #include "device/agent_diagnosis.h"
 #include "device/agent_network.h"
 #include "device/agent_state.h"
@@ -13,6 +16,7 @@
 #include "device/identity.h"
 #include "device/invitation.h"
 #include "device/terminator.h"
+#include "device/storage.h"
 #include "device/worker_session.h"
 
 enum { AGENT_PATH_CAPACITY = 4096 };
@@ -39,9 +43,15 @@ struct agent {
     struct app_list apps;
     struct invitations invitations;
     struct bundle fallback;
-    struct bundle trusted;  /* served, or expired and kept for its names */
-    struct bundle previous; /* what `trusted` was before the trial; may be empty */
-    bool is_on_trial;       /* `trusted` is new, and was not yet seen served */
+    struct bundle trusted;       /* was seen served; perhaps expired, and kept for its names */
+    struct bundle candidate;     /* was not yet seen served; may be empty */
+    bool is_on_trial;            /* the candidate is served, to see whether it can be */
+    int64_t candidate_at;        /* when it came, or began to be valid */
+    unsigned candidate_failures; /* trials of it that failed */
+    bool is_trusted_unsaved;     /* `trusted` is in memory only */
+    bool is_fallback_unsaved;
+    struct agent_live live;
+    struct storage storage;
     struct status_certificate fallback_facts;
     struct status_certificate trusted_facts;
     struct terminator *terminator;
@@ -77,6 +87,8 @@ void agent_plan(struct agent *agent);
 int agent_refresh_fallback(struct agent *agent);
 
 /* agent_tasks.c: start a worker. A failure to start is an event like a failed task. */
+/* Notes what became of writing PATH; after a failure the task at work has failed by "disk". */
+void agent_note_storage(struct agent *agent, const char *path, int error);
 void agent_start_certify(struct agent *agent);
 void agent_start_window(struct agent *agent);
 void agent_start_addresses(struct agent *agent);
@@ -86,14 +98,21 @@ void agent_drop_task(struct agent *agent);
 bool agent_wants_publication(const struct agent *agent, int64_t *ret_wait_ms);
 
 /* agent_install.c: the handlers of a certify session; ARG is the agent. */
+void agent_start_time(struct agent *agent);
+/* The trial of the candidate is over: CODE is "" or why, TEXT a sentence. */
+void agent_end_trial(struct agent *agent, const char *code, const char *text);
 int agent_make_csr(const char *zone, struct buffer *csr, char *reason, size_t capacity,
                    void *arg);
-int agent_install(const char *chain, struct worker_installed *ret_installed, char *reason,
-                  size_t capacity, void *arg);
-/* The certificate is served: the order is over. */
+int agent_install(const char *chain, char *reason, size_t capacity, void *arg);
+/* Whether a certificate waits for a trial; one that is of no use any more is dropped. */
+bool agent_has_candidate(struct agent *agent);
+void agent_drop_candidate(struct agent *agent);
+/* Serves the candidate; agent_live_plan looks whether it is. */
+void agent_begin_trial(struct agent *agent);
+/* It was seen served: the order is over. */
 void agent_keep_installed(struct agent *agent);
-/* It is not, or nobody looked: what was there before comes back. Nothing happens without
- * a trial. */
+/* It was not: what was there before comes back, and the candidate waits. Nothing happens
+ * without a trial. */
 void agent_undo_install(struct agent *agent);
 /* Forgets key and request of an order. */
 void agent_drop_pending(struct agent *agent);
@@ -101,6 +120,8 @@ void agent_drop_pending(struct agent *agent);
  * key. */
 void agent_load_trusted(struct agent *agent);
 
+/* Writes what a full disk has kept from being written. */
+void agent_save_unsaved(struct agent *agent);
 /* agent_view.c */
 void agent_fill_status(const struct agent *agent, struct device_status *ret_status);
 void agent_fill_certificate(const struct cert *cert,

@@ -25,6 +25,7 @@ struct text_member {
 static const struct text_member text_members[] = {
     TEXT_MEMBER(zone),
     TEXT_MEMBER(account_url),
+    TEXT_MEMBER(live_confirmed),
     TEXT_MEMBER(fallback_fingerprint),
     TEXT_MEMBER(fallback_names),
     TEXT_MEMBER(failure_code),

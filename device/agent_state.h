@@ -40,6 +40,8 @@ struct agent_state {
  * Blocks on the disk. */
 int agent_state_load(const char *path, struct agent_state *ret_state) MUST_CHECK;
 /* Writes it atomically and durably, mode 0600. Blocks on the disk. */
+    char live_confirmed[65];       /* hex SHA-256 of the leaf in live/ that other servers were
+                                      told of */
 int agent_state_save(const char *path, const struct agent_state *state) MUST_CHECK;
 /* The same from and to text. */
 int agent_state_parse(const void *data, size_t size,

@@ -16,6 +16,8 @@
 
 enum {
     CERTIFY_TIMEOUT_S = 900,
+    TRIAL_RETRY_S = 60, /* doubled with each failure of the same certificate */
+    TRIAL_DOUBLINGS = 8,
     SHORT_TIMEOUT_S = 60,
     REPUBLISH_S = 86400, /* the relay forgets addresses after 30 silent days */
     TOKEN_BYTES = 1024,
@@ -229,7 +231,6 @@ static void end_certify_done(struct agent *agent)
 static void end_certify_failed(struct agent *agent, const struct worker_result *result)
 {
     struct life_now now = agent_now();
-    agent_undo_install(agent);
     if (strcmp(result->code, "csr") == 0) {
         agent_drop_pending(agent);
     }
@@ -256,8 +257,17 @@ static void end_certify_failed(struct agent *agent, const struct worker_result *
     if (result->detail[0] != '\0' && strstr(result->text, result->detail) == NULL) {
         log_warning("order: the relay says '%s'", result->detail);
     }
-    if (agent_save_state(agent) < 0) {
-        agent->disk_failed = true;
+    (void)agent_relay_failed(agent, code_of(agent, result));
+    agent_save_state(agent);
+}
+
+/* What failed is a server of this device, not the order: the same certificate is tried again,
+ * ever more slowly. */
+void agent_end_trial(struct agent *agent, const char *code, const char *text)
+{
+    if (code[0] == '\0') {
+        end_certify_done(agent);
+        return;
     }
 }
 
@@ -285,6 +295,19 @@ static void end_window(struct agent *agent, const struct worker_result *result)
         log_info("renewal window: renewing at %s", text);
     }
 }
+    unsigned doublings = agent->candidate_failures < TRIAL_DOUBLINGS
+                             ? agent->candidate_failures
+                             : TRIAL_DOUBLINGS;
+    struct worker_result result = {
+        .outcome = WORKER_OUTCOME_FAILED,
+        .code = code,
+        .text = text,
+        .detail = "",
+        .retry_after_s = (int64_t)TRIAL_RETRY_S << doublings,
+        .keep_order = true,
+    };
+    agent_undo_install(agent);
+    end_certify_failed(agent, &result);
 
 static void end_addresses(struct agent *agent, const struct worker_result *result)
 {
@@ -300,9 +323,7 @@ static void end_addresses(struct agent *agent, const struct worker_result *resul
         agent->publish_imposed = false;
         log_info("addresses: %s.%s.%s now leads to %s", agent->config->name,
                  agent->identity.id, agent->state.zone, text);
-        if (agent_save_state(agent) < 0) {
-            agent->disk_failed = true;
-        }
+        agent_save_state(agent);
         return;
     }
     agent->publish_failures++;
@@ -325,8 +346,9 @@ static void dispatch_end(struct agent *agent, enum agent_task task,
 {
     switch (task) {
     case AGENT_TASK_CERTIFY:
-        if (result->outcome == WORKER_OUTCOME_DONE) {
-            end_certify_done(agent);
+        if (agent_has_candidate(agent)) {
+            /* Whatever else the worker says: the chain was checked. */
+            agent_begin_trial(agent);
         } else {
             end_certify_failed(agent, result);
         }
@@ -384,7 +406,6 @@ static int on_save(const char *account_url, const char *order, char *reason,
         /* An order that is no order: it must not keep everything else from being saved. */
         text_copy(reason, capacity, "the order's state is too large");
     } else if (error < 0) {
-        agent->disk_failed = true;
         text_copy(reason, capacity, "the device can't write its state file");
     }
     return error;
@@ -444,7 +465,15 @@ void agent_start_certify(struct agent *agent)
 {
     struct life_event event = {.kind = LIFE_STARTED};
     struct life_now now = agent_now();
-    log_info("order: asking %s for a certificate%s", agent->config->relays[0].directory,
+    if (agent_has_candidate(agent)) {
+        log_info("trusted certificate: trying the one that waits once more");
+        agent->disk_failed = false;
+        life_step(&agent->life, &event, &now);
+        agent_begin_trial(agent);
+        return;
+    }
+    agent_relay_prefer_first(agent);
+    log_info("order: asking %s for a certificate%s", agent->relay.current.directory,
              agent->state.order != NULL ? " (going on with the last order)" : "");
     life_step(&agent->life, &event, &now);
     start(agent, AGENT_TASK_CERTIFY, describe_certify);

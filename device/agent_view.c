@@ -56,7 +56,7 @@ void agent_fill_status(const struct agent *agent, struct device_status *ret_stat
         .directory = agent->config->relays[0].directory,
         .account_url = agent->state.account_url,
         .addresses = &agent->addresses,
-        .port = terminator_port(agent->terminator),
+        .port = agent_live_port(agent),
         .state = agent->life.state,
         .is_trusted = agent->is_trusted_served,
         .diagnosis = agent_diagnosis_last(agent),
@@ -73,6 +73,8 @@ void agent_fill_status(const struct agent *agent, struct device_status *ret_stat
         .obtained_at = agent->trusted.cert != NULL ? agent->state.obtained_at : 0,
         .is_ordering = agent->task == AGENT_TASK_CERTIFY && agent->session != NULL,
         .storage = storage_text(&agent->storage),
+    };
+    agent_live_fill_status(agent, &ret_status->live);
 }
 
 void agent_on_page(struct http_exchange *exchange, void *arg)

@@ -4,6 +4,7 @@
 #include "base/core/text.h"
 #include "base/lanname.h"
 #include "base/net/address.h"
+#include "device/hook.h"
 #include "device/own_addresses.h"
 
 #include <stdlib.h>
@@ -180,6 +181,12 @@ static const char *check_path(const char *value)
                                                : "must be a path that starts with '/'";
 }
 
+static const char *check_reload(const char *value)
+{
+    struct hook_command command;
+    return hook_split(value, &command);
+}
+
 #define FIELD(field) offsetof(struct device_config, field)
 
 static const struct conf_row rows[] = {
@@ -248,7 +255,7 @@ static const struct conf_row rows[] = {
      .type = CONF_TEXT,
      .offset = FIELD(reload),
      .fallback = "",
-     .check = check_path},
+     .check = check_reload},
     {.section = "device",
      .key = "reload_timeout",
      .type = CONF_DURATION,

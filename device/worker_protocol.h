@@ -13,7 +13,7 @@ enum worker_message_type {
     WORKER_SIGNATURE, /* answers sign_jws */
     WORKER_CSR,       /* answers sign_csr */
     WORKER_SAVED,     /* answers save: it is durable */
-    WORKER_INSTALLED, /* answers certificate: installed; now look whether it is served */
+    WORKER_INSTALLED, /* answers certificate: it is good, and the agent has it */
     WORKER_REFUSED,   /* answers anything: no, with the reason */
     /* worker to agent */
     WORKER_SIGN_JWS,    /* please sign this JWS signing input */

@@ -281,30 +281,21 @@ static int answer_save(struct worker_session *session, const json_t *body, char 
 static int answer_certificate(struct worker_session *session, const json_t *body,
                               char *reason, size_t capacity)
 {
-    struct worker_installed installed = {.connect = ""};
-    struct worker_message message = {.body = NULL};
     if (session->handlers->certificate == NULL) {
         return ERROR_DENIED;
     }
-    int error = session->handlers->certificate(json_get_text(body, "chain"), &installed,
-                                               reason, capacity, session->arg);
-    if (error == 0) {
-        error = worker_message_new(WORKER_INSTALLED, &message);
-    }
-    if (error == 0) {
-        error = json_set_text(message.body, "connect", installed.connect);
-    }
-    if (error == 0) {
-        error = json_set_text(message.body, "name", installed.name);
-    }
-    if (error == 0) {
-        error = json_set_text(message.body, "fingerprint", installed.fingerprint);
-    }
-    if (error == 0) {
-        error = worker_message_write(&message, &session->output);
-    }
-    worker_message_free(&message);
-    return error;
+    int error = session->handlers->certificate(json_get_text(body, "chain"), reason, capacity,
+                                               session->arg);
+    return error < 0 ? error : reply_text(session, WORKER_INSTALLED, NULL, NULL);
+}
+
+static int answer_relay(struct worker_session *session, const json_t *body, char *reason,
+                        size_t capacity)
+{
+    int error = session->handlers->relay != NULL
+                    ? session->handlers->relay(body, reason, capacity, session->arg)
+                    : 0;
+    return error < 0 ? error : reply_text(session, WORKER_SAVED, NULL, NULL);
 }
 
 /* A question is answered by its handler, or refused with the reason. */

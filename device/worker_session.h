@@ -32,13 +32,6 @@ struct worker_result {
     const json_t *diagnosis; /* DIAGNOSIS: the message */
 };
 
-/* Where an installed certificate should be seen. */
-struct worker_installed {
-    char connect[128];    /* "127.0.0.1:443" */
-    char name[256];       /* SNI */
-    char fingerprint[65]; /* hex SHA-256 of the leaf */
-};
-
 /* Each returns 0, or an error with a sentence in REASON, which is then sent to the worker
  * as a refusal. */
 struct worker_session_handlers {
@@ -50,9 +43,11 @@ struct worker_session_handlers {
     /* Makes it durable; either may be NULL. */
     int (*save)(const char *account_url, const char *order, char *reason, size_t capacity,
                 void *arg);
-    /* Checks and installs a chain (PEM). */
-    int (*certificate)(const char *chain, struct worker_installed *ret_installed,
-                       char *reason, size_t capacity, void *arg);
+    /* Checks a chain (PEM) and keeps it; it is installed when the task has ended. */
+    int (*certificate)(const char *chain, char *reason, size_t capacity, void *arg);
+    /* Judges what the relay says of itself (a message `relay`), before anything else is done with
+     * it; NULL: not asked. */
+    int (*relay)(const json_t *message, char *reason, size_t capacity, void *arg);
     /* Called once, last; the session is gone after it returns. */
     void (*end)(const struct worker_result *result, void *arg);
 };

@@ -20,7 +20,6 @@ enum {
     TOTAL_MS = 60 * 1000, /* the relay holds a finalize for 20 s */
     NAME_SERVERS_MAX = 4,
     ORDER_DEADLINE_S = 600,
-    PROBE_MS = 10 * 1000,
 };
 
 #define USER_AGENT "latchkey/" LATCHKEY_VERSION
@@ -164,42 +163,7 @@ static void begin(struct task *task)
 
 /* --- what the machines brought --- */
 
-static void on_probed(int error, const char *reason, struct bytes leaf, void *arg)
-{
-    struct task *task = arg;
-    uint8_t hash[DIGEST_SHA256_SIZE];
-    char text[TEXT_HEX_SIZE(DIGEST_SHA256_SIZE) + 1] = "";
-    struct task_failure failure = {.code = "self-check", .text = reason};
-    task->probe = NULL;
-    if (error == 0 && digest_sha256(leaf.data, leaf.size, hash) == 0) {
-        text_hex(hash, sizeof(hash), text);
-        failure.text = "the device still serves another certificate";
-    }
-    if (strcmp(text, task->fingerprint) == 0) {
-        worker_task_end_done(task);
-    } else {
-        worker_task_end_failed(task, &failure);
-    }
-}
-
-static int start_probe(struct task *task, const json_t *installed)
-{
-    struct tls_probe_target target = {
-        .name = json_get_text(installed, "name"),
-        .timeout_ms = PROBE_MS,
-    };
-    if (!text_copy(task->fingerprint, sizeof(task->fingerprint),
-                   json_get_text(installed, "fingerprint"))) {
-        return ERROR_RANGE;
-    }
-    int error = address_parse(json_get_text(installed, "connect"), 0, &target.address);
-    return error < 0
-               ? error
-               : tls_probe_start(task->loop, &target, on_probed, task, &task->probe);
-}
-
-/* Hands the chain to the agent, which verifies and installs it; then looks whether it is
- * served. */
+/* Hands the chain to the agent, which verifies it, and installs it when we have ended. */
 static void deliver(struct task *task)
 {
     struct bytes chain = acme_order_chain(task->order);
@@ -216,10 +180,7 @@ static void deliver(struct task *task)
     if (error < 0) {
         worker_task_end_error(task, "the certificate was not installed", error);
     } else {
-        error = start_probe(task, answer.body);
-        if (error < 0) {
-            worker_task_end_error(task, "the device could not connect to itself", error);
-        }
+        worker_task_end_done(task);
     }
     worker_message_free(&question);
     worker_message_free(&answer);
@@ -252,15 +213,16 @@ static void complete(struct task *task)
 {
     switch (task->kind) {
     case TASK_CERTIFY:
-        if (task->probe == NULL) {
-            deliver(task);
-        }
+        deliver(task);
         break;
     case TASK_WINDOW:
         report_window(task);
         break;
     case TASK_ADDRESSES:
-        worker_task_end_done(task);
+        worker_task_report_published(task);
+        break;
+    case TASK_TIME:
+        worker_task_report_time(task);
         break;
     }
 }
@@ -564,7 +526,6 @@ static int open_task(struct task *task)
 
 static void close_task(struct task *task)
 {
-    tls_probe_free(task->probe);
     if (task->agent_watch != NULL) {
         loop_watch_free(task->agent_watch);
     }

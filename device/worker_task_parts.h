@@ -6,7 +6,6 @@
 #include "base/core/text.h"
 #include "base/crypto/digest.h"
 #include "base/net/http_client.h"
-#include "base/net/tls_probe.h"
 #include "device/worker_task.h"
 
 enum task_kind { TASK_CERTIFY, TASK_WINDOW, TASK_ADDRESSES };
@@ -36,9 +35,6 @@ struct task {
     struct buffer csr;
     struct exchange client_exchange;
     struct exchange machine_exchange;
-    struct tls_probe *probe;
-    char
-        fingerprint[TEXT_HEX_SIZE(DIGEST_SHA256_SIZE) + 1]; /* of what should be served */
     int64_t
         asked_wait_s; /* Retry-After of the last response that was an error; 0: none */
     bool ended;

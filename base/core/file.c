@@ -38,13 +38,31 @@ static void close_quietly(int fd)
     errno = errno_kept;
 }
 
+/* Opens a regular file. Opening a FIFO would wait for a writer, and reading a device or a socket
+ * for its input, so without O_NONBLOCK a wrong path could keep a program from starting. */
+static int open_regular(const char *path, int *ret_fd)
+{
+    struct stat info;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0) {
+        return from_errno();
+    }
+    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
+        close(fd);
+        errno = S_ISDIR(info.st_mode) ? EISDIR : EINVAL;
+        return ERROR_IO;
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
 int file_read(const char *path, struct buffer *buffer)
 {
     uint8_t chunk[4096];
-    int error = 0;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0) {
-        return from_errno();
+    int fd = -1;
+    int error = open_regular(path, &fd);
+    if (error != 0) {
+        return error;
     }
     for (;;) {
         ssize_t size = read(fd, chunk, sizeof(chunk));
@@ -143,14 +161,7 @@ static int sync_folder_of(const char *path)
     }
     memcpy(folder, path, size);
     folder[size] = '\0';
-    const char *name = slash == NULL ? "." : size == 0 ? "/" : folder;
-    int fd = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) {
-        return ERROR_IO;
-    }
-    int error = fsync(fd) == 0 ? 0 : ERROR_IO;
-    close_quietly(fd);
-    return error;
+    return file_sync_folder(slash == NULL ? "." : size == 0 ? "/" : folder);
 }
 
 int file_write_atomic(const char *path, const void *data, size_t size, mode_t mode)
@@ -183,6 +194,76 @@ int file_write_new(const char *path, const void *data, size_t size, mode_t mode)
     unlink(name);
     errno = errno_kept;
     return error != 0 ? error : sync_folder_of(path);
+}
+
+int file_write_part(const char *path, const void *data, size_t size, mode_t mode, gid_t group)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+        return errno == EEXIST ? ERROR_EXISTS : from_errno();
+    }
+    int error = write_whole(fd, data, size);
+    if (error == 0 && group != FILE_ANY_GROUP && fchown(fd, (uid_t)-1, group) != 0) {
+        error = ERROR_IO;
+    }
+    if (error == 0 && (fchmod(fd, mode) != 0 || fsync(fd) != 0)) {
+        error = ERROR_IO;
+    }
+    close_quietly(fd);
+    return error;
+}
+
+int file_sync_folder(const char *folder)
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return from_errno();
+    }
+    int error = fsync(fd) == 0 ? 0 : ERROR_IO;
+    close_quietly(fd);
+    return error;
+}
+
+int file_link_atomic(const char *path, const char *target)
+{
+    static atomic_uint counter;
+    char name[PATH_MAX];
+    int size = snprintf(name, sizeof(name), "%s.%ld-%u.tmp", path, (long)getpid(),
+                        atomic_fetch_add(&counter, 1));
+    if (size < 0 || (size_t)size >= sizeof(name)) {
+        errno = ENAMETOOLONG;
+        return ERROR_IO;
+    }
+    unlink(name); /* a crashed process with our pid may have left it */
+    if (symlink(target, name) != 0) {
+        return from_errno();
+    }
+    if (rename(name, path) != 0) {
+        int errno_kept = errno;
+        unlink(name);
+        errno = errno_kept;
+        return ERROR_IO;
+    }
+    return sync_folder_of(path);
+}
+
+int file_remove_folder(const char *folder)
+{
+    DIR *entries = opendir(folder);
+    int error = 0;
+    if (entries == NULL) {
+        return from_errno();
+    }
+    for (struct dirent *entry = readdir(entries); entry != NULL; entry = readdir(entries)) {
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+            unlinkat(dirfd(entries), entry->d_name, 0) != 0) {
+            error = ERROR_IO;
+        }
+    }
+    int errno_kept = errno;
+    closedir(entries);
+    errno = errno_kept;
+    return error == 0 && rmdir(folder) == 0 ? 0 : ERROR_IO;
 }
 
 /* Makes one folder; fine when it exists. */

@@ -7,8 +7,11 @@
 
 #include <sys/types.h>
 
-/* Appends the whole file to BUFFER (its max holds). ERROR_NOT_FOUND when there is none.
- */
+#define FILE_ANY_GROUP ((gid_t)-1)
+
+/* Appends the whole file to BUFFER (its max holds). ERROR_NOT_FOUND when there is none. Only a
+ * regular file is read (ERROR_IO with EINVAL or EISDIR else): it never waits for a FIFO's other
+ * end. */
 int file_read(const char *path, struct buffer *buffer) MUST_CHECK;
 /* Writes a temporary beside PATH, fsyncs it, renames it over PATH and fsyncs the folder:
  * after a crash there is either the old file or the new one, whole. MODE is exact,
@@ -19,6 +22,17 @@ int file_write_atomic(const char *path, const void *data, size_t size,
  * a check). */
 int file_write_new(const char *path, const void *data, size_t size,
                    mode_t mode) MUST_CHECK;
+/* Writes a new file at once under its own name, and fsyncs it: for folders that nobody looks
+ * into before they are whole. ERROR_EXISTS when there is one. */
+int file_write_part(const char *path, const void *data, size_t size, mode_t mode,
+                    gid_t group) MUST_CHECK;
+/* Makes PATH a symbolic link to TARGET in one step, whatever PATH was (but a folder), and
+ * fsyncs the folder that it is in. */
+int file_link_atomic(const char *path, const char *target) MUST_CHECK;
+/* fsyncs a folder: what is in it now stays in it. */
+int file_sync_folder(const char *folder) MUST_CHECK;
+/* Removes a folder that holds files only. */
+int file_remove_folder(const char *folder) MUST_CHECK;
 /* Makes a folder and its parents with MODE; fine when it exists. */
 int file_make_folder(const char *path, mode_t mode) MUST_CHECK;
 /* Takes an exclusive lock on PATH (made if missing) without waiting: a descriptor to keep
