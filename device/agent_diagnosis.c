@@ -6,6 +6,7 @@
 #include "base/core/clock.h"
 #include "base/core/log.h"
 #include "base/crypto/random.h"
+#include "base/net/http_server.h"
 #include "device/diagnosis_task.h"
 
 #include <errno.h>

@@ -3,10 +3,11 @@
 #ifndef DEVICE_AGENT_DIAGNOSIS_H
 #define DEVICE_AGENT_DIAGNOSIS_H
 
-#include "base/net/http_server.h"
 #include "device/diagnosis.h"
 
 struct agent;
+struct http_exchange;
+struct loop_timer;
 struct worker_session;
 
 enum { AGENT_DIAGNOSIS_WAITING_MAX = 4 };
