@@ -74,6 +74,7 @@ int agent_refresh_fallback(struct agent *agent)
         .identity = &agent->identity,
         .zone = agent->state.zone,
         .local_name = agent->local_name,
+        .mdns_name = agent->mdns.name,
     };
     agent_path(agent, "fallback.pem", path);
     int error = fallback_open(path, &subject, clock_wall_at(), &agent->state, &bundle,
@@ -129,51 +130,66 @@ void agent_plan(struct agent *agent)
     struct life_event tick = {.kind = LIFE_TICK};
     struct life_now now = agent_now();
     int64_t publish_wait_ms = 0;
-    life_step(&agent->life, &tick, &now);
     int64_t live_wait_ms = 0;
     int64_t clock_wait_ms = 0;
     agent_clock_tick(agent);
     now = agent_now();
+    life_step(&agent->life, &tick, &now);
     struct life_plan plan = life_plan(&agent->life, &now);
     /* A new certificate on trial is served already, before the life cycle hears of it. */
     serve(agent, plan.serve_trusted || agent->is_on_trial);
     bool publish = agent_wants_publication(agent, &publish_wait_ms);
-    if (plan.order && agent->session != NULL && agent->task != AGENT_TASK_CERTIFY) {
+    if (plan.order && agent->session != NULL && agent->task != AGENT_TASK_CERTIFY &&
+        agent->task != AGENT_TASK_TIME) {
         /* A question that hangs must not keep an order waiting. */
         agent_drop_task(agent);
     }
+    bool ask_time = agent_clock_wants(agent, &clock_wait_ms) && clock_wait_ms == 0;
     if (agent->session == NULL) {
-        if (plan.order) {
+        if (ask_time && agent->clock.is_wanted) {
+            agent_start_time(agent); /* orders are in vain without it */
+        } else if (plan.order) {
             agent_start_certify(agent);
         } else if (publish && publish_wait_ms == 0) {
             agent_start_addresses(agent);
         } else if (plan.ask_window) {
             agent_start_window(agent);
+        } else if (ask_time) {
+            agent_start_time(agent);
         }
         /* Starting has changed the plan, or failed and set a wait. */
         now = agent_now();
         plan = life_plan(&agent->life, &now);
         publish = agent_wants_publication(agent, &publish_wait_ms);
+        (void)agent_clock_wants(agent, &clock_wait_ms);
     }
+    agent_live_plan(agent, &live_wait_ms);
     int64_t wake_ms = plan.wake_ms;
     if (agent->session == NULL && publish && publish_wait_ms < wake_ms) {
         wake_ms = publish_wait_ms;
     }
-    if (agent->session != NULL && wake_ms < 1000) {
-        /* What is due waits for the task at work, whose end plans again; only the expiry
-         * may not. */
-        wake_ms = 1000;
-    agent_live_plan(agent, &live_wait_ms);
-    }
-    loop_timer_set(agent->timer, wake_ms > 0 ? wake_ms : 1);
-}
-
     if (agent->session == NULL && clock_wait_ms < wake_ms) {
         wake_ms = clock_wait_ms;
     }
     if (live_wait_ms < wake_ms) {
         wake_ms = live_wait_ms;
     }
+    if (agent->session != NULL && wake_ms < 1000) {
+        /* What is due waits for the task at work, whose end plans again; only the expiry
+         * may not. */
+        wake_ms = 1000;
+    }
+    loop_timer_set(agent->timer, wake_ms > 0 ? wake_ms : 1);
+}
+
+/* A disk that was full may have room again. */
+static void retry_storage(struct agent *agent)
+{
+    if (!storage_is_good(&agent->storage) && agent_save_state(agent) == 0) {
+        agent_save_unsaved(agent);
+    }
+}
+
 /* At least once a minute, see LONGEST_SLEEP_MS in life.c. */
 static void on_timer(void *arg)
 {
@@ -184,14 +200,6 @@ static void on_timer(void *arg)
                                           clock_wall_at());
     bool can_be_saved = agent->is_fallback_unsaved && storage_is_good(&agent->storage);
     if ((!is_in_date || can_be_saved) && agent_refresh_fallback(agent) < 0) {
-/* A disk that was full may have room again. */
-static void retry_storage(struct agent *agent)
-{
-    if (!storage_is_good(&agent->storage) && agent_save_state(agent) == 0) {
-        agent_save_unsaved(agent);
-    }
-}
-
         log_error("fallback certificate: can't be made anew; the old one stays");
     }
     agent_network_tick(agent);
@@ -237,16 +245,17 @@ static int open_folder(struct agent *agent)
 static int open_identity(struct agent *agent)
 {
     bool made = false;
-    int error = identity_open(agent->config->state_folder, &agent->identity, &made);
+    char reason[LIMIT_LOG_BYTES] = "";
+    int error = identity_source_open(agent->config, &agent->identity_source,
+                                     &agent->identity, &made, reason, sizeof(reason));
     if (error < 0) {
-        log_error(
-            "identity key: '%s/identity.pem': %s; it is this device's name and is never "
-            "replaced: bring it back, or remove it to become a new device",
-            agent->config->state_folder,
-            error == ERROR_IO ? strerror(errno) : error_text(error));
+        log_error("%s", reason);
         return error;
     }
-    log_info("identity: %s%s", agent->identity.id, made ? " (made just now)" : "");
+    log_info("identity: %s%s", agent->identity.id,
+             made                                  ? " (made just now)"
+             : agent->identity_source.uri != NULL ? " (kept in a token)"
+                                                   : "");
     char path[AGENT_PATH_CAPACITY];
     struct stat info;
     agent_path(agent, "identity.pem", path);
@@ -265,12 +274,14 @@ static void open_state(struct agent *agent)
     if (error < 0 && error != ERROR_NOT_FOUND) {
         log_warning("state: '%s': %s; starting without it", path, error_text(error));
     }
-    agent->is_other_relay = agent_state_turn_to(&agent->state, agent->config->relays[0].directory);
+    agent->is_other_relay = agent_relay_open(agent);
+    agent_clock_open(agent);
     if (agent->is_other_relay) {
-        log_info("relay: another one than before: %s", agent->config->relays[0].directory);
+        log_info("relay: another one than before: %s", agent->relay.current.directory);
     }
     if (agent->state.account_url[0] != '\0' &&
-        !signing_rules_is_of_relay(agent->state.account_url, agent->config->relays[0].directory)) {
+        !signing_rules_is_of_relay(agent->state.account_url,
+                                   agent->relay.current.directory)) {
         log_warning(
             "state: the account '%s' is not at the configured relay; asking for it "
             "again",
@@ -422,6 +433,10 @@ static int open_agent(struct agent *agent)
         agent_network_open(agent);
     }
     if (error == 0) {
+        error = agent_live_open(agent);
+    }
+    if (error == 0) {
+        agent_pages_open(agent);
         error = open_https(agent);
     }
     if (error == 0) {
@@ -433,14 +448,25 @@ static int open_agent(struct agent *agent)
     return error;
 }
 
-        error = agent_live_open(agent);
+static void open_features(struct agent *agent)
+{
+    for (size_t i = 0; agent_features[i] != NULL; i++) {
+        if (agent_features[i]->open != NULL) {
+            agent_features[i]->open(agent);
+        }
     }
-    if (error == 0) {
-        agent_pages_open(agent);
+}
+
 static void close_agent(struct agent *agent)
 {
     char path[AGENT_PATH_CAPACITY];
     worker_session_free(agent->session);
+    agent_live_close(agent);
+    for (size_t i = 0; agent_features[i] != NULL; i++) {
+        if (agent_features[i]->close != NULL) {
+            agent_features[i]->close(agent);
+        }
+    }
     agent_network_close(agent);
     agent_diagnosis_close(agent);
     if (agent->control != NULL) {
@@ -448,6 +474,7 @@ static void close_agent(struct agent *agent)
         agent_path(agent, "control.sock", path);
         unlink(path);
     }
+    agent_pages_close(agent);
     terminator_free(agent->terminator);
     if (agent->terminate != NULL) {
         loop_signal_free(agent->terminate);
@@ -457,12 +484,6 @@ static void close_agent(struct agent *agent)
     }
     if (agent->timer != NULL) {
         loop_timer_free(agent->timer);
-    agent_live_close(agent);
-    for (size_t i = 0; agent_features[i] != NULL; i++) {
-        if (agent_features[i]->close != NULL) {
-            agent_features[i]->close(agent);
-        }
-    }
     }
     loop_free(agent->loop);
     bundle_free(&agent->fallback);
@@ -471,6 +492,7 @@ static void close_agent(struct agent *agent)
     agent_relay_close(agent);
     agent_state_free(&agent->state);
     identity_free(&agent->identity);
+    identity_source_close(&agent->identity_source);
     if (agent->lock_fd >= 0) {
         close(agent->lock_fd);
     }
@@ -482,7 +504,6 @@ int agent_run(const struct device_config *config)
     struct agent agent = {.config = config, .lock_fd = -1};
     /* Keys must not end in a core file, and nothing of ours is for others to read. */
     setrlimit(RLIMIT_CORE, &no_core);
-    agent_pages_close(agent);
     umask(077);
     signal(SIGPIPE, SIG_IGN);
     mallopt(M_ARENA_MAX, 1);
@@ -490,9 +511,11 @@ int agent_run(const struct device_config *config)
     int error = open_agent(&agent);
     if (error == 0) {
         open_control(&agent);
+        open_features(&agent);
         open_life(&agent);
         agent_plan(&agent);
         error = loop_run(agent.loop);
+        agent_clock_close(&agent);
     }
     close_agent(&agent);
     return error == 0 ? EXIT_SUCCESS : EXIT_FAILURE;

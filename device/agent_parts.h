@@ -8,15 +8,16 @@
 #include "device/agent_mdns.h"
 #include "device/agent_diagnosis.h"
 #include "device/agent_network.h"
+#include "device/agent_pages.h"
+#include "device/agent_relay.h"
 #include "device/agent_state.h"
 #include "device/app_list.h"
-#include "device/agent_pages.h"
 #include "device/bundle.h"
 #include "device/device_status.h"
-#include "device/identity.h"
+#include "device/identity_source.h"
 #include "device/invitation.h"
-#include "device/terminator.h"
 #include "device/storage.h"
+#include "device/terminator.h"
 #include "device/worker_session.h"
 
 enum { AGENT_PATH_CAPACITY = 4096 };
@@ -25,7 +26,8 @@ enum agent_task {
     AGENT_TASK_NONE,
     AGENT_TASK_CERTIFY,
     AGENT_TASK_WINDOW,
-    AGENT_TASK_ADDRESSES
+    AGENT_TASK_ADDRESSES,
+    AGENT_TASK_TIME,
 };
 
 struct agent {
@@ -37,9 +39,12 @@ struct agent {
     struct loop_signal *terminate;
     struct loop_signal *interrupt;
     int lock_fd;
+    struct identity_source identity_source;
     struct identity identity;
     struct own_addresses addresses;
     struct agent_state state;
+    struct agent_relay relay;
+    struct agent_clock clock;
     struct app_list apps;
     struct invitations invitations;
     struct bundle fallback;
@@ -56,7 +61,9 @@ struct agent {
     struct status_certificate trusted_facts;
     struct terminator *terminator;
     struct http_server *control;
+    struct agent_pages pages;
     struct agent_network network;
+    struct agent_mdns mdns;
     struct life life;
     struct agent_diagnosis diagnosis;
     bool is_trusted_served;
@@ -68,7 +75,6 @@ struct agent {
     /* Publication of the addresses. */
     bool published_once; /* in this run */
     unsigned publish_failures;
-    struct agent_pages pages;
     int64_t publish_mono_ms; /* not before */
     bool publish_imposed;    /* the relay asked for this wait */
     bool is_other_relay; /* the configuration names another one than the last run had */
@@ -81,26 +87,26 @@ void agent_path(const struct agent *agent, const char *name,
                 char ret_path[static AGENT_PATH_CAPACITY]);
 /* Writes state.json; a failure is logged, and returned. */
 int agent_save_state(struct agent *agent);
+/* Notes what became of writing PATH; after a failure the task at work has failed by "disk". */
+void agent_note_storage(struct agent *agent, const char *path, int error);
 /* Does what the life cycle asks for now, and sets the timer. Called after every event. */
 void agent_plan(struct agent *agent);
 /* Makes sure that the fallback is for the present names, and serves it. */
 int agent_refresh_fallback(struct agent *agent);
 
 /* agent_tasks.c: start a worker. A failure to start is an event like a failed task. */
-/* Notes what became of writing PATH; after a failure the task at work has failed by "disk". */
-void agent_note_storage(struct agent *agent, const char *path, int error);
 void agent_start_certify(struct agent *agent);
 void agent_start_window(struct agent *agent);
 void agent_start_addresses(struct agent *agent);
+void agent_start_time(struct agent *agent);
+/* The trial of the candidate is over: CODE is "" or why, TEXT a sentence. */
+void agent_end_trial(struct agent *agent, const char *code, const char *text);
 /* Ends the worker at work; what it was to do stays to be done. */
 void agent_drop_task(struct agent *agent);
 /* Whether addresses wait to be published; *RET_WAIT_MS when they may be (0: now). */
 bool agent_wants_publication(const struct agent *agent, int64_t *ret_wait_ms);
 
 /* agent_install.c: the handlers of a certify session; ARG is the agent. */
-void agent_start_time(struct agent *agent);
-/* The trial of the candidate is over: CODE is "" or why, TEXT a sentence. */
-void agent_end_trial(struct agent *agent, const char *code, const char *text);
 int agent_make_csr(const char *zone, struct buffer *csr, char *reason, size_t capacity,
                    void *arg);
 int agent_install(const char *chain, char *reason, size_t capacity, void *arg);
@@ -114,14 +120,14 @@ void agent_keep_installed(struct agent *agent);
 /* It was not: what was there before comes back, and the candidate waits. Nothing happens
  * without a trial. */
 void agent_undo_install(struct agent *agent);
+/* Writes what a full disk has kept from being written. */
+void agent_save_unsaved(struct agent *agent);
 /* Forgets key and request of an order. */
 void agent_drop_pending(struct agent *agent);
 /* What a restart finds: the trusted bundle, and whether the pending key has become its
  * key. */
 void agent_load_trusted(struct agent *agent);
 
-/* Writes what a full disk has kept from being written. */
-void agent_save_unsaved(struct agent *agent);
 /* agent_view.c */
 void agent_fill_status(const struct agent *agent, struct device_status *ret_status);
 void agent_fill_certificate(const struct cert *cert,

@@ -32,6 +32,13 @@ static const struct text_member text_members[] = {
     TEXT_MEMBER(failure_text),
     TEXT_MEMBER(csr),
     TEXT_MEMBER(directory),
+    TEXT_MEMBER(relay_zone),
+    TEXT_MEMBER(relay_pin),
+    TEXT_MEMBER(receipt),
+    TEXT_MEMBER(moved_from),
+    TEXT_MEMBER(moved_to),
+    TEXT_MEMBER(moved_pin),
+    TEXT_MEMBER(move_about),
 };
 
 struct number_member {
@@ -47,6 +54,8 @@ struct number_member {
 static const struct number_member number_members[] = {
     NUMBER_MEMBER(counter),       NUMBER_MEMBER(published_at), NUMBER_MEMBER(obtained_at),
     NUMBER_MEMBER(hold_until_at), NUMBER_MEMBER(failure_at),
+    NUMBER_MEMBER(cloned_at),     NUMBER_MEMBER(move_serial),  NUMBER_MEMBER(moved_issued_at),
+    NUMBER_MEMBER(time_floor_at),
 };
 
 enum {
@@ -216,6 +225,10 @@ bool agent_state_turn_to(struct agent_state *state, const char *directory)
     bool is_turn = state->directory[0] != '\0';
     text_copy(state->directory, sizeof(state->directory), directory);
     state->account_url[0] = '\0';
+    state->relay_zone[0] = '\0';
+    state->relay_pin[0] = '\0';
+    state->receipt[0] = '\0';
+    state->cloned_at = 0;
     state->hold_until_at = 0;
     state->published_at = 0;
     state->published.count = 0;

@@ -19,6 +19,7 @@ enum {
     TRIAL_RETRY_S = 60, /* doubled with each failure of the same certificate */
     TRIAL_DOUBLINGS = 8,
     SHORT_TIMEOUT_S = 60,
+    RECHECK_MS = 300 * 1000,
     REPUBLISH_S = 86400, /* the relay forgets addresses after 30 silent days */
     TOKEN_BYTES = 1024,
 };
@@ -110,7 +111,7 @@ static int begin_task(const struct agent *agent, const char *kind,
         error = json_set_text(task->body, "task", kind);
     }
     if (error == 0) {
-        error = json_set_text(task->body, "directory", agent->config->relays[0].directory);
+        error = json_set_text(task->body, "directory", agent->relay.current.directory);
     }
     if (error == 0) {
         error = json_set_text(task->body, "ca_file", or_null(agent->config->ca_file));
@@ -118,6 +119,12 @@ static int begin_task(const struct agent *agent, const char *kind,
     if (error == 0) {
         error =
             json_set_text(task->body, "account_url", or_null(agent->state.account_url));
+    }
+    if (error == 0) {
+        error = json_set_text(task->body, "proxy", or_null(agent->config->proxy));
+    }
+    if (error == 0 && clock_is_corrected()) {
+        error = json_set_i64(task->body, "now_at", clock_wall_at());
     }
     return error == 0 ? add_name_servers(agent, task->body) : error;
 }
@@ -159,6 +166,15 @@ static int describe_window(struct agent *agent, struct worker_message *task)
     return error == 0 ? add_cert_id(agent, task->body) : error;
 }
 
+static int describe_time(struct agent *agent, struct worker_message *task)
+{
+    int error = begin_task(agent, "time", task);
+    if (error == 0) {
+        error = statement_make_nonce(agent->clock.nonce);
+    }
+    return error == 0 ? json_set_text(task->body, "nonce", agent->clock.nonce) : error;
+}
+
 static int describe_addresses(struct agent *agent, struct worker_message *task)
 {
     int error = begin_task(agent, "addresses", task);
@@ -177,6 +193,9 @@ static int describe_addresses(struct agent *agent, struct worker_message *task)
     if (error == 0) {
         error = json_set_i64(task->body, "counter", counter);
     }
+    if (error == 0) {
+        error = json_set_text(task->body, "receipt", agent->state.receipt);
+    }
     if (error < 0) {
         json_decref(list);
         return error;
@@ -190,9 +209,15 @@ static int describe_addresses(struct agent *agent, struct worker_message *task)
 
 /* --- ends --- */
 
+/* A refusal of ours says more than what the worker makes of it. */
+static const char *code_of(const struct agent *agent, const struct worker_result *result)
+{
+    return agent->relay.refusal[0] != '\0' ? agent->relay.refusal : result->code;
+}
+
 static void note_failure(struct agent *agent, const struct worker_result *result)
 {
-    const char *code = agent->disk_failed ? "disk" : result->code;
+    const char *code = agent->disk_failed ? "disk" : code_of(agent, result);
     char text[AGENT_STATE_TEXT_CAPACITY];
     text_printable(text, sizeof(text), result->text, strlen(result->text));
     text_copy(agent->state.failure_code, sizeof(agent->state.failure_code), code);
@@ -204,6 +229,7 @@ static void end_certify_done(struct agent *agent)
 {
     struct life_now now = agent_now();
     agent_keep_installed(agent);
+    agent_relay_succeeded(agent);
     agent->state.failure_code[0] = '\0';
     agent->state.failure_text[0] = '\0';
     agent->state.failure_at = 0;
@@ -252,8 +278,8 @@ static void end_certify_failed(struct agent *agent, const struct worker_result *
     life_step(&agent->life, &event, &now);
     int64_t wait_s = (agent->life.retry_mono_ms - now.mono_ms + 999) / 1000;
     agent_diagnosis_soon(agent, AGENT_DIAGNOSIS_ORDER_FAILED);
-    log_warning("order: %s (%s); trying again in %lld s", result->text, result->code,
-                (long long)wait_s);
+    log_warning("order: %s (%s); trying again in %lld s", result->text,
+                code_of(agent, result), (long long)wait_s);
     if (result->detail[0] != '\0' && strstr(result->text, result->detail) == NULL) {
         log_warning("order: the relay says '%s'", result->detail);
     }
@@ -269,6 +295,19 @@ void agent_end_trial(struct agent *agent, const char *code, const char *text)
         end_certify_done(agent);
         return;
     }
+    unsigned doublings = agent->candidate_failures < TRIAL_DOUBLINGS
+                             ? agent->candidate_failures
+                             : TRIAL_DOUBLINGS;
+    struct worker_result result = {
+        .outcome = WORKER_OUTCOME_FAILED,
+        .code = code,
+        .text = text,
+        .detail = "",
+        .retry_after_s = (int64_t)TRIAL_RETRY_S << doublings,
+        .keep_order = true,
+    };
+    agent_undo_install(agent);
+    end_certify_failed(agent, &result);
 }
 
 static void end_window(struct agent *agent, const struct worker_result *result)
@@ -295,19 +334,31 @@ static void end_window(struct agent *agent, const struct worker_result *result)
         log_info("renewal window: renewing at %s", text);
     }
 }
-    unsigned doublings = agent->candidate_failures < TRIAL_DOUBLINGS
-                             ? agent->candidate_failures
-                             : TRIAL_DOUBLINGS;
-    struct worker_result result = {
-        .outcome = WORKER_OUTCOME_FAILED,
-        .code = code,
-        .text = text,
-        .detail = "",
-        .retry_after_s = (int64_t)TRIAL_RETRY_S << doublings,
-        .keep_order = true,
-    };
-    agent_undo_install(agent);
-    end_certify_failed(agent, &result);
+
+/* The relay's word on whether there is another one of us. A receipt that did not fit is looked at
+ * again soon: a restored backup then fits, a copy does not. */
+static void take_receipt(struct agent *agent, const struct worker_result *result)
+{
+    struct life_now now = agent_now();
+    if (result->receipt[0] == '\0' ||
+        !text_copy(agent->state.receipt, sizeof(agent->state.receipt), result->receipt)) {
+        return;
+    }
+    if (result->is_cloned && agent->state.cloned_at == 0) {
+        log_error("identity: another device has this one's key: both are the same to everybody. "
+                  "Factory-reset one of them, and have the relay's operator settle it");
+        agent->state.cloned_at = now.wall_at;
+    } else if (!result->is_cloned && agent->state.cloned_at != 0) {
+        log_info("identity: no other device with this key any more");
+        agent->state.cloned_at = 0;
+    }
+    if (!result->is_matched) {
+        log_warning("identity: the relay has heard from this device meanwhile, in a way that this "
+                    "state does not know: a restored backup, or a copy of the device");
+        agent->published_once = false;
+        agent->publish_mono_ms = now.mono_ms + RECHECK_MS + (int64_t)random_below(RECHECK_MS);
+    }
+}
 
 static void end_addresses(struct agent *agent, const struct worker_result *result)
 {
@@ -321,6 +372,7 @@ static void end_addresses(struct agent *agent, const struct worker_result *resul
         agent->publish_failures = 0;
         agent->publish_mono_ms = 0;
         agent->publish_imposed = false;
+        take_receipt(agent, result);
         log_info("addresses: %s.%s.%s now leads to %s", agent->config->name,
                  agent->identity.id, agent->state.zone, text);
         agent_save_state(agent);
@@ -359,9 +411,20 @@ static void dispatch_end(struct agent *agent, enum agent_task task,
     case AGENT_TASK_ADDRESSES:
         end_addresses(agent, result);
         break;
+    case AGENT_TASK_TIME:
+        if (agent_clock_end(agent, result) && agent->life.failures > 0) {
+            struct life_event asked = {.kind = LIFE_ASKED};
+            struct life_now now = agent_now();
+            life_step(&agent->life, &asked, &now);
+        }
+        break;
     case AGENT_TASK_NONE:
         break;
     }
+    if (result->outcome == WORKER_OUTCOME_FAILED && strcmp(result->code, "relay-date") == 0) {
+        agent_clock_doubt(agent);
+    }
+    (void)agent_relay_follow_move(agent);
 }
 
 static void on_end(const struct worker_result *result, void *arg)
@@ -381,7 +444,7 @@ static int on_save(const char *account_url, const char *order, char *reason,
 {
     struct agent *agent = arg;
     if (account_url != NULL &&
-        !signing_rules_is_of_relay(account_url, agent->config->relays[0].directory)) {
+        !signing_rules_is_of_relay(account_url, agent->relay.current.directory)) {
         /* Kept, it could never be used: nothing would be signed in its name. */
         text_copy(reason, capacity, "the account is not at the configured relay");
         return ERROR_DENIED;
@@ -415,12 +478,14 @@ static const struct worker_session_handlers certify_handlers = {
     .csr = agent_make_csr,
     .save = on_save,
     .certificate = agent_install,
+    .relay = agent_relay_check,
     .end = on_end,
 };
 
 /* A window or a publication may learn the account's URL, but makes no keys. */
 static const struct worker_session_handlers call_handlers = {
     .save = on_save,
+    .relay = agent_relay_check,
     .end = on_end,
 };
 
@@ -432,12 +497,13 @@ static void start(struct agent *agent, enum agent_task kind,
     struct worker_session_options options = {
         .worker = agent->worker,
         .key = agent->identity.key,
-        .directory = agent->config->relays[0].directory,
+        .directory = agent->relay.current.directory,
         .timeout_s = certify ? CERTIFY_TIMEOUT_S : SHORT_TIMEOUT_S,
         .handlers = certify ? &certify_handlers : &call_handlers,
         .arg = agent,
     };
     agent->disk_failed = false;
+    agent_relay_begin(agent);
     int error = describe(agent, &task);
     if (error == 0) {
         error = worker_session_start(agent->loop, &options, &task, &agent->session);
@@ -487,6 +553,11 @@ void agent_start_window(struct agent *agent)
 void agent_start_addresses(struct agent *agent)
 {
     start(agent, AGENT_TASK_ADDRESSES, describe_addresses);
+}
+
+void agent_start_time(struct agent *agent)
+{
+    start(agent, AGENT_TASK_TIME, describe_time);
 }
 
 void agent_drop_task(struct agent *agent)

@@ -53,7 +53,8 @@ void agent_fill_status(const struct agent *agent, struct device_status *ret_stat
         .zone = is_own ? agent->trusted_facts.zone : agent->state.zone,
         .label = agent->config->name,
         .local_name = agent->local_name,
-        .directory = agent->config->relays[0].directory,
+        .mdns_name = agent->mdns.state == MDNS_ANNOUNCED ? agent->mdns.name : "",
+        .directory = agent->relay.current.directory,
         .account_url = agent->state.account_url,
         .addresses = &agent->addresses,
         .port = agent_live_port(agent),
@@ -69,7 +70,6 @@ void agent_fill_status(const struct agent *agent, struct device_status *ret_stat
         .failure_code = agent->state.failure_code,
         .failure_text = agent->state.failure_text,
         .failure_at = agent->state.failure_at,
-    };
         .obtained_at = agent->trusted.cert != NULL ? agent->state.obtained_at : 0,
         .is_ordering = agent->task == AGENT_TASK_CERTIFY && agent->session != NULL,
         .storage = storage_text(&agent->storage),

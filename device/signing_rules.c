@@ -114,8 +114,14 @@ static bool is_publication_allowed(const struct signing_rules *rules,
 {
     const json_t *counter = json_object_get(payload, "counter");
     const json_t *addresses = json_object_get(payload, "addresses");
-    if (counter == NULL && addresses == NULL) {
+    const json_t *receipt = json_object_get(payload, "receipt");
+    if (counter == NULL && addresses == NULL && receipt == NULL) {
         return true;
+    }
+    /* A relay that gives no receipts is shown none. */
+    if (receipt != NULL &&
+        !json_equal(receipt, json_object_get(rules->publication, "receipt"))) {
+        return false;
     }
     return json_equal(counter, json_object_get(rules->publication, "counter")) &&
            json_equal(addresses, json_object_get(rules->publication, "addresses"));
@@ -134,6 +140,8 @@ static const char *check_payload(const struct signing_rules *rules, const json_t
         "csr",
         "counter",
         "addresses",
+        "receipt",
+        "nonce",
         "token",
     };
     size_t known = 0;
@@ -149,6 +157,11 @@ static const char *check_payload(const struct signing_rules *rules, const json_t
     }
     if (!is_publication_allowed(rules, payload)) {
         return "the addresses or their counter are not those that the device gave out";
+    }
+    const json_t *nonce = json_object_get(payload, "nonce");
+    if (nonce != NULL && (rules->nonce == NULL || !json_is_string(nonce) ||
+                          strcmp(json_string_value(nonce), rules->nonce) != 0)) {
+        return "the question for the time is not the one that was made here";
     }
     const json_t *csr = json_object_get(payload, "csr");
     if (csr != NULL && (!json_is_string(csr) || rules->csr[0] == '\0' ||

@@ -14,7 +14,8 @@ struct signing_rules {
     const char
         *directory;  /* the relay's directory: its origin is the only one signed for */
     const char *csr; /* base64url of the only request that may be finalized; "" : none */
-    const json_t *publication; /* the only counter and addresses to publish; NULL: none */
+    const json_t *publication; /* the only counter, addresses and receipt to publish; NULL: none */
+    const char *nonce;         /* of the only question for the time; NULL: none */
 };
 
 /* Checks "base64url(protected).base64url(payload)" (RFC 7515 5.1). Protected: alg of our

@@ -8,6 +8,7 @@
 #include "device/worker_task.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,6 +84,8 @@ static int serve(const char *descriptor)
     worker_sandbox_close_descriptors((int)fd);
     /* Whoever may trace this process could ask for signatures. */
     prctl(PR_SET_DUMPABLE, 0);
+    /* Without latchkey there is nobody to work for. */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     log_open("worker", LOG_LEVEL_INFO);
     worker_channel_open(&channel, (int)fd);
     int error = worker_channel_receive(&channel, WORKER_TASK, &task);

@@ -5,12 +5,13 @@
  * message. */
 #include "device/worker_protocol.h"
 
+#include "acme/statement.h"
 #include "base/core/reader.h"
 #include "base/core/writer.h"
 
 #include <string.h>
 
-enum { FRAME_HEAD_BYTES = 4, FIELDS_MAX = 20, TEXTS_MAX = 16 };
+enum { FRAME_HEAD_BYTES = 4, FIELDS_MAX = 24, TEXTS_MAX = 16 };
 
 enum field_kind { FIELD_TEXT, FIELD_NUMBER, FIELD_BOOL, FIELD_TEXTS, FIELD_OBJECT };
 
@@ -42,6 +43,10 @@ static const struct rule rules[] = {
                       {"order", FIELD_TEXT, false, LIMIT_WORKER_ORDER_BYTES},
                       {"addresses", FIELD_TEXTS, false, 64},
                       {"counter", FIELD_NUMBER, false, 0},
+                      {"receipt", FIELD_TEXT, false, STATEMENT_NONCE_SIZE},
+                      {"nonce", FIELD_TEXT, false, STATEMENT_NONCE_SIZE},
+                      {"now_at", FIELD_NUMBER, false, 0},
+                      {"proxy", FIELD_TEXT, false, LIMIT_URL_BYTES},
                       {"facts", FIELD_OBJECT, false, 0}}},
     [WORKER_SIGNATURE] = {"signature", {{"signature", FIELD_TEXT, true, 1024}}},
     [WORKER_CSR] = {"csr", {{"csr", FIELD_TEXT, true, LIMIT_CSR_BYTES * 2}}},
@@ -55,6 +60,16 @@ static const struct rule rules[] = {
                       {"order", FIELD_TEXT, false, LIMIT_WORKER_ORDER_BYTES}}},
     [WORKER_CERTIFICATE] = {"certificate",
                             {{"chain", FIELD_TEXT, true, LIMIT_CHAIN_BYTES}}},
+    [WORKER_RELAY] = {"relay",
+                      {{"zone", FIELD_TEXT, true, 253},
+                       {"relay_key", FIELD_OBJECT, false, 0},
+                       {"time_url", FIELD_TEXT, false, LIMIT_URL_BYTES},
+                       {"moved_to", FIELD_TEXT, false, STATEMENT_BYTES_MAX}}},
+    [WORKER_TIME] = {"time", {{"statement", FIELD_TEXT, true, STATEMENT_BYTES_MAX}}},
+    [WORKER_PUBLISHED] = {"published",
+                          {{"receipt", FIELD_TEXT, true, STATEMENT_NONCE_SIZE},
+                           {"matched", FIELD_BOOL, true, 0},
+                           {"cloned", FIELD_BOOL, true, 0}}},
     [WORKER_WINDOW] = {"window",
                        {{"start_at", FIELD_NUMBER, false, 0},
                         {"end_at", FIELD_NUMBER, false, 0},

@@ -20,7 +20,10 @@ enum worker_message_type {
     WORKER_SIGN_CSR,    /* please make a key and a request for my name in this zone */
     WORKER_SAVE,        /* please make this durable: account URL or order state */
     WORKER_CERTIFICATE, /* the chain */
+    WORKER_RELAY,       /* what the relay says of itself: is it the right one? saved or refused */
     WORKER_WINDOW,      /* the renewal window: last message of that task */
+    WORKER_TIME,        /* the relay's statement of the time: last message of that task */
+    WORKER_PUBLISHED,   /* the relay's receipt: last message of `addresses`, where it gives any */
     WORKER_DIAGNOSIS,   /* the verdicts: last message of that task */
     WORKER_DONE,        /* last message of a task that went well */
     WORKER_FAILED,      /* last message of one that did not */

@@ -22,6 +22,7 @@ enum {
     EXIT_GRACE_MS = 2000,
     READ_BYTES = 16 << 10,
     LONGEST_WAIT_S = 86400,
+    ENVIRONMENT_MAX = 7,
 };
 
 extern char **environ;
@@ -33,7 +34,8 @@ struct worker_session {
     struct key *key;
     char *directory;
     char *csr;
-    json_t *publication; /* counter and addresses of the task, or NULL */
+    json_t *publication; /* counter, addresses and receipt of the task, or NULL */
+    char *nonce;         /* of a question for the time, or NULL */
     const struct worker_session_handlers *handlers;
     void *arg;
     int fd;
@@ -43,21 +45,55 @@ struct worker_session {
     struct worker_message last; /* done, window or failed, once it came */
 };
 
+/* What a program needs to run as it should on any system, and what the sanitizers read. The rest
+ * of our environment is nothing that a process which talks to the network should know. */
+static void pick_environment(char *ret_environment[static ENVIRONMENT_MAX + 1])
+{
+    static const char *const names[ENVIRONMENT_MAX] = {
+        "PATH=", "LANG=", "LC_ALL=", "LD_LIBRARY_PATH=", "ASAN_OPTIONS=", "LSAN_OPTIONS=",
+        "UBSAN_OPTIONS="};
+    size_t count = 0;
+    for (char **at = environ; *at != NULL; at++) {
+        for (size_t i = 0; i < ENVIRONMENT_MAX && count < ENVIRONMENT_MAX; i++) {
+            if (text_starts_with(*at, names[i])) {
+                ret_environment[count++] = *at;
+                break;
+            }
+        }
+    }
+    ret_environment[count] = NULL;
+}
+
 static int spawn_worker(const char *path, int fd, pid_t *ret_pid)
 {
     char name[] = "latchkey-worker";
     char option[] = "--socket";
     char number[] = "3";
     char *arguments[] = {name, option, number, NULL};
+    char *environment[ENVIRONMENT_MAX + 1];
     posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
     int status = posix_spawn_file_actions_init(&actions);
     if (status == 0) {
-        status = posix_spawn_file_actions_adddup2(&actions, fd, WORKER_FD);
-        if (status == 0) {
-            status = posix_spawn(ret_pid, path, &actions, NULL, arguments, environ);
-        }
-        posix_spawn_file_actions_destroy(&actions);
+        status = posix_spawnattr_init(&attributes);
     }
+    if (status == 0) {
+        pick_environment(environment);
+        /* A group of its own, which ends as a whole: what a captured worker starts, too. */
+        status = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+        if (status == 0) {
+            status = posix_spawnattr_setpgroup(&attributes, 0);
+        }
+        if (status == 0) {
+            status = posix_spawn_file_actions_adddup2(&actions, fd, WORKER_FD);
+        }
+        if (status == 0) {
+            status =
+                posix_spawn(ret_pid, path, &actions, &attributes, arguments, environment);
+        }
+        posix_spawnattr_destroy(&attributes);
+    }
+    posix_spawn_file_actions_destroy(&actions);
     errno = status;
     return status == 0 ? 0 : ERROR_IO;
 }
@@ -70,6 +106,7 @@ static void reap(struct worker_session *session)
     int status = 0;
     /* It has closed its end or is to end now; after SIGKILL this waits for microseconds.
      */
+    kill(-session->pid, SIGKILL); /* the group that it leads */
     kill(session->pid, SIGKILL);
     while (waitpid(session->pid, &status, 0) < 0 && errno == EINTR) {
     }
@@ -101,6 +138,7 @@ void worker_session_free(struct worker_session *session)
     free(session->directory);
     free(session->csr);
     json_decref(session->publication);
+    free(session->nonce);
     free(session);
 }
 
@@ -147,7 +185,9 @@ static void finish_by_last(struct worker_session *session)
 {
     const json_t *body = session->last.body;
     struct worker_result result = {
-        .outcome = session->last.type == WORKER_DONE        ? WORKER_OUTCOME_DONE
+        .outcome = session->last.type == WORKER_DONE     ? WORKER_OUTCOME_DONE
+                   : session->last.type == WORKER_PUBLISHED ? WORKER_OUTCOME_DONE
+                   : session->last.type == WORKER_TIME      ? WORKER_OUTCOME_TIME
                    : session->last.type == WORKER_WINDOW    ? WORKER_OUTCOME_WINDOW
                    : session->last.type == WORKER_DIAGNOSIS ? WORKER_OUTCOME_DIAGNOSIS
                                                             : WORKER_OUTCOME_FAILED,
@@ -160,6 +200,10 @@ static void finish_by_last(struct worker_session *session)
         .has_window = json_object_get(body, "start_at") != NULL,
         .window_start_at = json_get_i64(body, "start_at", 0),
         .window_end_at = json_get_i64(body, "end_at", 0),
+        .statement = text_or_empty(body, "statement"),
+        .receipt = text_or_empty(body, "receipt"),
+        .is_matched = json_get_bool(body, "matched", true),
+        .is_cloned = json_get_bool(body, "cloned", false),
         .diagnosis = body,
     };
     finish(session, &result);
@@ -219,6 +263,7 @@ static int answer_sign_jws(struct worker_session *session, const json_t *body,
         .directory = session->directory,
         .csr = session->csr != NULL ? session->csr : "",
         .publication = session->publication,
+        .nonce = session->nonce,
     };
     error = signing_rules_check(&rules, input, strlen(input), reason, capacity);
     if (error == ERROR_DENIED) {
@@ -316,8 +361,13 @@ static int answer(struct worker_session *session, struct worker_message *message
     case WORKER_CERTIFICATE:
         error = answer_certificate(session, message->body, reason, sizeof(reason));
         break;
+    case WORKER_RELAY:
+        error = answer_relay(session, message->body, reason, sizeof(reason));
+        break;
     case WORKER_DONE:
     case WORKER_WINDOW:
+    case WORKER_TIME:
+    case WORKER_PUBLISHED:
     case WORKER_DIAGNOSIS:
     case WORKER_FAILED:
         session->last = *message;
@@ -424,10 +474,13 @@ static int remember_publication(struct worker_session *session, const json_t *ta
     if (counter == NULL || addresses == NULL) {
         return 0;
     }
+    json_t *receipt = json_object_get(task, "receipt");
     session->publication = json_object();
     return session->publication != NULL &&
                    json_object_set(session->publication, "counter", counter) == 0 &&
-                   json_object_set(session->publication, "addresses", addresses) == 0
+                   json_object_set(session->publication, "addresses", addresses) == 0 &&
+                   (receipt == NULL ||
+                    json_object_set(session->publication, "receipt", receipt) == 0)
                ? 0
                : ERROR_MEMORY;
 }
@@ -449,6 +502,11 @@ int worker_session_start(struct loop *loop, const struct worker_session_options 
     session->output = buffer_init_secret(LIMIT_WORKER_MESSAGE_BYTES * 2);
     session->directory = strdup(options->directory);
     int error = session->directory != NULL ? 0 : ERROR_MEMORY;
+    const char *nonce = json_get_text(task->body, "nonce");
+    if (error == 0 && nonce != NULL) {
+        session->nonce = strdup(nonce);
+        error = session->nonce != NULL ? 0 : ERROR_MEMORY;
+    }
     if (error == 0) {
         error = remember_publication(session, task->body);
     }

@@ -13,6 +13,7 @@ struct worker_session;
 enum worker_outcome {
     WORKER_OUTCOME_DONE,
     WORKER_OUTCOME_WINDOW,
+    WORKER_OUTCOME_TIME,
     WORKER_OUTCOME_DIAGNOSIS,
     WORKER_OUTCOME_FAILED,
 };
@@ -29,6 +30,10 @@ struct worker_result {
     bool has_window;       /* WINDOW */
     int64_t window_start_at;
     int64_t window_end_at;
+    const char *statement; /* TIME: what the relay has signed, not yet verified */
+    const char *receipt;   /* DONE of a publication: what the relay gave; "" : nothing */
+    bool is_matched;       /* the receipt that we showed was the one it had given */
+    bool is_cloned;        /* another device has our key, it says */
     const json_t *diagnosis; /* DIAGNOSIS: the message */
 };
 

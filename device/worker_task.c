@@ -1,5 +1,5 @@
-/* Three tasks share one driver: `certify` (an order), `window` (renewalInfo) and
- * `addresses` (the relay's extension). Each drives acme's client and one machine beside
+/* Four tasks share one driver: `certify` (an order), `window` (renewalInfo), `addresses` and
+ * `time` (the relay's extensions). Each drives acme's client and one machine beside
  * it: an order or a call. drive() asks both what they want until neither makes progress
  * without a response or a timer; every callback ends in drive() again.
  *
@@ -28,6 +28,7 @@ static const char *const kind_texts[] = {
     [TASK_CERTIFY] = "certify",
     [TASK_WINDOW] = "window",
     [TASK_ADDRESSES] = "addresses",
+    [TASK_TIME] = "time",
 };
 
 static struct acme_now now(void)
@@ -37,9 +38,7 @@ static struct acme_now now(void)
 
 /* --- the machines beside the client --- */
 
-/* The relay's extension object, or NULL after the task was ended: this is some other ACME
- * server. */
-static const json_t *relay_meta(struct task *task)
+const json_t *worker_task_relay_meta(struct task *task)
 {
     const json_t *meta = json_get_object(acme_client_directory(task->client), "meta");
     const json_t *relay = json_get_object(meta, "latchkey");
@@ -58,7 +57,7 @@ static const json_t *relay_meta(struct task *task)
 
 static void begin_order(struct task *task)
 {
-    const json_t *relay = relay_meta(task);
+    const json_t *relay = worker_task_relay_meta(task);
     if (relay == NULL) {
         return;
     }
@@ -88,7 +87,7 @@ static void begin_order(struct task *task)
     }
 }
 
-static int make_addresses(const json_t *body, json_t **ret_payload)
+static int make_addresses(const json_t *body, bool with_receipt, json_t **ret_payload)
 {
     json_t *payload = json_object();
     if (payload == NULL) {
@@ -98,6 +97,9 @@ static int make_addresses(const json_t *body, json_t **ret_payload)
     if (error == 0) {
         error = json_set_take(payload, "addresses",
                               json_deep_copy(json_get_array(body, "addresses")));
+    }
+    if (error == 0 && with_receipt) {
+        error = json_set_text(payload, "receipt", json_get_text(body, "receipt"));
     }
     if (error < 0) {
         json_decref(payload);
@@ -110,7 +112,7 @@ static int make_addresses(const json_t *body, json_t **ret_payload)
 static void begin_addresses(struct task *task)
 {
     json_t *payload = NULL;
-    const json_t *relay = relay_meta(task);
+    const json_t *relay = worker_task_relay_meta(task);
     if (relay == NULL) {
         return;
     }
@@ -125,7 +127,8 @@ static void begin_addresses(struct task *task)
         worker_task_end_failed(task, &failure);
         return;
     }
-    int error = make_addresses(task->body, &payload);
+    int error =
+        make_addresses(task->body, json_get_bool(relay, "receipts", false), &payload);
     if (error == 0) {
         error = acme_call_new_post(task->client, url, payload, &task->call);
     }
@@ -157,6 +160,9 @@ static void begin(struct task *task)
         break;
     case TASK_ADDRESSES:
         begin_addresses(task);
+        break;
+    case TASK_TIME:
+        worker_task_begin_time(task);
         break;
     }
 }
@@ -244,6 +250,11 @@ static bool end_unreachable(struct task *task, const struct http_response *respo
     struct task_failure failure = {.code = "net", .text = text, .keep_order = true};
     if (response->error == 0 || acme_client_directory(task->client) != NULL) {
         return false;
+    }
+    if (response->is_date) {
+        failure.code = "relay-date";
+    } else if (response->is_proxy) {
+        failure.code = "proxy";
     }
     text_format(text, sizeof(text), "no response from %.300s: %.150s",
                 json_get_text(task->body, "directory"), response->error_text);
@@ -416,6 +427,7 @@ static bool drive_machine(struct task *task)
 static void drive(struct task *task)
 {
     bool again = true;
+    worker_task_tell_relay(task);
     while (again && !task->ended) {
         again = drive_client(task);
         if (!task->ended && (task->order != NULL || task->call != NULL)) {
@@ -467,6 +479,9 @@ static int open_network(struct task *task)
     struct http_client_options options = {
         .resolver = task->resolver,
         .ca_file = json_get_text(task->body, "ca_file"),
+        /* Who asks for the time can't judge dates; what is signed does not need them. */
+        .ignore_dates = task->kind == TASK_TIME,
+        .proxy = json_get_text(task->body, "proxy"),
         .user_agent = USER_AGENT,
         .max_connections = 2,
         .connect_ms = CONNECT_MS,
@@ -493,6 +508,7 @@ static int open_client(struct task *task)
         .eab = kid != NULL && key != NULL ? &eab : NULL,
         .account_url = json_get_text(task->body, "account_url"),
         .may_create_account = json_get_bool(task->body, "may_create_account", false),
+        .without_account = task->kind == TASK_TIME,
         .random = random_below,
     };
     if (error == 0) {
@@ -548,6 +564,10 @@ int worker_task_run(struct worker_channel *channel, const struct worker_message 
     task.csr = buffer_init(LIMIT_CSR_BYTES);
     task.client_exchange = (struct exchange){.task = &task, .of_client = true};
     task.machine_exchange = (struct exchange){.task = &task};
+    int64_t now_at = json_get_i64(message->body, "now_at", 0);
+    if (now_at > 0) {
+        clock_correct(now_at);
+    }
     int error = loop_new(&task.loop);
     if (error < 0) {
         return error;

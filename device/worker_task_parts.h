@@ -8,7 +8,7 @@
 #include "base/net/http_client.h"
 #include "device/worker_task.h"
 
-enum task_kind { TASK_CERTIFY, TASK_WINDOW, TASK_ADDRESSES };
+enum task_kind { TASK_CERTIFY, TASK_WINDOW, TASK_ADDRESSES, TASK_TIME };
 
 struct task;
 
@@ -37,6 +37,7 @@ struct task {
     struct exchange machine_exchange;
     int64_t
         asked_wait_s; /* Retry-After of the last response that was an error; 0: none */
+    bool is_relay_told; /* to the agent */
     bool ended;
     int error; /* of the channel */
 };
@@ -61,6 +62,20 @@ void worker_task_end_error(struct task *task, const char *what, int error);
 void worker_task_end_acme(struct task *task, const struct acme_error *error);
 /* It went well. */
 void worker_task_end_done(struct task *task);
+
+/* worker_task.c */
+/* The relay's extension object, or NULL after the task was ended: this is some other ACME
+ * server. */
+const json_t *worker_task_relay_meta(struct task *task);
+
+/* worker_task_relay.c: the relay's extensions. */
+/* Asks the agent whether this is the right relay, once its directory is known; ends the task if
+ * it is not. */
+void worker_task_tell_relay(struct task *task);
+void worker_task_begin_time(struct task *task);
+/* The last messages of these tasks. */
+void worker_task_report_time(struct task *task);
+void worker_task_report_published(struct task *task);
 
 /* worker_task_ask.c: questions to the agent; each waits for the answer. */
 /* jws_sign_fn; ARG is the task. */

@@ -70,9 +70,9 @@ static int make_latchkey(const struct service *service, json_t *meta)
     if (!url_addresses(service->base, addresses) || !url_probe(service->base, probe)) {
         return ERROR_LIMIT;
     }
-    json_t *latchkey = json_pack("{s:s,s:o,s:s,s:s}", "zone", service->zone, "nameServers",
+    json_t *latchkey = json_pack("{s:s,s:o,s:s,s:s,s:b}", "zone", service->zone, "nameServers",
                                  name_servers(service->config), "addressesUrl", addresses,
-                                 "probeUrl", probe);
+                                 "probeUrl", probe, "receipts", 1);
     int error = json_set_take(meta, "latchkey", latchkey);
 
     return error != 0 ? error : add_announcements(service, latchkey);
