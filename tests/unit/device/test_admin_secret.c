@@ -18,7 +18,7 @@ static char path[128];
 static int make_folder(void **state)
 {
     (void)state;
-    strcpy(folder, "/tmp/latchkey-secret-XXXXXX");
+    assert_true(text_copy(folder, sizeof(folder), "/tmp/latchkey-secret-XXXXXX"));
     assert_non_null(mkdtemp(folder));
     assert_true(text_format(path, sizeof(path), "%s/" ADMIN_SECRET_FILE, folder));
     return 0;
