@@ -26,6 +26,7 @@ enum {
     TRIES_WEIGHT = 3, /* t + 2t */
     TEXT_MAX_BYTES = 65535,
     EDNS_BYTES = 1232,
+    DNS_QUERY_MAX_BYTES = 512,
 };
 
 struct resolver {
@@ -519,6 +520,27 @@ int resolve_message_at(struct loop *loop, const struct address *server, const ch
         return error;
     }
     ares_query(query->channel, name, ns_c_in, type, on_message, query);
+    query_start(query, timeout_ms);
+    *ret_query = query;
+    return ERROR_NONE;
+}
+
+int resolve_exchange_at(struct loop *loop, const struct address *server,
+                        enum resolve_transport transport, struct bytes query_bytes,
+                        unsigned timeout_ms, resolve_fn *fn, void *arg,
+                        struct resolve_query **ret_query)
+{
+    struct resolve_query *query = NULL;
+    int flags = ARES_FLAG_NOCHECKRESP | ARES_FLAG_IGNTC |
+                (transport == RESOLVE_TCP ? ARES_FLAG_USEVC : 0);
+    if (query_bytes.size > DNS_QUERY_MAX_BYTES) {
+        return ERROR_LIMIT;
+    }
+    int error = query_new_at(loop, server, flags, timeout_ms, fn, arg, &query);
+    if (error != ERROR_NONE) {
+        return error;
+    }
+    ares_send(query->channel, query_bytes.data, (int)query_bytes.size, on_message, query);
     query_start(query, timeout_ms);
     *ret_query = query;
     return ERROR_NONE;

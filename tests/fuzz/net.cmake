@@ -1,2 +1,3 @@
 latchkey_fuzz_target(fuzz_http_request.c http_request LINK lk_net)
 latchkey_fuzz_target(fuzz_dns_message.c dns_message LINK lk_net_client)
+latchkey_fuzz_target(fuzz_dns_record.c dns_record LINK lk_net_client)
