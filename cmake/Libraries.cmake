@@ -15,3 +15,12 @@ pkg_check_modules(INIH REQUIRED IMPORTED_TARGET inih)
 if(LATCHKEY_TESTS)
   pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka>=1.1.5)
 endif()
+
+# Avahi is reached by a program of its own; without it a device is not announced by mDNS.
+set(LATCHKEY_AVAHI AUTO CACHE STRING "Build latchkey-mdns: ON, OFF, or AUTO where Avahi's client library is")
+set_property(CACHE LATCHKEY_AVAHI PROPERTY STRINGS AUTO ON OFF)
+if(LATCHKEY_AVAHI STREQUAL "AUTO")
+  pkg_check_modules(AVAHI IMPORTED_TARGET avahi-client>=0.8)
+elseif(LATCHKEY_AVAHI)
+  pkg_check_modules(AVAHI REQUIRED IMPORTED_TARGET avahi-client>=0.8)
+endif()

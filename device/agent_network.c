@@ -70,6 +70,11 @@ static void take(struct agent *agent, const struct own_addresses *addresses)
     own_addresses_text(addresses, text, sizeof(text));
     log_info("network: the addresses are now %s", text);
     agent->addresses = *addresses;
+    for (size_t i = 0; agent_features[i] != NULL; i++) {
+        if (agent_features[i]->addresses_changed != NULL) {
+            agent_features[i]->addresses_changed(agent);
+        }
+    }
     agent_diagnosis_soon(agent, AGENT_DIAGNOSIS_NETWORK);
     if (agent->session != NULL && agent->task != AGENT_TASK_CERTIFY) {
         /* Whoever follows the device's name waits for nothing else. */

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { DAY_S = 86400, LIFE_S = 397 * DAY_S, SPARE_S = 30 * DAY_S, NAMES_MAX = 4, SHORT_ID = 8 };
+enum { DAY_S = 86400, LIFE_S = 397 * DAY_S, SPARE_S = 30 * DAY_S, NAMES_MAX = 5, SHORT_ID = 8 };
 
 struct subject_texts {
     char wildcard[256];
@@ -31,6 +31,10 @@ static int fill_texts(const struct fallback_subject *subject, struct subject_tex
     fallback_mdns_name(subject->identity->id, texts->mdns);
     if (!text_equal_nocase(texts->mdns, subject->local_name)) {
         texts->names[texts->name_count++] = texts->mdns;
+    }
+    if (subject->mdns_name != NULL && subject->mdns_name[0] != '\0' &&
+        strcmp(subject->mdns_name, texts->mdns) != 0) {
+        texts->names[texts->name_count++] = subject->mdns_name;
     }
     if (subject->zone[0] != '\0') {
         if (!text_format(texts->wildcard, sizeof(texts->wildcard), "*.%s.%s",

@@ -13,6 +13,7 @@ struct fallback_subject {
     const struct identity *identity;
     const char *zone;       /* "" while it is unknown */
     const char *local_name; /* "camera.local" */
+    const char *mdns_name;  /* announced after a collision; NULL or "" : its usual one */
 };
 
 /* Loads the certificate at PATH if STATE says that it was made for SUBJECT and it is good

@@ -47,8 +47,10 @@ int own_addresses_select(const struct own_addresses_rules *rules,
                          const struct own_addresses *held,
                          struct own_addresses *ret_addresses, bool *ret_held) MUST_CHECK;
 
+/* Whether ADDRESS is one of ADDRESSES. */
 bool own_addresses_has(const struct own_addresses *addresses,
                        const struct lanname_address *address);
+/* The same addresses in the same order. */
 bool own_addresses_equal(const struct own_addresses *a, const struct own_addresses *b);
 /* "192.168.1.51, fd12::1" for logs; "none" when empty. */
 void own_addresses_text(const struct own_addresses *addresses, char *ret_text,

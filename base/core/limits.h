@@ -33,10 +33,11 @@ enum {
     LIMIT_DEVICE_APPS = 16,     /* apps that have enrolled with a device */
     LIMIT_DEVICE_INTERFACES = 64, /* that have an address */
     LIMIT_DEVICE_INTERFACE_ADDRESSES = 128,
-};
+    LIMIT_MDNS_MESSAGE_BYTES = 2048, /* one message between agent and latchkey-mdns */
     LIMIT_TEXTS_FILE_BYTES = 64 << 10, /* a translation of the pages */
     LIMIT_PAGE_TEXT_BYTES = 1000,      /* one text in it */
     LIMIT_BRAND_LOGO_BYTES = 64 << 10, /* the maker's logo */
     LIMIT_FILE_NAME_BYTES = 255,       /* of a path that a message quotes */
+};
 
 #endif

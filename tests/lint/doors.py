@@ -13,6 +13,7 @@ DOORS = (
     (r"event2/.*|event\.h|evhttp\.h", ("base/net/",)),
     (r"ldns/.*", ("dns/", "tests/")),
     (r"ini\.h", ("base/core/conf.c",)),
+    (r"avahi-.*", ("device/mdns.c", "device/mdns_group.c", "device/mdns_group.h")),
     (r"openssl/.*", ("base/crypto/", "base/net/", "device/lib/examples/", "tests/")),
 )
 JANSSON = re.compile(r"\bjson_(load[sbf]|loadfd|load_file|load_callback|dump[sbf]|dumpfd|dump_file"
@@ -42,6 +43,7 @@ source.run(check, (
     ("dns/a.c", "#include <event2/event.h>\n#include <ldns/ldns.h>\n", 1),
     ("tests/unit/a.c", "#include <ldns/ldns.h>\n", 0),
     ("acme/a.c", "#include <openssl/evp.h>\n", 1),
+    ("device/agent.c", "#include <avahi-client/client.h>\n", 1),
     ("acme/a.c", "json_t *x = json_loadb(text, size, 0, NULL);\n", 1),
     ("acme/a.c", "char *x = json_dumps(value, 0); /* json_dumps( */\n", 1),
     ("tests/unit/a.c", "char *x = json_dumps(value, 0);\n", 0),
