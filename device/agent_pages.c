@@ -4,6 +4,7 @@
 #include "base/core/text.h"
 #include "device/agent_parts.h"
 #include "device/page_text.h"
+#include "device/port_owner.h"
 #include "device/way_in.h"
 
 #include <errno.h>
@@ -41,9 +42,11 @@ static void on_plain(struct http_exchange *exchange, void *arg)
     way_in_respond(exchange, &agent->pages.brand, &status);
 }
 
-static int listen_on(struct agent_pages *pages, const char *text)
+/* Listens; a failure is logged, with the program that has the port. */
+static void listen_on(struct agent_pages *pages, const char *text)
 {
     struct address address;
+    char owner[PORT_OWNER_CAPACITY];
     uint16_t port = 0;
     int error = address_parse(text, HTTP_PORT, &address);
     if (error == 0) {
@@ -60,10 +63,19 @@ static int listen_on(struct agent_pages *pages, const char *text)
             error = http_server_listen(pages->http, &address, &port);
         }
     }
+    int saved = errno;
     if (error == 0) {
         log_info("http = '%s': the way in is at port %u", text, (unsigned)port);
+    } else if (error == ERROR_IO && saved == EADDRINUSE &&
+               port_owner_find(&address, owner)) {
+        log_warning("http = '%s': taken by %s; going on without it: visitors have to type "
+                    "https:// themselves",
+                    text, owner);
+    } else {
+        log_warning("http = '%s': %s; going on without it: visitors have to type "
+                    "https:// themselves",
+                    text, error == ERROR_IO ? strerror(saved) : error_text(error));
     }
-    return error;
 }
 
 static void open_http(struct agent *agent)
@@ -88,13 +100,7 @@ static void open_http(struct agent *agent)
         return;
     }
     for (size_t i = 0; i < http->count; i++) {
-        error = listen_on(&agent->pages, http->at[i]);
-        if (error < 0) {
-            log_warning("http = '%s': %s; going on without it: visitors have to type "
-                        "https:// themselves",
-                        http->at[i],
-                        error == ERROR_IO ? strerror(errno) : error_text(error));
-        }
+        listen_on(&agent->pages, http->at[i]);
     }
 }
 

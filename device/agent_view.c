@@ -73,6 +73,7 @@ void agent_fill_status(const struct agent *agent, struct device_status *ret_stat
         .obtained_at = agent->trusted.cert != NULL ? agent->state.obtained_at : 0,
         .is_ordering = agent->task == AGENT_TASK_CERTIFY && agent->session != NULL,
         .storage = storage_text(&agent->storage),
+        .is_cloned = agent->state.cloned_at != 0,
     };
     agent_live_fill_status(agent, &ret_status->live);
 }

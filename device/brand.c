@@ -46,7 +46,8 @@ static int read_logo(const char *path, struct brand *brand, struct buffer *repor
         brand->logo_type = type_of(&brand->logo);
         if (brand->logo_type == NULL) {
             error = ERROR_SYNTAX;
-            buffer_printf(report, "brand_logo = '%s': must be an SVG or PNG image\n", path);
+            buffer_printf(report, "brand_logo = '%s': must be an SVG or PNG image\n",
+                          path);
         }
     }
     if (error < 0) {

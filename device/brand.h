@@ -9,7 +9,7 @@
 #define BRAND_STYLE_PATH "/.well-known/latchkey/style.css"
 
 struct brand {
-    char *name;        /* NULL: the texts' own title */
+    char *name;         /* NULL: the texts' own title */
     struct buffer logo; /* empty: ours */
     const char *logo_type;
     bool has_color;

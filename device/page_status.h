@@ -16,8 +16,8 @@ struct page_status_visit {
 /* Appends the page. */
 int page_status_render(const struct device_status *status,
                        const struct page_status_visit *visit,
-                       const struct page_html_frame *frame, struct buffer *html)
-    MUST_CHECK;
+                       const struct page_html_frame *frame,
+                       struct buffer *html) MUST_CHECK;
 /* Appends the settings of routers that let the names through. */
 void page_status_settings(const struct diagnosis *diagnosis, struct buffer *html);
 /* Appends what a maker's own page embeds: one <section> without style or script. */

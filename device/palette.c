@@ -52,5 +52,5 @@ double palette_contrast(uint32_t first, uint32_t second)
 const char *palette_on(uint32_t color)
 {
     return palette_contrast(color, 0xffffff) >= palette_contrast(color, 0) ? "#fff"
-                                                                          : "#000";
+                                                                           : "#000";
 }

@@ -180,7 +180,7 @@ def test_before_there_is_a_certificate(tmp_path):
         log = testbed.wait_for(lambda: "HTTPS: serving" in agent.process.tail(50) and agent.process.tail(50),
                                "HTTPS", 15)
         warning = [line for line in log.splitlines() if f"http = '127.0.0.1:{port}'" in line]
-        assert warning and "warning" in warning[0] and "in use" in warning[0], log
+        assert warning and "warning" in warning[0] and "taken by" in warning[0], log
         at = log.split("the way in is at port ")[1].split()[0]
         chromium = browser.Browser(str(tmp_path), browser.make_home(str(tmp_path)),
                                    arguments=("--ignore-certificate-errors",))
