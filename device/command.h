@@ -44,6 +44,12 @@ int command_doctor(int argc, char **argv);
 int command_qr(int argc, char **argv);
 /* Checks a device by what its QR code says, and enrols with it. */
 int command_verify(int argc, char **argv);
+/* Empties the state folder for a golden image. */
+int command_factory_prepare(int argc, char **argv);
+/* Leaves the relay and empties the state folder for the next owner. */
+int command_factory_reset(int argc, char **argv);
+/* Backs the identity key up, and brings it back. */
+int command_identity(int argc, char **argv);
 /* The apps that have enrolled. */
 int command_apps(int argc, char **argv);
 /* What the owner logs in with on the pages. */

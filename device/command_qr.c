@@ -4,7 +4,7 @@
 #include "device/bundle.h"
 #include "device/command.h"
 #include "device/control_client.h"
-#include "device/identity.h"
+#include "device/identity_source.h"
 #include "device/page_text.h"
 #include "device/qr.h"
 #include "base/net/address.h"
@@ -146,25 +146,51 @@ static int draw(const struct command_options *options, const char *folder,
     return error;
 }
 
+/* The identity key of the configuration, or of the folder that was named instead. */
+static int open_identity(const struct command_options *options,
+                         struct identity_source *source, struct identity *ret_identity)
+{
+    char reason[512] = "";
+    struct device_config config;
+    if (options->state != NULL) {
+        int error = identity_read(options->state, ret_identity);
+        if (error < 0) {
+            fprintf(stderr, "latchkey qr: '%s/identity.pem': %s%s\n", options->state,
+                    error_text(error),
+                    error == ERROR_NOT_FOUND ? "; the agent makes it when it first runs"
+                                             : "");
+        }
+        return error;
+    }
+    int error = command_read_config(options->config, &config);
+    if (error == 0) {
+        error = identity_source_open(&config, source, ret_identity, NULL, reason,
+                                     sizeof(reason));
+        if (error < 0) {
+            fprintf(stderr, "latchkey qr: %s\n", reason);
+        }
+    }
+    device_config_free(&config);
+    return error;
+}
+
 int command_qr(int argc, char **argv)
 {
     struct command_options options;
     char folder[FOLDER_CAPACITY];
     struct identity identity = {.key = NULL};
+    struct identity_source source = {.uri = NULL};
     if (!command_parse("qr", argc, argv, COMMAND_TAKES_SVG | COMMAND_TAKES_INVITE, &options)) {
         return COMMAND_USAGE;
     }
     if (command_find_folder(&options, folder, sizeof(folder)) < 0) {
         return EXIT_FAILURE;
     }
-    int error = identity_read(folder, &identity);
-    if (error < 0) {
-        fprintf(
-            stderr, "latchkey qr: '%s/identity.pem': %s%s\n", folder, error_text(error),
-            error == ERROR_NOT_FOUND ? "; the agent makes it when it first runs" : "");
-        return EXIT_FAILURE;
+    int error = open_identity(&options, &source, &identity);
+    if (error == 0) {
+        error = draw(&options, folder, &identity);
     }
-    error = draw(&options, folder, &identity);
     identity_free(&identity);
+    identity_source_close(&source);
     return error == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

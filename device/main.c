@@ -26,6 +26,11 @@ static void print_help(FILE *out)
           "  verify --pinned FILE      checks it again by what was stored\n"
           "  admin-secret              what the owner logs in with on the device's pages\n"
           "  texts                     the pages' texts, for translators\n"
+          "  identity export|import FILE [--passphrase-file FILE] [--replace]\n"
+          "                            a backup of the identity key under a passphrase\n"
+          "  factory-prepare           empties the state folder of a golden image\n"
+          "  factory-reset --yes       leaves the relay, and forgets everything but the "
+          "configuration\n"
           "  name KEYFILE ZONE         the name of a device with this ACME account key\n"
           "  publish KEYFILE ADDRESS... --relay URL [--ca-file FILE] [--name-server "
           "ADDRESS]\n"
@@ -85,6 +90,9 @@ static const struct {
 } commands[] = {
     {"run", command_run},   {"status", command_status}, {"doctor", command_doctor}, {"renew", command_renew},
     {"qr", command_qr},     {"name", command_name},     {"publish", command_publish},
+    {"factory-prepare", command_factory_prepare},
+    {"factory-reset", command_factory_reset},
+    {"identity", command_identity},
     {"apps", command_apps}, {"verify", command_verify},
     {"--check", check},     {"--help", help},           {"-h", help},
     {"--version", version}, {"admin-secret", command_admin_secret},

@@ -127,8 +127,21 @@ static bool is_publication_allowed(const struct signing_rules *rules,
            json_equal(addresses, json_object_get(rules->publication, "addresses"));
 }
 
+/* RFC 8555 7.3.6: final, so only when the owner asked for it. */
+static const char *check_leaving(const struct signing_rules *rules, const json_t *payload)
+{
+    const char *status = json_get_text(payload, "status");
+    return rules->may_leave && json_object_size(payload) == 1 && status != NULL &&
+                   strcmp(status, "deactivated") == 0
+               ? NULL
+               : "nobody asked for this account's end";
+}
+
 static const char *check_payload(const struct signing_rules *rules, const json_t *payload)
 {
+    if (json_object_get(payload, "status") != NULL) {
+        return check_leaving(rules, payload);
+    }
     static const char *const allowed[] = {
         "contact",
         "termsOfServiceAgreed",

@@ -30,6 +30,9 @@ enum worker_message_type {
     WORKER_MESSAGE_COUNT,
 };
 
+/* The word of the task that deactivates the account: the session signs that for it alone. */
+#define WORKER_TASK_LEAVE "leave"
+
 struct worker_message {
     enum worker_message_type type;
     json_t *body; /* an object that has been held to the table; members by json_get_* */

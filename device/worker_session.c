@@ -29,6 +29,7 @@ extern char **environ;
 
 struct worker_session {
     struct loop *loop;
+    bool may_leave;
     struct loop_watch *watch;
     struct loop_timer *deadline;
     struct key *key;
@@ -263,6 +264,7 @@ static int answer_sign_jws(struct worker_session *session, const json_t *body,
         .directory = session->directory,
         .csr = session->csr != NULL ? session->csr : "",
         .publication = session->publication,
+        .may_leave = session->may_leave,
         .nonce = session->nonce,
     };
     error = signing_rules_check(&rules, input, strlen(input), reason, capacity);
@@ -498,6 +500,7 @@ int worker_session_start(struct loop *loop, const struct worker_session_options 
     session->handlers = options->handlers;
     session->arg = options->arg;
     session->key = key_ref(options->key);
+    session->may_leave = options->may_leave;
     session->input = buffer_init(LIMIT_WORKER_MESSAGE_BYTES + READ_BYTES + 4);
     session->output = buffer_init_secret(LIMIT_WORKER_MESSAGE_BYTES * 2);
     session->directory = strdup(options->directory);

@@ -62,6 +62,7 @@ struct worker_session_options {
     struct key *key;       /* signs; a reference is taken */
     const char *directory; /* copied */
     unsigned timeout_s;    /* for the whole task */
+    bool may_leave;        /* the account's deactivation is signed, too */
     const struct worker_session_handlers
         *handlers; /* borrowed; those a task needs not may be NULL */
     void *arg;

@@ -26,6 +26,7 @@ enum {
 
 static const char *const kind_texts[] = {
     [TASK_CERTIFY] = "certify",
+    [TASK_LEAVE] = WORKER_TASK_LEAVE,
     [TASK_WINDOW] = "window",
     [TASK_ADDRESSES] = "addresses",
     [TASK_TIME] = "time",
@@ -149,6 +150,14 @@ static void begin_window(struct task *task)
     }
 }
 
+static void begin_leave(struct task *task)
+{
+    int error = acme_call_new_deactivate(task->client, &task->call);
+    if (error < 0) {
+        worker_task_end_error(task, "the account could not be deactivated", error);
+    }
+}
+
 static void begin(struct task *task)
 {
     switch (task->kind) {
@@ -157,6 +166,9 @@ static void begin(struct task *task)
         break;
     case TASK_WINDOW:
         begin_window(task);
+        break;
+    case TASK_LEAVE:
+        begin_leave(task);
         break;
     case TASK_ADDRESSES:
         begin_addresses(task);
@@ -223,6 +235,9 @@ static void complete(struct task *task)
         break;
     case TASK_WINDOW:
         report_window(task);
+        break;
+    case TASK_LEAVE:
+        worker_task_end_done(task);
         break;
     case TASK_ADDRESSES:
         worker_task_report_published(task);

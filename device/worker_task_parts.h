@@ -8,7 +8,7 @@
 #include "base/net/http_client.h"
 #include "device/worker_task.h"
 
-enum task_kind { TASK_CERTIFY, TASK_WINDOW, TASK_ADDRESSES, TASK_TIME };
+enum task_kind { TASK_CERTIFY, TASK_LEAVE, TASK_WINDOW, TASK_ADDRESSES, TASK_TIME };
 
 struct task;
 
