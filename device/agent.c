@@ -385,6 +385,10 @@ static void open_life(struct agent *agent)
         struct life_event asked = {.kind = LIFE_ASKED};
         life_step(&agent->life, &asked, &now);
     }
+    if (agent->is_other_relay) {
+        agent_drop_candidate(agent);
+        agent->is_other_relay = false;
+    }
 }
 
 static int open_events(struct agent *agent)

@@ -241,10 +241,10 @@ bool agent_has_candidate(struct agent *agent)
     int64_t now_at = clock_wall_at();
     int64_t until_at = cert_not_after_at(agent->candidate.cert);
     int64_t spare_s = (until_at - agent->candidate_at) / 3;
-    if (now_at < until_at - spare_s && !agent->is_other_relay) {
+    if (now_at < until_at - spare_s) {
         return true;
     }
-    log_info("trusted certificate: the one that waits is too old, or from another relay");
+    log_info("trusted certificate: the one that waits is too old");
     agent_drop_candidate(agent);
     return false;
 }

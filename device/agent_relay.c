@@ -97,6 +97,7 @@ static void turn(struct agent *agent, const struct device_relay *relay, const ch
     agent->relay.failures = 0;
     agent->relay.is_key_strange = false;
     forget_facts(&agent->relay);
+    agent_drop_candidate(agent);
     (void)agent_state_turn_to(&agent->state, relay->directory);
     agent->published_once = false;
     agent->publish_failures = 0;
