@@ -13,6 +13,7 @@ struct entry {
     struct router_mend mend;
 };
 
+#define PLACE "{zone}"
 #define BIT(router) (1U << DIAGNOSIS_ROUTER_##router)
 
 static const struct entry entries[] = {
@@ -21,7 +22,7 @@ static const struct entry entries[] = {
       "Network > DHCP and DNS > Filter > Domain whitelist (under Rebind protection), or "
       "on "
       "its command line:",
-      {"uci add_list dhcp.@dnsmasq[0].rebind_domain='@'", "uci commit dhcp",
+      {"uci add_list dhcp.@dnsmasq[0].rebind_domain='{zone}'", "uci commit dhcp",
        "service dnsmasq restart"}}},
     {BIT(FRITZBOX) | BIT(UNBOUND),
      {"FRITZ!Box",
@@ -30,21 +31,21 @@ static const struct entry entries[] = {
       "(Heimnetz > Netzwerk > Netzwerkeinstellungen > DNS-Rebind-Schutz): add this line "
       "to "
       "the host name exceptions, and apply:",
-      {"@"}}},
+      {"{zone}"}}},
     {BIT(DNSMASQ) | BIT(UNBOUND),
      {"dnsmasq",
       "In /etc/dnsmasq.conf or a file in /etc/dnsmasq.d, then restart dnsmasq:",
-      {"rebind-domain-ok=/@/"}}},
+      {"rebind-domain-ok=/{zone}/"}}},
     {BIT(UNBOUND),
      {"Unbound",
       "In the section server: of unbound.conf, then reload it:",
-      {"private-domain: \"@\""}}},
+      {"private-domain: \"{zone}\""}}},
     {BIT(UNBOUND),
      {"pfSense",
       "Services > DNS Resolver > General Settings > Custom options:",
-      {"server:", "private-domain: \"@\""}}},
+      {"server:", "private-domain: \"{zone}\""}}},
     {BIT(UNBOUND),
-     {"OPNsense", "Services > Unbound DNS > Advanced > Private Domains:", {"@"}}},
+     {"OPNsense", "Services > Unbound DNS > Advanced > Private Domains:", {"{zone}"}}},
     {BIT(DNSMASQ) | BIT(UNBOUND),
      {"Pi-hole",
       "It drops nothing by itself. Where its dnsmasq was told to, in Settings > All "
@@ -52,20 +53,20 @@ static const struct entry entries[] = {
       "Miscellaneous > misc.dnsmasq_lines (before version 6 in "
       "/etc/dnsmasq.d/99-latchkey.conf); "
       "else mend the router that it asks:",
-      {"rebind-domain-ok=/@/"}}},
+      {"rebind-domain-ok=/{zone}/"}}},
     {0,
      {"AdGuard Home",
       "It drops nothing by itself. Where a block list does, in Filters > Custom "
       "filtering "
       "rules, the first line; where the resolver that it asks does, in Settings > DNS "
       "settings > Upstream DNS servers, the second:",
-      {"@@||@^", "[/@/]https://1.1.1.1/dns-query"}}},
+      {"@@||{zone}^", "[/{zone}/]https://1.1.1.1/dns-query"}}},
     {BIT(DNSMASQ) | BIT(UNBOUND),
      {"ASUS",
       "WAN > Internet Connection > Enable DNS Rebind protection: No. With "
       "Asuswrt-Merlin, "
       "instead, in /jffs/configs/dnsmasq.conf.add, then 'service restart_dnsmasq':",
-      {"rebind-domain-ok=/@/"}}},
+      {"rebind-domain-ok=/{zone}/"}}},
     {BIT(KNOT),
      {"Knot Resolver",
       "Its module 'rebinding' knows no exceptions. Take this line out of kresd.conf, and "
@@ -85,7 +86,7 @@ static const struct entry entries[] = {
       "NextDNS: Allowlist, or switch off Security > DNS Rebinding Protection. OpenDNS: "
       "switch "
       "off Security > Block internal IP addresses. The zone to allow:",
-      {"@"}}},
+      {"{zone}"}}},
 };
 
 enum { ENTRY_COUNT = sizeof(entries) / sizeof(entries[0]) };
@@ -111,16 +112,6 @@ bool router_mends_fits(const struct router_mend *mend, enum diagnosis_router rou
     return false;
 }
 
-/* The place of the zone: the first '@' that is not doubled (AdGuard's rules begin with two). */
-static const char *find_place(const char *text)
-{
-    const char *at = strchr(text, '@');
-    while (at != NULL && at[1] == '@') {
-        at = strchr(at + 2, '@');
-    }
-    return at;
-}
-
 bool router_mends_line(const struct router_mend *mend, size_t index, const char *zone,
                        char ret_line[static ROUTER_MENDS_LINE_BYTES])
 {
@@ -128,10 +119,10 @@ bool router_mends_line(const struct router_mend *mend, size_t index, const char 
         return false;
     }
     const char *text = mend->lines[index];
-    const char *place = find_place(text);
+    const char *place = strstr(text, PLACE);
     if (place == NULL) {
         return text_copy(ret_line, ROUTER_MENDS_LINE_BYTES, text);
     }
     return text_format(ret_line, ROUTER_MENDS_LINE_BYTES, "%.*s%s%s", (int)(place - text),
-                       text, zone, place + 1);
+                       text, zone, place + strlen(PLACE));
 }

@@ -9,9 +9,10 @@ enum { ROUTER_MENDS_LINES_MAX = 3, ROUTER_MENDS_LINE_BYTES = 384 };
 
 /* Texts are constants. */
 struct router_mend {
-    const char *system;                            /* "OpenWrt" */
-    const char *where;                             /* a sentence */
-    const char *lines[ROUTER_MENDS_LINES_MAX + 1]; /* to write there; '@' is the zone */
+    const char *system; /* "OpenWrt" */
+    const char *where;  /* a sentence */
+    const char
+        *lines[ROUTER_MENDS_LINES_MAX + 1]; /* to write there; "{zone}" is filled in */
 };
 
 /* How many systems there are advices for; all of them by index. */

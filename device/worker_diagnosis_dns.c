@@ -12,6 +12,7 @@
 enum {
     QUESTION_MS = 4 * 1000,
     MESSAGE_BYTES = 4096,
+    HTTPS_PORT = 443,
 };
 
 #define RESOLV_CONF "/etc/resolv.conf"
@@ -281,6 +282,21 @@ void worker_diagnosis_dns_ask(struct diagnose *diagnose)
         }
     }
     ask_publics(diagnose, has_own ? JUDGE_OWN : JUDGE_FRESH4);
+}
+
+bool worker_diagnosis_dns_is_alive(const struct diagnose *diagnose)
+{
+    const struct findings *findings = &diagnose->findings;
+    struct address literal;
+    bool is_alive = json_get_array(diagnose->body, "name_servers") != NULL ||
+                    address_parse(diagnose->host, HTTPS_PORT, &literal) == 0;
+    for (size_t i = 0; i < findings->resolver_count; i++) {
+        for (size_t j = 0; j < JUDGE_QUESTION_COUNT; j++) {
+            enum judge_reply reply = findings->resolvers[i].answers[j].reply;
+            is_alive |= reply != JUDGE_UNASKED && reply != JUDGE_SILENT;
+        }
+    }
+    return is_alive;
 }
 
 const struct judge_answer *worker_diagnosis_dns_stable(const struct diagnose *diagnose)

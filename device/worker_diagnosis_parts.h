@@ -96,6 +96,9 @@ void worker_diagnosis_ended(struct diagnose *diagnose);
 void worker_diagnosis_dns_begin(struct diagnose *diagnose);
 /* Asks everybody about the zone, which must be known. */
 void worker_diagnosis_dns_ask(struct diagnose *diagnose);
+/* Whether the relay's name can be looked up at all: some resolver has replied to something,
+ * or others are configured for it, or it is an address. */
+bool worker_diagnosis_dns_is_alive(const struct diagnose *diagnose);
 /* An answer for the stable name that came through, or NULL. */
 const struct judge_answer *worker_diagnosis_dns_stable(const struct diagnose *diagnose);
 void worker_diagnosis_dns_close(struct diagnose *diagnose);

@@ -3,6 +3,8 @@
  * page or an inspecting firewall from a relay that is only out of date. */
 #include "device/worker_diagnosis_parts.h"
 
+#include "base/core/clock.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,7 +18,8 @@ void worker_diagnosis_relay_date(struct diagnose *diagnose, const char *value,
     /* The first to tell is as good as any; Date is given in whole seconds. */
     if (findings->date_at == 0 && value != NULL &&
         text_http_date_parse(value, &date_at) == 0) {
-        findings->date_at = date_at;
+        /* As of when the diagnosis began. */
+        findings->date_at = date_at - (clock_wall_at() - findings->now_at);
         text_copy(findings->date_source, sizeof(findings->date_source), source);
     }
 }
@@ -163,7 +166,8 @@ static void on_relay_address(const struct resolve_answer *answer, void *arg)
 void worker_diagnosis_relay_look(struct diagnose *diagnose)
 {
     const struct judge_relay *relay = &diagnose->findings.relay;
-    if (!relay->is_asked || relay->error == 0) {
+    if (!relay->is_asked || relay->error == 0 ||
+        !worker_diagnosis_dns_is_alive(diagnose)) {
         return;
     }
     if (resolve_addresses(diagnose->resolver, diagnose->host, on_relay_address, diagnose,

@@ -2,7 +2,8 @@
 has its certificate, and servers in the internet that are no relay."""
 import json
 import os
-import socket
+import shutil
+import signal
 import subprocess
 import sys
 
@@ -39,7 +40,7 @@ KRESD = """net.listen('{address}', 53, {{ kind = 'dns' }})
 cache.size = 10 * MB
 trust_anchors.remove('.')
 modules.load('policy')
-modules.load('rebinding < iterate')
+{more}
 policy.add(policy.suffix(policy.STUB('198.51.100.1@{port}'), policy.todnames({{'{zone}'}})))
 """
 
@@ -49,12 +50,15 @@ class Clinic:
 
     ADDRESS = "192.168.77.1"
     SECOND = "192.168.77.2"
+    # dnsmasq takes the test's internet (198.51.100.0/24) for private, too.
+    REBIND = ("--stop-dns-rebind", "--rebind-domain-ok=/relay.lab.test/")
 
     def __init__(self, folder):
         self.folder = str(folder)
         self.nets = networks.Networks()
         self.lab = self.agent = self.public = None
         self.processes = []
+        self.others = []  # agents beside the first
         self.count = 0
 
     def up(self):
@@ -74,6 +78,7 @@ class Clinic:
             for name in ("LAB_CA_FILE", "LAB_ROOTS_FILE"):
                 with open(self.env[name]) as part:
                     file.write(part.read())
+        self.ration()
         self.start_public()
         self.resolve(self.unbound())
         self.agent = self.make_agent("dev").start()
@@ -102,7 +107,7 @@ class Clinic:
         testbed.wait_for(lambda: self.public.check() and os.path.exists(ready), "the public servers")
 
     def public_mode(self, mode):
-        """What the public resolver does: relay, servfail or empty."""
+        """What the public resolver does: relay, servfail or empty-addresses."""
         testbed.write_atomically(self.mode_file, mode)
 
     # The LAN's resolvers ------------------------------------------------------------------------
@@ -120,13 +125,14 @@ class Clinic:
         return address, [*DNSMASQ, f"--listen-address={address}",
                          f"--server=/{self.zone}/198.51.100.1#{self.dns_port}", *options]
 
-    def kresd(self, address=ADDRESS):
+    def kresd(self, more, address=ADDRESS):
         self.count += 1
         folder = os.path.join(self.folder, f"kresd-{self.count}")
         os.makedirs(folder)
         path = os.path.join(folder, "kresd.conf")
         with open(path, "w") as file:
-            file.write(KRESD.format(address=address, port=self.dns_port, zone=self.zone))
+            file.write(KRESD.format(address=address, port=self.dns_port, zone=self.zone,
+                                    more=more))
         return address, ["kresd", "-n", "-c", path, folder]
 
     def resolve(self, *resolvers, names=None):
@@ -183,9 +189,45 @@ class Clinic:
             testbed.write_atomically(agent.config_file, text)
         return self.doctor(agent, 3)
 
+    def copy_state(self, folder):
+        state = os.path.join(str(folder), "state")
+        shutil.copytree(self.agent.state_folder, state,
+                        ignore=shutil.ignore_patterns("*.sock", "lock"))
+        return state
+
+    def replace_trusted(self, state):
+        """The certificate in STATE is another one for the same name."""
+        path = os.path.join(state, "trusted.pem")
+        conftest.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                      "-nodes", "-keyout", path + ".key", "-out", path + ".cert", "-days", "9",
+                      "-subj", "/CN=x", "-addext", f"subjectAltName=DNS:*.{self.id}.{self.zone}"])
+        with open(path, "w") as file:
+            for end in (".key", ".cert"):
+                with open(path + end) as part:
+                    file.write(part.read())
+
+    def ration(self):
+        """From now on the relay gives out one certificate in a week."""
+        path, ready = self.env["LAB_CONFIG"], os.path.join(self.folder, "lab", "issuer.ready")
+        with open(path) as file:
+            text = file.read().replace("budgets = no", "budgets = yes\ncertificates_per_week = 1")
+        testbed.write_atomically(path, text)
+        os.remove(ready)
+        os.kill(int(self.env["LAB_PID_ISSUER"]), signal.SIGTERM)
+        testbed.wait_for(lambda: os.path.exists(ready), "the issuer", 20)
+
+    def wait_status(self, agent, condition, seconds=30):
+        def there():
+            agent.process.check()
+            status = agent.status()
+            return status if status and condition(status) else None
+        return testbed.wait_for(there, "the agent's status", seconds, 0.1)
+
     def down(self):
         results = {}
         self.stop_resolvers()
+        for agent in self.others:
+            agent.stop()
         for name, part in (("agent", self.agent and self.agent.process), ("public", self.public),
                            ("lab", self.lab)):
             if part is not None:

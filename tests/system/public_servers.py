@@ -1,7 +1,7 @@
 """HTTPS servers in the internet, for test_doctor.py: public_servers.py LAB_FOLDER MODE_FILE DNS_PORT.
 
 4443: a public resolver at /dns-query (RFC 8484) that asks the relay's name server, or does what MODE_FILE
-says (servfail, empty); and under other paths servers that a device might be led to instead of its relay.
+says (servfail, empty-addresses); and under other paths servers that a device might be led to instead of its relay.
 4444: the same with a certificate by nobody. 4445: with one that has run out. 4446: no TLS at all."""
 import email.utils
 import http.server
@@ -31,7 +31,7 @@ def ask(question):
     """The answer of the relay's name server, with the bits of a recursive one."""
     with open(mode_file) as file:
         mode = file.read()
-    if mode != "relay":
+    if mode == "servfail" or mode == "empty-addresses" and b"_acme-challenge" not in question:
         end = question.index(b"\0", 12) + 5
         rcode = 2 if mode == "servfail" else 0
         return question[:2] + struct.pack(">HHHHH", 0x8180 | rcode, 1, 0, 0, 0) + question[12:end]

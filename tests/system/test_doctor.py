@@ -33,3 +33,261 @@ def test_all_is_well(ward):
         "question": "question-arrived", "public-resolver": "public-answers", "relay": "relay-answers",
         "order": "order-none", "certificate": "certificate-good", "port": "port-open",
         "served": "served-trusted", "names": "names-current"}, verdicts["all"]
+
+
+def line_for(verdict, system):
+    """The setting that the diagnosis gives for SYSTEM, its last line."""
+    settings = {setting["system"]: setting for setting in verdict["settings"]}
+    assert system in settings, sorted(settings)
+    return settings[system]["lines"][-1]
+
+
+def has_detail(verdict, *words):
+    return any(all(word in line for word in words) for line in verdict["detail"])
+
+
+# --- filters against DNS rebinding, and that the mend mends ---
+
+def test_dnsmasq_stop_dns_rebind(ward):
+    ward.resolve(ward.dnsmasq(*ward.REBIND))
+    verdicts = ward.doctor()
+    found = codes(verdicts)
+    assert found["private-answers"] == "rebinding-filter", verdicts["all"]
+    # A filter is no fault of the zone, and the relay has heard the question.
+    assert (found["zone"], found["question"], found["public-resolver"]) == \
+        ("zone-found", "question-arrived", "public-answers"), verdicts["all"]
+    assert has_detail(verdicts["question"], "dropped on its way back")
+    private = verdicts["private-answers"]
+    assert has_detail(private, "192.168.77.1:53", "empty", "extended error 15")
+    assert has_detail(private, "it is this network")
+    # What it is shows: only what is made of dnsmasq is listed, with the zone filled in.
+    systems = {setting["system"] for setting in private["settings"]}
+    assert {"dnsmasq", "OpenWrt", "Pi-hole"} <= systems and "Unbound" not in systems
+    assert f"rebind_domain='{ward.zone}'" in str(private["settings"])
+    line = line_for(private, "dnsmasq")
+    assert line == f"rebind-domain-ok=/{ward.zone}/"
+    ward.resolve(ward.dnsmasq(*ward.REBIND, f"--{line}"))
+    assert codes(ward.doctor())["private-answers"] == "private-answered"
+
+
+def test_unbound_private_address(ward):
+    networks = [f"private-address: {network}" for network in ("10.0.0.0/8", "192.168.0.0/16", "fd00::/8")]
+    ward.resolve(ward.unbound(*networks))
+    verdicts = ward.doctor()
+    private = verdicts["private-answers"]
+    assert private["code"] == "rebinding-filter" and private["level"] == "fail", verdicts["all"]
+    assert codes(verdicts)["question"] == "question-arrived"
+    line = line_for(private, "Unbound")
+    assert line_for(private, "pfSense") == line == f'private-domain: "{ward.zone}"'
+    assert line_for(private, "OPNsense") == line_for(private, "FRITZ!Box") == ward.zone
+    ward.resolve(ward.unbound(*networks, line))
+    assert codes(ward.doctor())["private-answers"] == "private-answered"
+
+
+def test_only_one_family_is_dropped(ward):
+    ward.resolve(ward.unbound("private-address: 10.0.0.0/8", "private-address: 192.168.0.0/16"))
+    assert codes(ward.doctor())["private-answers"] == "rebinding-filter-ipv4"
+    ward.resolve(ward.unbound("private-address: fd00::/8"))
+    verdicts = ward.doctor(status=0)
+    assert verdicts["private-answers"]["code"] == "rebinding-filter-ipv6"
+    assert verdicts["all"]["worst"] == "warn"
+
+
+def test_knot_resolver_rebinding(ward):
+    ward.resolve(ward.kresd("modules.load('rebinding < iterate')"))
+    verdicts = ward.doctor()
+    private = verdicts["private-answers"]
+    assert private["code"] == "rebinding-filter", verdicts["all"]
+    assert has_detail(private, "REFUSED", "extended error 18")
+    assert [setting["system"] for setting in private["settings"]] == ["Knot Resolver"]
+
+
+def test_one_of_two_filters(ward):
+    ward.resolve(ward.unbound(), ward.dnsmasq(*ward.REBIND, address=ward.SECOND))
+    private = ward.doctor()["private-answers"]
+    assert private["code"] == "rebinding-filter-some"
+    assert has_detail(private, "192.168.77.2:53", "empty") and \
+        has_detail(private, "192.168.77.1:53", "right answer")
+
+
+# --- other faults of resolvers ---
+
+def test_hijacked_answers(ward):
+    ward.resolve(ward.dnsmasq(f"--address=/{ward.zone}/192.168.77.1"))
+    verdicts = ward.doctor()
+    found = codes(verdicts)
+    assert found["private-answers"] == "answers-changed", verdicts["all"]
+    # It answers by itself: the relay has not heard of the question.
+    assert found["question"] in ("question-not-arrived", "not-checked"), verdicts["all"]
+
+
+def test_answered_without_asking(ward):
+    """A forged probe: the resolver asks the relay for the rest of the zone, but not for this."""
+    name = f"{ward.id}.{ward.zone}"
+    ward.resolve(ward.dnsmasq(f"--address=/{name}/10.9.9.9",
+                              f"--server=/_acme-challenge.{name}/198.51.100.1#{ward.dns_port}"))
+    verdicts = ward.doctor()
+    assert codes(verdicts)["question"] == "question-not-arrived", verdicts["all"]
+    assert codes(verdicts)["private-answers"] == "answers-changed", verdicts["all"]
+
+
+def test_blocked_zone(ward):
+    ward.resolve(ward.unbound(f'local-zone: "{ward.zone}." always_nxdomain'))
+    verdicts = ward.doctor()
+    assert verdicts["zone"]["code"] == "zone-blocked", verdicts["all"]
+    assert has_detail(verdicts["zone"], "NXDOMAIN")
+    assert codes(verdicts)["private-answers"] == "not-checked"
+    # Its own name is in the zone too.
+    assert codes(verdicts)["relay"] == "relay-name-unknown"
+
+
+def test_nobody_finds_the_zone(ward):
+    ward.resolve(ward.unbound(f'local-zone: "{ward.zone}." always_refuse'))
+    ward.public_mode("servfail")
+    try:
+        verdicts = ward.doctor()
+        assert codes(verdicts)["zone"] == "zone-lost", verdicts["all"]
+        assert codes(verdicts)["public-resolver"] == "public-lost"
+    finally:
+        ward.public_mode("relay")
+
+
+def test_public_resolver_filters(ward):
+    ward.resolve(ward.unbound())
+    ward.public_mode("empty-addresses")
+    try:
+        verdicts = ward.doctor(status=0)
+        assert verdicts["public-resolver"]["code"] == "public-filters", verdicts["all"]
+    finally:
+        ward.public_mode("relay")
+
+
+def test_refusing_resolver(ward):
+    ward.resolve(ward.kresd("policy.add(policy.all(policy.REFUSE))"))
+    verdicts = ward.doctor()
+    assert verdicts["resolver"]["code"] == "resolver-refuses", verdicts["all"]
+    assert codes(verdicts)["zone"] == "not-checked"
+
+
+def test_silent_resolvers(ward):
+    ward.resolve(ward.unbound(), names=[ward.ADDRESS, ward.SECOND])
+    verdicts = ward.doctor(status=0)
+    assert verdicts["resolver"]["code"] == "resolver-part-silent", verdicts["all"]
+    ward.stop_resolvers()
+    verdicts = ward.doctor()
+    found = codes(verdicts)
+    assert (found["resolver"], found["zone"], found["relay"]) == \
+        ("resolver-silent", "not-checked", "relay-name-unknown"), verdicts["all"]
+    # What needs no name still works.
+    assert (found["port"], found["public-resolver"]) == ("port-open", "public-answers"), verdicts["all"]
+
+
+def test_no_resolver(ward):
+    ward.name_servers()
+    assert codes(ward.doctor())["resolver"] == "resolver-none"
+
+
+# --- the network ---
+
+def test_no_route(ward):
+    ward.resolve(ward.unbound())
+    ward.nets.ip("dev", "route", "del", "default")
+    try:
+        verdicts = ward.doctor()
+        found = codes(verdicts)
+        assert (found["route"], found["relay"], found["public-resolver"], found["resolver"]) == \
+            ("route-none", "relay-unreachable", "public-unreachable", "resolver-answers"), verdicts["all"]
+    finally:
+        ward.nets.ip("dev", "route", "add", "default", "via", "192.168.77.1")
+
+
+def test_zone_fails_and_nobody_to_compare_with(ward):
+    ward.resolve(ward.unbound(f'local-zone: "{ward.zone}." always_refuse'))
+    verdicts = ward.alone("nobody", doh="https://198.51.100.1:4499/dns-query",
+                          relay="https://198.51.100.1:4443/relay/directory")
+    assert codes(verdicts)["zone"] == "zone-failing", verdicts["all"]
+
+
+def test_no_address(ward):
+    ward.resolve(ward.unbound())
+    verdicts = ward.alone("nowhere", interface="none-such0")
+    assert codes(verdicts)["address"] == "address-none", verdicts["all"]
+    assert codes(verdicts)["port"] == "not-checked"
+
+
+# --- the relay, and what is not the relay ---
+
+PLACES = {
+    "minutes": ("https://198.51.100.1:4443/minutes/directory", "clock", "clock-off"),
+    "days": ("https://198.51.100.1:4443/days/directory", "clock", "clock-wrong"),
+    "other": ("https://198.51.100.1:4443/acme/directory", "relay", "relay-other"),
+    "down": ("https://198.51.100.1:4443/down/directory", "relay", "relay-down"),
+    "login": ("https://198.51.100.1:4443/login/directory", "relay", "relay-portal"),
+    "page": ("https://198.51.100.1:4443/welcome/directory", "relay", "relay-portal"),
+    "foreign": ("https://198.51.100.1:4444/relay/directory", "relay", "relay-intercepted"),
+    "old": ("https://198.51.100.1:4445/relay/directory", "relay", "relay-expired"),
+    "plain": ("https://198.51.100.1:4446/relay/directory", "relay", "relay-portal"),
+    "closed": ("https://198.51.100.1:4499/relay/directory", "relay", "relay-unreachable"),
+    "pinned": ("https://198.51.100.1:4443/relay/directory#" + "A" * 43, "relay", "relay-impostor"),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_what_is_at_the_relays_address(ward, place):
+    relay, check, code = PLACES[place]
+    verdicts = ward.alone(place, relay=relay)
+    assert verdicts[check]["code"] == code, verdicts["all"]
+    assert verdicts[check]["mend"]
+    # A device that never ran: it has no name and no certificate yet.
+    assert codes(verdicts)["certificate"] == "certificate-none"
+
+
+# --- the device's own names and HTTPS ---
+
+def test_names_lead_elsewhere(ward, tmp_path):
+    """The state of the device with another address and port, as after a move that nobody published."""
+    verdicts = ward.alone("moved", state=ward.copy_state(tmp_path), host="pc", serve=":444")
+    found = codes(verdicts)
+    assert (found["names"], found["port"], found["certificate"]) == \
+        ("names-old", "port-closed", "certificate-good"), verdicts["all"]
+    assert found["served"] == "served-nowhere", verdicts["all"]
+    # And of a device that has published nothing.
+    found = codes(ward.alone("unpublished", relay=ward.env["LAB_DIRECTORY"]))
+    assert (found["names"], found["served"]) == ("names-missing", "not-checked"), found
+
+
+def test_another_certificate_is_served(ward, tmp_path):
+    state = ward.copy_state(tmp_path)
+    ward.replace_trusted(state)
+    verdicts = ward.alone("elsewhere", state=state)
+    assert codes(verdicts)["served"] == "served-other", verdicts["all"]
+    assert codes(verdicts)["port"] == "port-open"
+
+
+# --- orders ---
+
+def test_an_order_waits(ward):
+    """The relay rations certificates; the agent looks by itself after the refusal, without being asked."""
+    agent = ward.make_agent("pc", "second").start()
+    ward.others.append(agent)
+    status = ward.wait_status(agent, lambda s: "diagnosis" in s)
+    verdicts = {verdict["check"]: verdict for verdict in status["diagnosis"]["verdicts"]}
+    assert verdicts["order"]["code"] == "order-waiting" and verdicts["order"]["level"] == "warn"
+    assert has_detail(verdicts["order"], "orders again at 20")
+    assert verdicts["certificate"]["code"] == "certificate-none"
+    text = conftest.run(agent.command("doctor"), check=False)
+    assert text.returncode == 1 and "order (order-waiting)" in text.stdout, text.stdout
+
+
+# --- for people ---
+
+def test_text_for_people(ward):
+    ward.resolve(ward.dnsmasq(*ward.REBIND))
+    done = conftest.run(ward.agent.command("doctor"), check=False)
+    assert done.returncode == 1, done.stdout
+    assert "private-answers (rebinding-filter)" in done.stdout
+    assert f"uci add_list dhcp.@dnsmasq[0].rebind_domain='{ward.zone}'" in done.stdout
+    assert max(len(line) for line in done.stdout.splitlines() if "http" not in line) <= 80
+    ward.resolve(ward.unbound())
+    done = conftest.run(ward.agent.command("doctor"), check=False)
+    assert done.returncode == 0 and "fail" not in done.stdout, done.stdout
