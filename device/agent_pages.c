@@ -68,9 +68,10 @@ static void listen_on(struct agent_pages *pages, const char *text)
         log_info("http = '%s': the way in is at port %u", text, (unsigned)port);
     } else if (error == ERROR_IO && saved == EADDRINUSE &&
                port_owner_find(&address, owner)) {
-        log_warning("http = '%s': taken by %s; going on without it: visitors have to type "
-                    "https:// themselves",
-                    text, owner);
+        log_warning(
+            "http = '%s': taken by %s; going on without it: visitors have to type "
+            "https:// themselves",
+            text, owner);
     } else {
         log_warning("http = '%s': %s; going on without it: visitors have to type "
                     "https:// themselves",

@@ -243,7 +243,7 @@ static void draw_verdict(const struct diagnosis *diagnosis, enum diagnosis_check
     page_html_element(html, "h3", page_text_check(check));
     page_html_element(html, "p", page_text_verdict(verdict->code));
     if (in_full && page_text_mend(verdict->code)[0] != '\0') {
-        page_html_element(html, "p", page_text_mend(verdict->code));
+        page_html_element(html, "p class=\"mend\"", page_text_mend(verdict->code));
     }
     if (in_full && diagnosis_code_has_settings(verdict->code)) {
         page_status_settings(diagnosis, html);
@@ -275,6 +275,9 @@ static void draw_diagnosis(const struct device_status *status, bool is_owner,
         for (int i = 0; i < DIAGNOSIS_CHECK_COUNT; i++) {
             if (diagnosis_code_level(diagnosis->verdicts[i].code) >= DIAGNOSIS_WARN) {
                 draw_verdict(diagnosis, (enum diagnosis_check)i, true, html);
+                if (is_owner) {
+                    draw_detail(&diagnosis->verdicts[i], html);
+                }
                 buffer_append_text(html, "</li>");
             }
         }
@@ -341,7 +344,8 @@ static int draw_verification(const struct device_status *status,
     return 0;
 }
 
-static void draw_device(const struct device_status *status, struct buffer *html)
+static void draw_device(const struct device_status *status, bool is_owner,
+                        struct buffer *html)
 {
     char addresses[512];
     own_addresses_text(status->addresses, addresses, sizeof(addresses));
@@ -353,6 +357,10 @@ static void draw_device(const struct device_status *status, struct buffer *html)
                   status->addresses->count > 0 ? addresses
                                                : page_text(PAGE_TEXT_NO_ADDRESSES));
     page_html_time_row(html, PAGE_TEXT_TIME, status->now_at, status->now_at, NULL);
+    if (is_owner) {
+        page_html_row(html, PAGE_TEXT_RELAY, status->directory);
+        page_html_row(html, PAGE_TEXT_VERSION, LATCHKEY_VERSION);
+    }
     buffer_append_text(html, "</dl></details>\n");
 }
 
@@ -364,12 +372,12 @@ int page_status_render(const struct device_status *status,
     page_html_start(frame, PAGE_HTML_STATUS, html);
     draw_state(status, visit, html);
     draw_attention(status, html);
-    draw_failure(status, is_owner, html);
     draw_diagnosis(status, is_owner, html);
+    draw_failure(status, is_owner, html);
     draw_names(status, html);
     draw_certificate(status, html);
     int error = draw_verification(status, visit, html);
-    draw_device(status, html);
+    draw_device(status, is_owner, html);
     page_html_end(html);
     return error < 0 ? error : html->error;
 }

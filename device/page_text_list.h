@@ -189,6 +189,14 @@
     X(OWNER_STEP_SIGN, "owner.step.sign", "2. Have it signed")                           \
     X(OWNER_STEP_TRY, "owner.step.try", "3. Try it")                                     \
     X(OWNER_VERDICTS, "owner.verdicts", "What was checked")                              \
+    X(OWNER_CHECK_READ, "owner.check.read", "It can be read")                            \
+    X(OWNER_CHECK_SECRET, "owner.check.secret", "There is no private key in it")         \
+    X(OWNER_CHECK_KEY, "owner.check.key", "It is for the key of this device")            \
+    X(OWNER_CHECK_LINKS, "owner.check.links", "Its chain holds together")                \
+    X(OWNER_CHECK_NAME, "owner.check.name", "It is for this name")                       \
+    X(OWNER_CHECK_DATES, "owner.check.dates", "It is valid now")                         \
+    X(OWNER_CHECK_PURPOSE, "owner.check.purpose", "It is made for web servers")          \
+    X(OWNER_CHECK_STRENGTH, "owner.check.strength", "Its keys and signatures are strong enough")\
     X(OWNER_PASSED, "owner.passed", "Good")                                              \
     X(OWNER_REFUSED, "owner.refused", "Not good")                                        \
     X(OWNER_NOT_TAKEN, "owner.nottaken",                                                 \

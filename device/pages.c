@@ -30,6 +30,30 @@ static void respond_page(struct pages *pages, struct http_exchange *exchange,
     buffer_free(&html);
 }
 
+static void respond_missing(struct pages *pages, struct http_exchange *exchange)
+{
+    struct buffer html = buffer_init(PAGE_HTML_BYTES);
+    const struct admin_session *session = page_login_session(&pages->login, exchange);
+    struct page_html_frame frame = {.brand = pages->brand,
+                                    .title = PAGE_TEXT_NOT_FOUND,
+                                    .has_login = true,
+                                    .csrf = session != NULL ? session->csrf : ""};
+    page_html_start(&frame, PAGE_HTML_ELSEWHERE, &html);
+    buffer_append_text(&html, "<section>");
+    page_html_element(&html, "h1", page_text(PAGE_TEXT_NOT_FOUND));
+    buffer_append_text(&html, "<p><a href=\"/\">");
+    page_html_escape(&html, page_text(PAGE_TEXT_BACK));
+    buffer_append_text(&html, "</a></p></section>\n");
+    page_html_end(&html);
+    if (html.error == 0) {
+        http_exchange_respond(exchange, 404, "text/html; charset=utf-8", html.data,
+                              html.size);
+    } else {
+        page_guard_refuse(exchange, 500, page_text(PAGE_TEXT_BROKEN));
+    }
+    buffer_free(&html);
+}
+
 void pages_respond(struct pages *pages, struct http_exchange *exchange,
                    const struct device_status *status)
 {
@@ -50,6 +74,6 @@ void pages_respond(struct pages *pages, struct http_exchange *exchange,
     } else if (strcmp(http_exchange_path(exchange), "/") == 0) {
         respond_page(pages, exchange, status, host);
     } else {
-        page_guard_refuse(exchange, 404, page_text(PAGE_TEXT_NOT_FOUND));
+        respond_missing(pages, exchange);
     }
 }

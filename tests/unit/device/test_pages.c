@@ -1,5 +1,6 @@
 #include "device/page_status.h"
 
+#include "base/core/text.h"
 #include "device/page_guard.h"
 #include "device/page_text.h"
 
@@ -140,14 +141,185 @@ static void test_every_failure_has_a_sentence(void **state)
 {
     (void)state;
     static const char *const codes[] = {
-        "net",     "server",     "protocol",    "rate-limit", "paused",
-        "account", "eab",        "user-action", "rejected",   "csr",
-        "dns",     "caa",        "order",       "chain",      "no-relay",
-        "wait",    "not-served", "reload-failed", "device",      "disk",       "worker",
+        "net",    "server",      "protocol", "rate-limit", "paused",     "account",
+        "eab",    "user-action", "rejected", "csr",        "dns",        "caa",
+        "order",  "chain",       "no-relay", "wait",       "not-served", "reload-failed",
+        "device", "disk",        "worker",
     };
     const char *general = page_text_failure("something new");
     for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
         assert_string_not_equal(page_text_failure(codes[i]), general);
+    }
+}
+
+#define NASTY "<x>&\"'"
+
+/* Whatever text comes from outside is text on the page. */
+static void test_every_text_is_escaped(void **state)
+{
+    (void)state;
+    static struct diagnosis diagnosis;
+    struct device_status status = sample();
+    struct brand brand = brand_init();
+    char nasty[] = NASTY;
+    brand.name = nasty;
+    diagnosis_init(&diagnosis);
+    diagnosis.at = 1799999000;
+    for (int i = 0; i < DIAGNOSIS_CODE_COUNT; i++) {
+        enum diagnosis_check check = diagnosis_code_check((enum diagnosis_code)i);
+        if (check != DIAGNOSIS_CHECK_COUNT) {
+            diagnosis_set(&diagnosis, check, (enum diagnosis_code)i);
+        }
+    }
+    diagnosis_set(&diagnosis, DIAGNOSIS_CHECK_PRIVATE, DIAGNOSIS_REBINDING_FILTER);
+    diagnosis_add(&diagnosis, DIAGNOSIS_CHECK_PRIVATE, "%s", NASTY);
+    assert_true(text_copy(diagnosis.zone, sizeof(diagnosis.zone), NASTY));
+    status.diagnosis = &diagnosis;
+    status.id = status.pin = status.zone = status.label = status.local_name = NASTY;
+    status.directory = status.failure_code = status.failure_text = NASTY;
+    status.mdns_name = NASTY "2";
+    status.live.failure_code = NASTY;
+    status.storage = "full";
+    status.is_cloned = true;
+    struct status_certificate *const certificates[] = {&status.trusted, &status.fallback};
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(text_copy(certificates[i]->issuer, 256, NASTY));
+        assert_true(text_copy(certificates[i]->serial, 48, NASTY));
+        assert_true(text_copy(certificates[i]->fingerprint, 65, NASTY));
+    }
+    for (int i = 0; i < 4; i++) {
+        struct buffer html = buffer_init(PAGE_HTML_BYTES);
+        struct page_html_frame frame = {
+            .brand = &brand, .has_login = true, .csrf = i % 2 == 0 ? NASTY : ""};
+        struct page_status_visit visit = {.is_trusted = false};
+        status.is_trusted = i < 2;
+        assert_int_equal(page_status_render(&status, &visit, &frame, &html), 0);
+        has(&html, "&lt;x&gt;&amp;&quot;&#39;");
+        lacks(&html, "<x>");
+        lacks(&html, "&\"");
+        lacks(&html, "=\"<");
+        lacks(&html, "<script");
+        lacks(&html, "style=");
+        lacks(&html, "onclick");
+        buffer_reset(&html);
+        assert_int_equal(page_status_fragment(&status, &html), 0);
+        lacks(&html, "<x>");
+        buffer_free(&html);
+    }
+}
+
+/* The fingerprints prove nothing on a page that the browser could not check. */
+static void test_fingerprints_need_a_checked_page(void **state)
+{
+    (void)state;
+    struct device_status status = sample();
+    status.is_trusted = false;
+    struct buffer html = render(&status, false);
+    lacks(&html, "2222 3333");
+    lacks(&html, "LATCHKEY:1/");
+    lacks(&html, page_text(PAGE_TEXT_QR_LABEL));
+    has(&html, "does not show the fingerprint");
+    buffer_free(&html);
+}
+
+static void test_whats_wrong_is_shown(void **state)
+{
+    (void)state;
+    static struct diagnosis diagnosis;
+    struct device_status status = sample();
+    diagnosis_init(&diagnosis);
+    diagnosis.at = status.now_at - 120;
+    assert_true(text_copy(diagnosis.zone, sizeof(diagnosis.zone), "lan.example.com"));
+    diagnosis_set(&diagnosis, DIAGNOSIS_CHECK_CLOCK, DIAGNOSIS_CLOCK_RIGHT);
+    diagnosis_set(&diagnosis, DIAGNOSIS_CHECK_PRIVATE, DIAGNOSIS_REBINDING_FILTER);
+    diagnosis_add(&diagnosis, DIAGNOSIS_CHECK_PRIVATE, "resolver 192.168.1.1");
+    status.diagnosis = &diagnosis;
+    status.storage = "read-only";
+    status.is_cloned = true;
+    status.live.failure_code = "reload-failed";
+    struct buffer html = render(&status, true); /* a stranger */
+    has(&html, "drops answers with private addresses");
+    has(&html, "Make an exception for the zone");
+    has(&html, "OpenWrt");
+    has(&html, "2 minutes ago");
+    has(&html, page_text(PAGE_TEXT_ATTENTION_CLONE));
+    has(&html, "it is full or read-only");
+    has(&html, "did not take it over");
+    lacks(&html, "resolver 192.168.1.1");
+    buffer_free(&html);
+    html = render(&status, false); /* the owner */
+    has(&html, "resolver 192.168.1.1");
+    buffer_free(&html);
+}
+
+static void test_public_json(void **state)
+{
+    (void)state;
+    struct device_status status = sample();
+    json_t *object = NULL;
+    status.failure_code = "net";
+    status.failure_text = "no route to 10.0.0.1";
+    status.live.holds = "trusted";
+    status.live.fingerprint = status.live.failure_text = "";
+    status.live.failure_code = "reload-failed";
+    assert_int_equal(device_status_to_public_json(&status, &object), 0);
+    assert_string_equal(json_get_text(object, "serving"), "trusted");
+    assert_string_equal(json_get_text(json_get_object(object, "failure"), "code"), "net");
+    static const char *const private_ones[] = {
+        "relay", "account", "version", "live", "diagnosis", "ownerHost", "fallback"};
+    for (size_t i = 0; i < sizeof(private_ones) / sizeof(private_ones[0]); i++) {
+        assert_null(json_object_get(object, private_ones[i]));
+    }
+    assert_null(json_object_get(json_get_object(object, "failure"), "detail"));
+    assert_int_equal(json_array_size(json_get_array(object, "attention")), 1);
+    json_decref(object);
+}
+
+static void test_hosts_by_kind(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *header;
+        enum page_guard_host kind;
+        const char *host;
+    } cases[] = {
+        {"HOME." ID ".LAN.example.com:8443", PAGE_GUARD_NAMED,
+         "home." ID ".lan.example.com"},
+        {ID ".lan.example.com.", PAGE_GUARD_NAMED, ID ".lan.example.com"},
+        {"192.168.1.51:80", PAGE_GUARD_ADDRESS, "192.168.1.51"},
+        {"[FD12:3456::1]:443", PAGE_GUARD_ADDRESS, "fd12:3456::1"},
+        {"camera.local", PAGE_GUARD_LOCAL, "camera.local"},
+        {"latchkey-abcdefgh.local", PAGE_GUARD_LOCAL, "latchkey-abcdefgh.local"},
+        {"nas.example.net", PAGE_GUARD_OWNER, "nas.example.net"},
+        {"nas.example.net.evil.example", PAGE_GUARD_FOREIGN, ""},
+        {"fd12:3456::1", PAGE_GUARD_FOREIGN, ""},
+        {"[192.168.1.51]", PAGE_GUARD_FOREIGN, ""},
+        {"[camera.local]", PAGE_GUARD_FOREIGN, ""},
+        {"127.0.0.1:81@x", PAGE_GUARD_FOREIGN, ""},
+        {"x@192.168.1.51", PAGE_GUARD_FOREIGN, ""},
+        {"192.168.1.51:999999", PAGE_GUARD_FOREIGN, ""},
+        {"192.168.1.51:80 ", PAGE_GUARD_FOREIGN, ""},
+        {"192.168.1.51/", PAGE_GUARD_FOREIGN, ""},
+        {"192.168.1.051", PAGE_GUARD_FOREIGN, ""},
+        {"0xc0.168.1.51", PAGE_GUARD_FOREIGN, ""},
+        {"3232235827", PAGE_GUARD_FOREIGN, ""},
+        {"a b." ID ".lan.example.com", PAGE_GUARD_FOREIGN, ""},
+        {"<script>." ID ".lan.example.com", PAGE_GUARD_FOREIGN, ""},
+        {"." ID ".lan.example.com", PAGE_GUARD_FOREIGN, ""},
+        {"a.b." ID ".lan.example.com", PAGE_GUARD_FOREIGN, ""},
+        {"[::1", PAGE_GUARD_FOREIGN, ""},
+        {".", PAGE_GUARD_FOREIGN, ""},
+        {"", PAGE_GUARD_FOREIGN, ""},
+    };
+    struct device_status status = sample();
+    status.mdns_name = "latchkey-abcdefgh.local";
+    status.owner_host = "nas.example.net";
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char host[PAGE_GUARD_HOST_CAPACITY] = "?";
+        enum page_guard_host kind = page_guard_host(cases[i].header, &status, host);
+        if (kind != cases[i].kind || strcmp(host, cases[i].host) != 0) {
+            fail_msg("'%s' is %d '%s'", cases[i].header, (int)kind, host);
+        }
     }
 }
 
@@ -241,6 +413,11 @@ int main(void)
         cmocka_unit_test(test_every_failure_has_a_sentence),
         cmocka_unit_test(test_own_hosts),
         cmocka_unit_test(test_status_json),
+        cmocka_unit_test(test_every_text_is_escaped),
+        cmocka_unit_test(test_fingerprints_need_a_checked_page),
+        cmocka_unit_test(test_whats_wrong_is_shown),
+        cmocka_unit_test(test_public_json),
+        cmocka_unit_test(test_hosts_by_kind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
