@@ -525,6 +525,27 @@ int resolve_message_at(struct loop *loop, const struct address *server, const ch
     return ERROR_NONE;
 }
 
+int resolve_message(struct resolver *resolver, const char *name, uint16_t type,
+                    unsigned timeout_ms, resolve_fn *fn, void *arg,
+                    struct resolve_query **ret_query)
+{
+    struct resolve_query *query = NULL;
+    unsigned try_ms = timeout_ms / TRIES_WEIGHT > 0 ? timeout_ms / TRIES_WEIGHT : 1;
+    int error = query_new(resolver->loop, fn, arg, &query);
+    if (error != ERROR_NONE) {
+        return error;
+    }
+    error = open_channel(query, ARES_FLAG_NOCHECKRESP, try_ms, resolver->servers);
+    if (error != ERROR_NONE) {
+        query_free(query);
+        return error;
+    }
+    ares_query(query->channel, name, ns_c_in, type, on_message, query);
+    query_start(query, timeout_ms);
+    *ret_query = query;
+    return ERROR_NONE;
+}
+
 int resolve_exchange_at(struct loop *loop, const struct address *server,
                         enum resolve_transport transport, struct bytes query_bytes,
                         unsigned timeout_ms, resolve_fn *fn, void *arg,

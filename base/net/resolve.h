@@ -52,6 +52,11 @@ int resolve_text_at(struct loop *loop, const struct address *server,
 int resolve_message_at(struct loop *loop, const struct address *server, const char *name,
                        uint16_t type, unsigned timeout_ms, resolve_fn *fn, void *arg,
                        struct resolve_query **ret_query) MUST_CHECK;
+/* The reply of one of RESOLVER's servers to a question for NAME's records of TYPE, whatever
+ * it says; errors and `message` as above. */
+int resolve_message(struct resolver *resolver, const char *name, uint16_t type,
+                    unsigned timeout_ms, resolve_fn *fn, void *arg,
+                    struct resolve_query **ret_query) MUST_CHECK;
 /* Puts the QUERY of the caller (as dns_record_write_query makes it) to SERVER by TRANSPORT and
  * nothing else, without a second try by TCP; errors and `message` as above. */
 int resolve_exchange_at(struct loop *loop, const struct address *server,

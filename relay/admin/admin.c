@@ -5,6 +5,7 @@
 #include "base/crypto/digest.h"
 #include "base/crypto/random.h"
 #include "base/lanname.h"
+#include "relay/admin/admin_delegation.h"
 #include "relay/admin/admin_list.h"
 #include "relay/admin/admin_move.h"
 #include "relay/store/admin_store.h"
@@ -28,6 +29,9 @@ const char admin_usage[] =
     "  block ID [REASON]   no certificate and no published name for this device\n"
     "  unblock ID          lift a block\n"
     "  settle ID           one of two devices with this id was reset: forget the copies\n"
+    "  check-delegation    ask the parent zone, every name server and public resolvers "
+    "whether\n"
+    "                      the zone is delegated and answers; says what to mend\n"
     "  key                 what devices name this relay by, with the pin of its own key\n"
     "  move --to URL [--relay-key PIN] | --stay\n"
     "                      tell all devices, signed, to go to another relay; or take it "
@@ -326,6 +330,9 @@ int admin_run(const struct relay_config *config, int argc, char **argv)
         char who[WHO_CAPACITY];
         name_operator(who);
         return admin_move_run(config, who, argc, argv);
+    }
+    if (strcmp(argv[0], "check-delegation") == 0) {
+        return admin_delegation_run(config, argc, argv);
     }
     if (strcmp(argv[0], "list") == 0 && argc == 1) {
         return admin_list_devices(config);
