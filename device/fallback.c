@@ -56,9 +56,12 @@ static int describe(const struct subject_texts *texts, char *ret_text, size_t ca
     for (size_t i = 0; i < texts->name_count; i++) {
         buffer_printf(&text, "%s ", texts->names[i]);
     }
-    bool fits = text.error == 0 && text_copy(ret_text, capacity, buffer_text(&text));
+    int error = text.error;
+    if (error == 0 && !text_copy(ret_text, capacity, buffer_text(&text))) {
+        error = ERROR_LIMIT;
+    }
     buffer_free(&text);
-    return fits ? 0 : ERROR_LIMIT;
+    return error;
 }
 
 static int fingerprint(const struct cert *cert, char ret_text[static 65])
