@@ -263,7 +263,9 @@ static int open_handle(struct latchkey *handle, const struct latchkey_options *o
         error = latchkey_serve_fallback(handle);
     }
     if (error == 0) {
-        latchkey_serve_load(handle);
+        error = latchkey_serve_load(handle);
+    }
+    if (error == 0) {
         open_life(handle);
     }
     return error;
@@ -435,9 +437,9 @@ static void keep_up(struct latchkey *handle)
     life_step(&handle->life, &tick, &now);
     handle->is_changed = handle->is_changed || handle->life.state != before;
     latchkey_serve_choose(handle, life_plan(&handle->life, &now).serve_trusted);
-    if (latchkey_serve_fallback(handle) < 0) {
-        handle->disk_failed = true;
-    }
+    /* What can't be made now is tried again in the next round; the one before stays. */
+    (void)!latchkey_serve_fallback(handle);
+    latchkey_store_retry(handle);
 }
 
 static void begin_handle(struct latchkey *handle)

@@ -17,13 +17,6 @@ struct life_now latchkey_end_now(void)
     return (struct life_now){.wall_at = clock_system_at(), .mono_ms = clock_mono_ms()};
 }
 
-static void save(struct latchkey *handle)
-{
-    if (latchkey_store_save_state(handle) < 0) {
-        handle->disk_failed = true;
-    }
-}
-
 static void certified(struct latchkey *handle)
 {
     struct life_now now = latchkey_end_now();
@@ -40,7 +33,7 @@ static void certified(struct latchkey *handle)
                         .obtained_at = now.wall_at},
     };
     life_step(&handle->life, &event, &now);
-    save(handle);
+    latchkey_store_save_state(handle);
 }
 
 static void not_certified(struct latchkey *handle, const struct latchkey_end *end)
@@ -69,7 +62,7 @@ static void not_certified(struct latchkey *handle, const struct latchkey_end *en
         .permanent = end->permanent,
     };
     life_step(&handle->life, &event, &now);
-    save(handle);
+    latchkey_store_save_state(handle);
 }
 
 static void asked_window(struct latchkey *handle, const struct latchkey_end *end)
@@ -95,7 +88,7 @@ static void published(struct latchkey *handle, const struct latchkey_end *end)
         handle->publish_failures = 0;
         handle->publish_mono_ms = 0;
         handle->publish_imposed = false;
-        save(handle);
+        latchkey_store_save_state(handle);
         return;
     }
     handle->publish_failures++;

@@ -203,8 +203,8 @@ static void restore(struct latchkey *handle)
 {
     if (handle->trusted.cert == NULL) {
         latchkey_store_remove(handle, "trusted.pem");
-    } else if (latchkey_store_save_bundle(handle, "trusted.pem", &handle->trusted) < 0) {
-        handle->disk_failed = true;
+    } else {
+        latchkey_store_save_trusted(handle, &handle->trusted);
     }
 }
 
@@ -217,10 +217,8 @@ int latchkey_order_install(struct latchkey *handle, struct bytes chain, char *re
         return error;
     }
     /* A storage that refuses does not keep HTTPS from a good certificate: it is served from
-     * memory, and the next start orders again. */
-    if (latchkey_store_save_bundle(handle, "trusted.pem", &bundle) < 0) {
-        handle->disk_failed = true;
-    }
+     * memory. */
+    latchkey_store_save_trusted(handle, &bundle);
     error = latchkey_serve_offer(handle, &bundle, true);
     if (error < 0) {
         text_format(reason, capacity, "the new certificate was not taken into use: %s",

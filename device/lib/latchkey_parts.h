@@ -64,10 +64,16 @@ struct latchkey {
 
     int epoll_fd;
     int event_fd;
-    int lock_fd;      /* of the folder; -1: none */
-    bool is_started;  /* the first latchkey_process is over */
-    bool is_changed;  /* the state event is due */
-    bool disk_failed; /* the storage refused the last thing */
+    int lock_fd;     /* of the folder; -1: none */
+    bool is_started; /* the first latchkey_process is over */
+    bool is_changed; /* the state event is due */
+    bool
+        disk_failed; /* the storage refused the last thing, or something is still unsaved */
+    /* What could not be saved, and is tried again. */
+    bool is_state_unsaved;
+    bool is_trusted_unsaved;
+    bool is_fallback_unsaved;
+    int64_t save_again_mono_ms;
 
     struct identity identity;
     struct agent_state state;
@@ -109,9 +115,13 @@ int latchkey_store_load(struct latchkey *handle, const char *name,
 int latchkey_store_save(struct latchkey *handle, const char *name,
                         struct bytes data) MUST_CHECK;
 void latchkey_store_remove(struct latchkey *handle, const char *name);
-int latchkey_store_save_state(struct latchkey *handle) MUST_CHECK;
-int latchkey_store_save_bundle(struct latchkey *handle, const char *name,
-                               const struct bundle *bundle) MUST_CHECK;
+/* What is saved by these and can't be is tried again by latchkey_store_retry; the handle goes on
+ * from memory. Only who needs it durable looks at the result. */
+int latchkey_store_save_state(struct latchkey *handle);
+void latchkey_store_save_trusted(struct latchkey *handle, const struct bundle *bundle);
+void latchkey_store_save_fallback(struct latchkey *handle, const struct bundle *bundle);
+/* At most every ten seconds. */
+void latchkey_store_retry(struct latchkey *handle);
 int latchkey_store_load_bundle(struct latchkey *handle, const char *name,
                                struct bundle *ret_bundle) MUST_CHECK;
 
@@ -155,8 +165,8 @@ void latchkey_order_drop_pending(struct latchkey *handle);
 /* latchkey_serve.c: which certificate is used. */
 /* Loads or makes the fallback; makes it anew when a name was learnt or its end comes near. */
 int latchkey_serve_fallback(struct latchkey *handle) MUST_CHECK;
-/* Loads what was stored as trusted, if it is still good. */
-void latchkey_serve_load(struct latchkey *handle);
+/* Loads what was stored as trusted, if it is ours; only ERROR_MEMORY is an error. */
+int latchkey_serve_load(struct latchkey *handle) MUST_CHECK;
 /* Gives BUNDLE to the callback and the contexts; a refusal of the callback comes back. */
 int latchkey_serve_offer(struct latchkey *handle, const struct bundle *bundle,
                          bool is_trusted) MUST_CHECK;

@@ -87,11 +87,8 @@ int latchkey_serve_fallback(struct latchkey *handle)
         if (error < 0) {
             return error;
         }
-        /* Not written, it is made again at the next start. */
-        if (latchkey_store_save_bundle(handle, "fallback.pem", &bundle) < 0 ||
-            latchkey_store_save_state(handle) < 0) {
-            handle->disk_failed = true;
-        }
+        latchkey_store_save_fallback(handle, &bundle);
+        latchkey_store_save_state(handle);
     }
     bundle_free(&handle->fallback);
     handle->fallback = bundle;
@@ -103,7 +100,7 @@ int latchkey_serve_fallback(struct latchkey *handle)
     return error;
 }
 
-void latchkey_serve_load(struct latchkey *handle)
+int latchkey_serve_load(struct latchkey *handle)
 {
     struct bundle bundle = {.key = NULL};
     char name[256];
@@ -111,19 +108,23 @@ void latchkey_serve_load(struct latchkey *handle)
     const char *names[] = {name};
     if (handle->state.zone[0] == '\0' ||
         !text_format(name, sizeof(name), "*.%s.%s", handle->identity.id,
-                     handle->state.zone) ||
-        latchkey_store_load_bundle(handle, "trusted.pem", &bundle) < 0) {
-        return;
+                     handle->state.zone)) {
+        return 0;
+    }
+    int error = latchkey_store_load_bundle(handle, "trusted.pem", &bundle);
+    if (error < 0) {
+        return error == ERROR_MEMORY ? error : 0;
     }
     /* Its end is judged by device/life.c; here only whether it is ours. */
-    if (cert_check_issued(bundle.cert, bundle.key, names, 1,
-                          cert_not_before_at(bundle.cert), 0, reason,
-                          sizeof(reason)) < 0) {
+    error = cert_check_issued(bundle.cert, bundle.key, names, 1,
+                              cert_not_before_at(bundle.cert), 0, reason, sizeof(reason));
+    if (error < 0) {
         bundle_free(&bundle);
-        return;
+        return error == ERROR_MEMORY ? error : 0;
     }
     handle->trusted = bundle;
     latchkey_order_settle(handle);
+    return 0;
 }
 
 void latchkey_serve_choose(struct latchkey *handle, bool trusted)

@@ -3,6 +3,7 @@
  * the other and keeps its name. */
 #include "device/lib/latchkey_parts.h"
 
+#include "base/core/clock.h"
 #include "base/core/file.h"
 #include "base/core/text.h"
 #include "base/crypto/digest.h"
@@ -10,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PATH_CAPACITY = 4096 };
+enum { PATH_CAPACITY = 4096, RETRY_MS = 10 * 1000 };
 
 _Static_assert((int)BUNDLE_BYTES <= (int)LATCHKEY_ITEM_MAX &&
                    (int)LIMIT_STATE_BYTES <= (int)LATCHKEY_ITEM_MAX,
@@ -66,8 +67,7 @@ int latchkey_store_open_folder(struct latchkey *handle)
     }
     if (error == 0) {
         /* What cannot be tidied up is no reason not to start. */
-        int tidied = file_remove_temporaries(handle->folder);
-        handle->disk_failed = tidied < 0;
+        (void)!file_remove_temporaries(handle->folder);
         handle->storage = (struct latchkey_storage){
             .arg = handle,
             .load = folder_load,
@@ -97,21 +97,26 @@ int latchkey_store_load(struct latchkey *handle, const char *name, struct buffer
     return error;
 }
 
+static void note_outcome(struct latchkey *handle, bool failed)
+{
+    failed = failed || handle->is_state_unsaved || handle->is_trusted_unsaved ||
+             handle->is_fallback_unsaved;
+    handle->is_changed = handle->is_changed || handle->disk_failed != failed;
+    handle->disk_failed = failed;
+}
+
 int latchkey_store_save(struct latchkey *handle, const char *name, struct bytes data)
 {
     int error = latchkey_view_taken(
         handle->storage.save(handle->storage.arg, name, data.data, data.size));
-    handle->is_changed = handle->is_changed || handle->disk_failed != (error < 0);
-    handle->disk_failed = error < 0;
+    note_outcome(handle, error < 0);
     return error;
 }
 
 void latchkey_store_remove(struct latchkey *handle, const char *name)
 {
     int error = handle->storage.save(handle->storage.arg, name, NULL, 0);
-    if (error < 0 && error != LATCHKEY_ERROR_NOT_FOUND) {
-        handle->disk_failed = true;
-    }
+    note_outcome(handle, error < 0 && error != LATCHKEY_ERROR_NOT_FOUND);
 }
 
 int latchkey_store_save_state(struct latchkey *handle)
@@ -122,11 +127,13 @@ int latchkey_store_save_state(struct latchkey *handle)
         error = latchkey_store_save(handle, "state.json", buffer_bytes(&text));
     }
     buffer_free(&text);
+    handle->is_state_unsaved = error < 0;
+    note_outcome(handle, error < 0);
     return error;
 }
 
-int latchkey_store_save_bundle(struct latchkey *handle, const char *name,
-                               const struct bundle *bundle)
+static int save_bundle(struct latchkey *handle, const char *name,
+                       const struct bundle *bundle)
 {
     struct buffer pem = buffer_init_secret(BUNDLE_BYTES);
     int error = bundle_dump(bundle, &pem);
@@ -135,6 +142,36 @@ int latchkey_store_save_bundle(struct latchkey *handle, const char *name,
     }
     buffer_free(&pem);
     return error;
+}
+
+void latchkey_store_save_trusted(struct latchkey *handle, const struct bundle *bundle)
+{
+    handle->is_trusted_unsaved = save_bundle(handle, "trusted.pem", bundle) < 0;
+    note_outcome(handle, handle->is_trusted_unsaved);
+}
+
+void latchkey_store_save_fallback(struct latchkey *handle, const struct bundle *bundle)
+{
+    handle->is_fallback_unsaved = save_bundle(handle, "fallback.pem", bundle) < 0;
+    note_outcome(handle, handle->is_fallback_unsaved);
+}
+
+void latchkey_store_retry(struct latchkey *handle)
+{
+    int64_t now_mono_ms = clock_mono_ms();
+    if (!handle->disk_failed || now_mono_ms < handle->save_again_mono_ms) {
+        return;
+    }
+    handle->save_again_mono_ms = now_mono_ms + RETRY_MS;
+    if (handle->is_trusted_unsaved && handle->trusted.cert != NULL) {
+        latchkey_store_save_trusted(handle, &handle->trusted);
+    }
+    if (handle->is_fallback_unsaved) {
+        latchkey_store_save_fallback(handle, &handle->fallback);
+    }
+    if (handle->is_state_unsaved) {
+        latchkey_store_save_state(handle);
+    }
 }
 
 int latchkey_store_load_bundle(struct latchkey *handle, const char *name,
