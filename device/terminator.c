@@ -74,6 +74,12 @@ static void raise_descriptor_limit(uint64_t wanted)
     }
 }
 
+static void on_app(int fd, const struct address *peer, void *arg)
+{
+    struct terminator *terminator = arg;
+    http_server_take(terminator->http, fd, peer);
+}
+
 static int open_tunnel(struct terminator *terminator, struct loop *loop)
 {
     const struct device_config *config = terminator->config;
@@ -86,6 +92,7 @@ static int open_tunnel(struct terminator *terminator, struct loop *loop)
         .idle_s = (unsigned)config->backend_idle_s,
         .ending_s = ENDING_S,
         .state_fn = on_backend_state,
+        .app_fn = on_app,
         .arg = terminator,
     };
     int error = address_parse(config->backend, 0, &options.backend);
@@ -106,6 +113,7 @@ int terminator_new(struct loop *loop, const struct device_config *config,
     terminator->config = config;
     int error = tls_server_new(&terminator->tls);
     if (error == 0) {
+        tls_server_serve_apps(terminator->tls);
         error = open_pages(terminator, loop, fn, arg);
     }
     if (error == 0 && config->backend[0] != '\0') {

@@ -498,6 +498,11 @@ int http_server_new(struct loop *loop, const struct http_server_options *options
     return ERROR_NONE;
 }
 
+void http_server_take(struct http_server *server, int fd, const struct address *peer)
+{
+    on_accepted(fd, peer, server);
+}
+
 int http_server_listen_fd(struct http_server *server, int fd)
 {
     return acceptor_listen_fd(server->acceptor, fd);

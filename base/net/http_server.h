@@ -42,6 +42,8 @@ int http_server_listen(struct http_server *server, const struct address *address
                        uint16_t *ret_port) MUST_CHECK;
 /* Takes over a listening descriptor (on success): it becomes non-blocking and CLOEXEC. */
 int http_server_listen_fd(struct http_server *server, int fd) MUST_CHECK;
+/* Takes a connected socket (non-blocking, CLOEXEC) as if it had been accepted. */
+void http_server_take(struct http_server *server, int fd, const struct address *peer);
 unsigned http_server_connection_count(const struct http_server *server);
 /* Closes the listeners and every connection; pending exchanges end with their gone
  * callback. Not from within a handler. */

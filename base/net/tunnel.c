@@ -28,6 +28,7 @@
 #include "base/net/tls_link.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
@@ -42,6 +43,7 @@ enum {
     RETRY_MS = 20, /* a unix socket's backlog is full: connect(2) says EAGAIN */
     QUIET_MS = 2000,
     DRAIN_MAX_BYTES = 4 << 20,
+    HELLO_BYTES = 4 << 10, /* of a ClientHello that is looked at */
 };
 
 enum state {
@@ -64,6 +66,7 @@ struct connection {
     struct loop_watch *front_watch;
     int back_fd; /* -1: none yet */
     struct loop_watch *back_watch;
+    bool is_looked_at; /* whether it is an app's */
     bool is_waiting;   /* for a place in the backend's backlog */
     bool is_announced; /* the PROXY header was written, or none is wanted */
     bool up_ended;     /* the client sends no more */
@@ -489,8 +492,38 @@ static void start_connecting(struct connection *connection)
     go_on_connecting(connection);
 }
 
+/* An app says that it is one in its first message, in the clear, and comes to the agent
+ * also where all others go to a backend. Its words are looked for anywhere in what is there
+ * already: who writes them elsewhere only gets to see the agent's pages. */
+static bool is_app(const struct connection *connection)
+{
+    static const char word[] = "\x0a" TLS_APP_PROTOCOL;
+    uint8_t *hello = connection->tunnel->chunk;
+    ssize_t size = recv(connection->front.fd, hello, HELLO_BYTES, MSG_PEEK);
+    return size > 0 && memmem(hello, (size_t)size, word, sizeof(word) - 1) != NULL;
+}
+
+static bool hand_over(struct connection *connection)
+{
+    const struct tunnel *tunnel = connection->tunnel;
+    int fd = fcntl(connection->front.fd, F_DUPFD_CLOEXEC, 0);
+    if (fd < 0) {
+        return false;
+    }
+    tunnel->options.app_fn(fd, &connection->client, tunnel->options.arg);
+    set_state(connection, STATE_CLOSED);
+    return true;
+}
+
 static void shake(struct connection *connection)
 {
+    if (!connection->is_looked_at) {
+        connection->is_looked_at = true;
+        if (connection->tunnel->options.app_fn != NULL && is_app(connection) &&
+            hand_over(connection)) {
+            return;
+        }
+    }
     tls_link_turn(&connection->front);
     enum tls_link_result result = tls_link_handshake(&connection->front);
     if (result == TLS_LINK_FAILED ||

@@ -17,6 +17,10 @@ struct tunnel;
  * or works again; not for each connection. At the start it is taken to work. */
 typedef void tunnel_state_fn(bool is_reachable, int reason, void *arg);
 
+/* Called with the socket of an app (TLS_APP_PROTOCOL, see tls.h), from which nothing was
+ * read, and its address: takes FD. */
+typedef void tunnel_app_fn(int fd, const struct address *peer, void *arg);
+
 /* Numbers must be given: 0 is ERROR_RANGE. */
 struct tunnel_options {
     struct tls_server *tls; /* borrowed */
@@ -28,6 +32,7 @@ struct tunnel_options {
     unsigned idle_s;          /* without a byte in either direction */
     unsigned ending_s;        /* the same once the backend has sent all */
     tunnel_state_fn *state_fn;
+    tunnel_app_fn *app_fn; /* NULL: apps go to the backend like everybody */
     void *arg;
 };
 

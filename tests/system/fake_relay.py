@@ -64,6 +64,7 @@ class FakeRelay:
         self.accounts, self.orders, self.nonces = {}, {}, set()
         self.published = []
         self.finalized = []  # CSRs, in order
+        self.left = []       # devices that deactivated their account
         self.lock = threading.Lock()
         self.hold = threading.Event()
         self.hold.set()
@@ -245,7 +246,9 @@ class FakeRelay:
                 json.loads(unb64(binding["payload"])) == jwk)
 
     def on_acct(self, handler, path, payload, device, jwk):
-        self.respond(handler, 200, {"status": "valid"})
+        if payload == {"status": "deactivated"}:
+            self.left.append(device)
+        self.respond(handler, 200, {"status": "deactivated" if device in self.left else "valid"})
 
     def order_object(self, number):
         order = self.orders[number]

@@ -53,12 +53,12 @@ def verify(*arguments, status=0, **options):
 class Device(testbed.Agent):
     """An agent without a relay."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, **settings):
         self.port = testbed.free_port("127.0.0.1", set())
         super().__init__(str(folder), conftest.BIN, "https://127.0.0.1:9/acme/directory", "",
                          f"127.0.0.1:{self.port}",
                          settings={"address": "127.0.0.1", "local_name": "camera.local",
-                                   "worker": conftest.program("latchkey-worker")})
+                                   "worker": conftest.program("latchkey-worker"), **settings})
 
     def run(self, name, *arguments, status=0):
         done = subprocess.run(self.command(name, *arguments), stdin=subprocess.DEVNULL, text=True,
@@ -208,6 +208,23 @@ def test_pages_show_no_invitation(device, invitation):
                 while more := connection.recv(65536):
                     data += more
         assert b"200 OK" in data and invitation.rsplit("/T", 1)[1].encode() not in data
+
+
+def test_apps_reach_the_agent_past_a_backend(tmp_path):
+    """Where everybody else's bytes go to the maker's program, an app still speaks to the agent."""
+    with socket.create_server(("127.0.0.1", 0)) as backend:
+        agent = Device(tmp_path, backend=f"127.0.0.1:{backend.getsockname()[1]}")
+        agent.begin()
+        try:
+            store = str(tmp_path / "pins.json")
+            assert "enrolled" in verify(agent.qr("--invite"), "--store", store)
+            assert "knows this app" in verify("--pinned", store)
+            backend.settimeout(0.1)
+            with pytest.raises(TimeoutError):
+                backend.accept()
+        finally:
+            assert agent.stop() == 0
+        assert not conftest.sanitizer_reports(agent.folder)
 
 
 def test_the_identity_certificate_speaks_for_its_names_only(device, tmp_path):

@@ -193,6 +193,39 @@ static void test_no_csr_no_finalization(void **state)
     buffer_free(&input);
 }
 
+/* The end of the account is signed for the owner's reset alone, and nothing beside it. */
+static void test_leaving(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *payload;
+        bool may_leave;
+        int expected;
+    } rows[] = {
+        {"{\"status\":\"deactivated\"}", true, 0},
+        {"{\"status\":\"deactivated\"}", false, ERROR_DENIED},
+        {"{\"status\":\"valid\"}", true, ERROR_DENIED},
+        {"{\"status\":1}", true, ERROR_DENIED},
+        {"{\"status\":\"deactivated\",\"csr\":\"Q1NS\"}", true, ERROR_DENIED},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char reason[128];
+        struct buffer input = buffer_init(8192);
+        struct signing_rules rules = {.key = key,
+                                      .id = id,
+                                      .directory = DIRECTORY,
+                                      .csr = "",
+                                      .may_leave = rows[i].may_leave};
+        add_part(&input, PROTECTED);
+        buffer_append_text(&input, ".");
+        add_part(&input, rows[i].payload);
+        assert_int_equal(signing_rules_check(&rules, buffer_text(&input), input.size,
+                                             reason, sizeof(reason)),
+                         rows[i].expected);
+        buffer_free(&input);
+    }
+}
+
 static void test_no_signing_input(void **state)
 {
     (void)state;
@@ -216,6 +249,7 @@ int main(void)
         cmocka_unit_test(test_wrong_headers),
         cmocka_unit_test(test_wrong_payloads),
         cmocka_unit_test(test_no_csr_no_finalization),
+        cmocka_unit_test(test_leaving),
         cmocka_unit_test(test_no_signing_input),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -18,7 +18,7 @@ struct pair {
     struct cert *cert;
 };
 
-/* A leaf for NAME (and 127.0.0.1), signed by a fresh identity that may sign for
+/* A leaf for NAME, signed by a fresh identity that may sign for
  * PERMITTED. */
 static inline void pair_make_under(struct pair *pair, const char *permitted,
                                    const char *name)
@@ -31,7 +31,7 @@ static inline void pair_make_under(struct pair *pair, const char *permitted,
         cert_make_identity(pair->identity, "test", &permitted, 1, &pair->identity_cert),
         0);
     assert_int_equal(cert_make_leaf(pair->identity_cert, pair->identity, pair->key, &name,
-                                    1, &address, 1, now_at - 60, now_at + 86400,
+                                    1, NULL, 0, now_at - 60, now_at + 86400,
                                     &pair->cert),
                      0);
 }
