@@ -64,6 +64,9 @@ static void stand_on_floor(struct agent *agent)
     say_system("asking the relay for the time", floor_at);
     clock_correct(floor_at);
     agent->clock.is_wanted = true;
+    if (agent->clock.failures == 0) {
+        agent->clock.retry_mono_ms = 0;
+    }
 }
 
 void agent_clock_open(struct agent *agent)
@@ -73,7 +76,6 @@ void agent_clock_open(struct agent *agent)
     clock->retry_mono_ms = clock_mono_ms() + FIRST_REFRESH_MS;
     if (clock_system_at() < agent_clock_floor(agent)) {
         stand_on_floor(agent);
-        clock->retry_mono_ms = 0;
     }
 }
 

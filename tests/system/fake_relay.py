@@ -9,6 +9,7 @@ import json
 import os
 import ssl
 import threading
+import time
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -58,6 +59,11 @@ class FakeRelay:
         self.refuse = {}     # path word -> (status, type, detail, headers)
         self.window = None   # (start, end) as offsets from now, or None: 404
         self.token = None    # (kid, key bytes): enrolment is by token then
+        self.key = None      # the relay's own key, by make_key(): then it tells the time
+        self.time = "good"   # or replay, other-key, other-nonce, back, other-zone, other-url, a-move
+        self.told = []       # statements of the time that it made
+        self.moved_to = None # a statement
+        self.receipts = False
         self.down = False    # connections are closed without a response
         self.nonce_errors = 0
         self.log = []
@@ -121,6 +127,58 @@ class FakeRelay:
         self.server.shutdown()
         self.server.server_close()
 
+    # --- what it signs with its own key ---
+
+    def make_key(self):
+        """A key of its own; returns its pin."""
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        spki = self.key.public_key().public_bytes(serialization.Encoding.DER,
+                                                  serialization.PublicFormat.SubjectPublicKeyInfo)
+        return b64(hashlib.sha256(spki).digest())
+
+    def jwk(self):
+        numbers = self.key.public_key().public_numbers()
+        return {"crv": "P-256", "kty": "EC", "x": b64(numbers.x.to_bytes(32, "big")),
+                "y": b64(numbers.y.to_bytes(32, "big"))}
+
+    def state(self, typ, url, payload, key=None):
+        """A statement."""
+        protected = b64(json.dumps({"alg": "ES256", "typ": f"latchkey-{typ}+jws", "url": url}).encode())
+        body = b64(json.dumps(payload).encode())
+        r, s = utils.decode_dss_signature((key or self.key).sign(f"{protected}.{body}".encode(),
+                                                                 ec.ECDSA(hashes.SHA256())))
+        return {"protected": protected, "payload": body,
+                "signature": b64(r.to_bytes(32, "big") + s.to_bytes(32, "big"))}
+
+    def state_move(self, to, serial, pin=None, key=None, about=None):
+        payload = {"movedTo": to, "from": about or self.directory, "serial": serial,
+                   "issued": int(time.time())}
+        if pin:
+            payload["relayKey"] = pin
+        return self.state("move", about or self.directory, payload, key)
+
+    def on_time(self, handler, path, payload, device, jwk):
+        url = f"{self.base}/time"
+        if self.time == "replay" and self.told:
+            self.respond(handler, 200, self.told[0], kind="application/jose+json")
+            return
+        said = {"time": int(time.time()), "zone": self.zone, "nonces": [payload["nonce"]]}
+        key, typ = None, "time"
+        if self.time == "other-key":
+            key = ec.generate_private_key(ec.SECP256R1())
+        elif self.time == "other-nonce":
+            said["nonces"] = [b64(os.urandom(16))]
+        elif self.time == "back":
+            said["time"] = 1700000000
+        elif self.time == "other-zone":
+            said["zone"] = "evil.example"
+        elif self.time == "other-url":
+            url = "https://evil.example/acme/time"
+        elif self.time == "a-move":
+            typ = "move"
+        self.told.append(self.state(typ, url, said, key))
+        self.respond(handler, 200, self.told[-1], kind="application/jose+json")
+
     # --- responses ---
 
     def nonce(self):
@@ -159,6 +217,10 @@ class FakeRelay:
                 return
         if path == "directory":
             meta = {"latchkey": {"zone": self.zone, "addressesUrl": self.base + "/addresses"}}
+            if self.key is not None:
+                meta["latchkey"].update(relayKey=self.jwk(), timeUrl=self.base + "/time")
+            if self.moved_to is not None:
+                meta["latchkey"]["movedTo"] = self.moved_to
             if self.zone is None:
                 meta = {}
             if self.token:
