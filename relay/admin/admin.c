@@ -8,6 +8,7 @@
 #include "relay/admin/admin_delegation.h"
 #include "relay/admin/admin_list.h"
 #include "relay/admin/admin_move.h"
+#include "relay/admin/admin_plan.h"
 #include "relay/store/admin_store.h"
 #include "relay/store/schema.h"
 #include "relay/store/token.h"
@@ -32,6 +33,8 @@ const char admin_usage[] =
     "  check-delegation    ask the parent zone, every name server and public resolvers "
     "whether\n"
     "                      the zone is delegated and answers; says what to mend\n"
+    "  plan --devices-per-day N\n"
+    "                      what that means for the CA's limits: which override, how many CAs\n"
     "  key                 what devices name this relay by, with the pin of its own key\n"
     "  move --to URL [--relay-key PIN] | --stay\n"
     "                      tell all devices, signed, to go to another relay; or take it "
@@ -333,6 +336,9 @@ int admin_run(const struct relay_config *config, int argc, char **argv)
     }
     if (strcmp(argv[0], "check-delegation") == 0) {
         return admin_delegation_run(config, argc, argv);
+    }
+    if (strcmp(argv[0], "plan") == 0) {
+        return admin_plan_run(config, argc, argv);
     }
     if (strcmp(argv[0], "list") == 0 && argc == 1) {
         return admin_list_devices(config);
