@@ -131,7 +131,7 @@ void agent_pages_open(struct agent *agent)
         log_report(&report);
     }
     buffer_free(&report);
-    agent->pages.pages = (struct pages){.brand = &agent->pages.brand};
+    agent->pages.pages = (struct pages){.brand = &agent->pages.brand, .agent = agent};
     open_secret(agent);
     open_http(agent);
 }

@@ -48,7 +48,8 @@ static void draw_attention(const struct device_status *status, struct buffer *ht
 {
     bool reload = device_status_has_reload_failed(status);
     bool disk = device_status_is_disk_failing(status);
-    if (!disk && !status->is_cloned && !reload) {
+    bool owner = status->owner.certificate != NULL && status->owner.warn_days > 0;
+    if (!disk && !status->is_cloned && !reload && !owner) {
         return;
     }
     open_card(html, "bad", SIGN_WARN);
@@ -61,6 +62,13 @@ static void draw_attention(const struct device_status *status, struct buffer *ht
     }
     if (reload) {
         page_html_element(html, "p", page_text(PAGE_TEXT_ATTENTION_RELOAD));
+    }
+    if (owner) {
+        struct buffer when = buffer_init(TEXT_BYTES);
+        page_html_relative_text(status->owner.certificate->not_after_at, status->now_at,
+                                &when);
+        page_html_fill(html, "p", PAGE_TEXT_ATTENTION_OWNER, buffer_text(&when), NULL);
+        buffer_free(&when);
     }
     buffer_append_text(html, "</div></section>\n");
 }

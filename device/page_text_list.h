@@ -109,6 +109,8 @@
     X(ATTENTION_RELOAD, "attention.reload",                                              \
       "A new certificate came, but the program that serves it did not take it over. "    \
       "The previous one is in use again. The log says more.")                            \
+    X(ATTENTION_OWNER, "attention.owner",                                                \
+      "The certificate that its owner has brought runs out {1}. Bring a new one.")       \
     X(NOT_FOUND, "error.notfound", "There is no such page on this device.")              \
     X(WRONG_HOST, "error.host", "This device does not go by that name.")                 \
     X(WRONG_METHOD, "error.method", "This device's pages can only be read.")             \
@@ -205,6 +207,9 @@
     X(OWNER_TRIAL_BODY, "owner.trial.body",                                              \
       "The device serves your certificate for {1}. Open the link below and confirm "     \
       "there; else what was before comes back {2}.")                                     \
+    X(OWNER_TRIAL_HERE, "owner.trial.here",                                              \
+      "The device serves your certificate for {1}. Unless you confirm it, what was "     \
+      "before comes back {2}.")                                                          \
     X(OWNER_TRIAL_LINK, "owner.trial.link", "Open it with the new certificate")          \
     X(OWNER_CONFIRM, "owner.confirm", "It works: keep it")                               \
     X(OWNER_CONFIRM_NOTE, "owner.confirm.note",                                          \

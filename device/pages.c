@@ -67,7 +67,9 @@ void pages_respond(struct pages *pages, struct http_exchange *exchange,
     page_guard_headers(exchange, POLICY);
     if (host == PAGE_GUARD_FOREIGN) {
         page_guard_refuse(exchange, 421, page_text(PAGE_TEXT_WRONG_HOST));
-    } else if (page_login_respond(&pages->login, exchange, pages->brand)) {
+    } else if (page_login_respond(&pages->login, exchange, pages->brand) ||
+               page_owner_respond(&pages->owner, pages->agent, &pages->login,
+                                  pages->brand, exchange)) {
         return;
     } else if (!page_guard_is_read(exchange)) {
         page_guard_refuse_write(exchange);

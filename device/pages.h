@@ -8,10 +8,13 @@
 #include "device/brand.h"
 #include "device/device_status.h"
 #include "device/page_login.h"
+#include "device/page_owner.h"
 
 struct pages {
     const struct brand *brand;
+    struct agent *agent; /* what the owner does there is its work */
     struct page_login login;
+    struct page_owner owner;
 };
 
 /* Answers EXCHANGE, which came by HTTPS, from STATUS. */
