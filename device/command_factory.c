@@ -146,8 +146,13 @@ static int reset(const struct device_config *config)
     if (error == ERROR_NOT_FOUND) {
         return 0;
     }
-    if (error == 0) {
+    if (error == 0 && config->identity[0] != '\0') {
+        /* The end of an account is final, and this key will come back to it. */
+        puts("relay        stays: the identity key is in a token, and its name with it");
+    } else if (error == 0) {
         leave(config);
+    }
+    if (error == 0) {
         error = wipe(name, config->state_folder);
     }
     if (error == 0) {
