@@ -15,6 +15,7 @@
 #include "base/crypto/random.h"
 #include "device/fallback.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -451,11 +452,8 @@ static void begin_handle(struct latchkey *handle)
     }
 }
 
-int latchkey_process(struct latchkey *handle)
+static void process(struct latchkey *handle)
 {
-    eventfd_t count = 0;
-    /* Nothing to read is no error: time may have brought us here. */
-    (void)!eventfd_read(handle->event_fd, &count);
     begin_handle(handle);
     keep_up(handle);
     if (handle->transport.process != NULL) {
@@ -479,6 +477,21 @@ int latchkey_process(struct latchkey *handle)
             handle->events.state(handle->events.arg, handle);
         }
     }
+}
+
+int latchkey_process(struct latchkey *handle)
+{
+    eventfd_t count = 0;
+    if (handle->is_processing) {
+        return LATCHKEY_ERROR_ARGUMENT;
+    }
+    /* Nothing to read is no error: time may have brought us here. */
+    if (eventfd_read(handle->event_fd, &count) != 0 && errno != EAGAIN && errno != EINTR) {
+        return LATCHKEY_ERROR_IO;
+    }
+    handle->is_processing = true;
+    process(handle);
+    handle->is_processing = false;
     return LATCHKEY_OK;
 }
 

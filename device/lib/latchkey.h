@@ -21,7 +21,8 @@
  *         latchkey_process(handle);
  *     }
  *
- * Handles are independent of each other; one handle belongs to one thread at a time.
+ * Handles are independent of each other; one handle belongs to one thread at a time, and after
+ * a fork to one of the processes.
  * Callbacks are called from within latchkey_process only (a signer's also from latchkey_new),
  * and must not free the handle.
  *
@@ -291,9 +292,10 @@ LATCHKEY_API int latchkey_fd(const struct latchkey *handle);
  * minute, so that a clock that is set is noticed. */
 LATCHKEY_API int latchkey_timeout_ms(const struct latchkey *handle);
 /* Does what is due, and calls back. Calling it too often is harmless. Blocks on the storage and
- * the signer only. What goes wrong on the way to a certificate is in the status and is tried
- * again; LATCHKEY_ERROR_MEMORY or LATCHKEY_ERROR_IO mean that this handle could not even wait:
- * call again later. */
+ * the signer only. What goes wrong on the way to a certificate, for want of memory too, is in the
+ * status and is tried again; so this is LATCHKEY_OK, or LATCHKEY_ERROR_IO when the descriptor
+ * itself is broken (closed by somebody else): the handle can only be freed then.
+ * LATCHKEY_ERROR_ARGUMENT from within a callback. */
 LATCHKEY_API int latchkey_process(struct latchkey *handle);
 
 /* Asks for a new certificate now, also before its time; a wait that the relay asked for ends. */

@@ -64,7 +64,8 @@ struct latchkey {
 
     int epoll_fd;
     int event_fd;
-    int lock_fd;     /* of the folder; -1: none */
+    int lock_fd; /* of the folder; -1: none */
+    bool is_processing;
     bool is_started; /* the first latchkey_process is over */
     bool is_changed; /* the state event is due */
     bool

@@ -223,6 +223,25 @@ def test_own_transport_and_signer(kind, programs, lab, tmp_path):
     assert not os.path.exists(os.path.join(state, "identity.pem"))
 
 
+def test_enrolment_by_token(programs, make_lab, tmp_path):
+    lab = make_lab(settings={"front": {"enrolment": "token"}})
+    relay = [os.path.join(conftest.BIN, "latchkey-relay"), "--config", lab.config_file]
+    token = re.search(r"^(\S+:\S+)$", conftest.run(relay + ["token", "add"]).stdout, re.M).group(1)
+    without = Device(programs["poll"], lab, tmp_path)
+    try:
+        without.start()
+        testbed.wait_for(lambda: any("failure=eab" in words for words in without.words("state", "waiting")),
+                         "the relay's refusal")
+        without.end()
+        enrolled = Device(programs["poll"], lab, tmp_path)
+        enrolled.command += ["--token", token]
+        enrolled.start()
+        enrolled.wait()
+        enrolled.end()
+    finally:
+        without.stop()
+
+
 def test_several_handles_in_one_loop(programs, lab, tmp_path):
     folders = [os.path.join(tmp_path, str(number)) for number in range(3)]
     said = conftest.run([programs["handles"], lab.directory, lab.ca.ca_file] + folders, timeout=60).stdout

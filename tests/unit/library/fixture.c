@@ -68,7 +68,7 @@ static int save(void *arg, const char *name, const void *data, size_t data_size)
     struct fixture *f = arg;
     struct fixture_item *item = fixture_item(f, name);
     f->save_count++;
-    if (f->is_storage_broken) {
+    if (f->is_storage_broken || (f->cut_after != 0 && f->save_count > f->cut_after)) {
         return LATCHKEY_ERROR_IO;
     }
     if (data == NULL) {
@@ -160,6 +160,7 @@ static int on_certificate(void *arg, struct latchkey *handle,
 {
     struct fixture *f = arg;
     assert_ptr_equal(handle, f->handle);
+    assert_int_equal(latchkey_process(handle), LATCHKEY_ERROR_ARGUMENT);
     assert_true(text_starts_with(certificate->chain_pem, "-----BEGIN CERTIFICATE-----"));
     assert_true(text_starts_with(certificate->key_pem, "-----BEGIN PRIVATE KEY-----"));
     assert_int_equal(strlen(certificate->fingerprint), 64);

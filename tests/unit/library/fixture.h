@@ -22,6 +22,7 @@ struct fixture {
     struct fixture_item items[FIXTURE_ITEMS];
     bool is_storage_broken; /* saves fail */
     unsigned save_count;
+    unsigned cut_after; /* no save after this many reaches the medium; 0: all do */
 
     struct latchkey_transport transport;
     struct latchkey_storage storage;

@@ -340,6 +340,41 @@ static void a_broken_storage_is_told_and_heals(void **state)
     assert_int_equal(fixture_status(&f).is_storage_failed, 0);
 }
 
+/* Whatever was the last to reach the medium: the name stays, one more order at most is needed,
+ * and what is served is what the relay gave. */
+static void a_power_cut_at_any_save(void **state)
+{
+    (void)state;
+    unsigned cuts = 0;
+    for (unsigned at = 1; cuts == at - 1; at++) {
+        char id[64];
+        if (at > 1) {
+            fixture_close(&f);
+            fixture_open(&f);
+        }
+        f.cut_after = at;
+        fixture_start(&f);
+        assert_true(text_copy(id, sizeof(id), latchkey_id(f.handle)));
+        for (int i = 0; f.save_count <= at && i < 40; i++) {
+            fixture_round(&f);
+        }
+        cuts += f.save_count > at ? 1 : 0;
+        fixture_stop(&f);
+        f.cut_after = 0;
+        unsigned orders = f.ca.order_count;
+        f.trusteds = 0;
+        fixture_start(&f);
+        assert_string_equal(latchkey_id(f.handle), id);
+        fixture_run(&f, 1);
+        fixture_pass(&f, 300);
+        assert_true(f.ca.order_count <= orders + 1);
+        assert_true(f.ca.account_number == 1);
+        assert_null(fixture_item(&f, "pending.pem"));
+        assert_int_equal(fixture_status(&f).state, LATCHKEY_STATE_TRUSTED);
+    }
+    assert_true(cuts >= 8);
+}
+
 static void another_acme_server_is_no_relay(void **state)
 {
     (void)state;
@@ -380,6 +415,7 @@ int main(void)
         LIFE(the_fallback_is_renewed_too),
         LIFE(a_relay_that_forgot_us_is_asked_again),
         LIFE(a_broken_storage_is_told_and_heals),
+        LIFE(a_power_cut_at_any_save),
         LIFE(another_acme_server_is_no_relay),
         LIFE(a_zone_that_is_none_is_refused),
     };
