@@ -26,7 +26,7 @@ enum {
     CONTROL_CONNECTIONS = 8,
     CONTROL_SECONDS = 10,
     CONTROL_HEADER_BYTES = 4 << 10,
-    CONTROL_BODY_BYTES = 1 << 10,
+    CONTROL_BODY_BYTES = 96 << 10, /* an upload, and why it is too large */
     NAME_MAX_BYTES = 32, /* longest file name in the folder */
     TRIM_BYTES = 64 << 10,
     HOLD_MAX_S = 86400, /* as in worker_session.c */
@@ -317,6 +317,7 @@ static int open_https(struct agent *agent)
         agent->trusted_facts.not_after_at > clock_wall_at()) {
         serve(agent, true);
     }
+    agent_owner_open(agent);
     error = terminator_listen(agent->terminator, reason, sizeof(reason));
     if (error < 0) {
         log_error("HTTPS: %s", reason);
@@ -466,6 +467,7 @@ static void close_agent(struct agent *agent)
     char path[AGENT_PATH_CAPACITY];
     worker_session_free(agent->session);
     agent_live_close(agent);
+    agent_owner_close(agent);
     for (size_t i = 0; agent_features[i] != NULL; i++) {
         if (agent_features[i]->close != NULL) {
             agent_features[i]->close(agent);

@@ -41,6 +41,16 @@ static void want_trusted(const struct agent *agent, struct wanted *ret_wanted)
 
 static void find_wanted(const struct agent *agent, struct wanted *ret_wanted)
 {
+    const struct bundle *owners = agent_owner_bundle(agent);
+    if (owners != NULL) {
+        *ret_wanted = (struct wanted){
+            .kind = LIVE_OWN,
+            .bundle = owners,
+            .fingerprint = agent->owner.facts.fingerprint,
+        };
+        text_copy(ret_wanted->name, sizeof(ret_wanted->name), agent_owner_host(agent));
+        return;
+    }
     if (agent->is_trusted_served) {
         want_trusted(agent, ret_wanted);
         return;
@@ -109,7 +119,7 @@ static int open_command(struct agent *agent)
     if (live->has_verify) {
         return address_parse(config->verify, 0, &live->verify);
     }
-    if (config->serve.count == 0) {
+    if (config->serve.count == 0 && config->pages.count == 0) {
         log_warning(
             "serve = none: without `verify` nobody looks whether the certificate is "
             "served");
@@ -171,15 +181,15 @@ static bool find_place(const struct agent *agent, bool only_self,
         *ret_where = agent->live.verify;
         return true;
     }
-    if (agent->config->serve.count == 0) {
-        return false;
-    }
     terminator_self_text(agent->terminator, self);
     return address_parse(self, 0, ret_where) == 0;
 }
 
 static enum live_trial find_trial(const struct agent *agent)
 {
+    if (agent_owner_wants_look(agent)) {
+        return LIVE_TRIAL_OWN;
+    }
     return agent->is_on_trial ? LIVE_TRIAL_TRUSTED : LIVE_NO_TRIAL;
 }
 
@@ -271,6 +281,7 @@ static void on_rollout(const char *code, const char *text, void *arg)
         agent_end_trial(agent, code, text);
         break;
     case LIVE_TRIAL_OWN:
+        agent_owner_looked(agent, code, text);
         break;
     }
     agent_plan(agent);

@@ -8,6 +8,7 @@
 #include "device/agent_mdns.h"
 #include "device/agent_diagnosis.h"
 #include "device/agent_network.h"
+#include "device/agent_owner.h"
 #include "device/agent_pages.h"
 #include "device/agent_relay.h"
 #include "device/agent_state.h"
@@ -56,6 +57,7 @@ struct agent {
     bool is_trusted_unsaved;     /* `trusted` is in memory only */
     bool is_fallback_unsaved;
     struct agent_live live;
+    struct agent_owner owner;
     struct storage storage;
     struct status_certificate fallback_facts;
     struct status_certificate trusted_facts;

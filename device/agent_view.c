@@ -79,6 +79,8 @@ void agent_fill_status(const struct agent *agent, struct device_status *ret_stat
 }
 
 void agent_on_page(struct http_exchange *exchange, void *arg)
+    agent_owner_fill_status(agent, &ret_status->owner);
+    ret_status->owner_host = ret_status->owner.host;
 {
     struct agent *agent = arg;
     struct device_status status;
@@ -123,4 +125,5 @@ void agent_on_control(struct http_exchange *exchange, void *arg)
                !agent_diagnosis_on_control(agent, exchange)) {
         http_exchange_respond(exchange, 404, "text/plain", "", 0);
     }
+               !agent_owner_on_control(agent, exchange) &&
 }

@@ -50,6 +50,9 @@ int command_factory_prepare(int argc, char **argv);
 int command_factory_reset(int argc, char **argv);
 /* Backs the identity key up, and brings it back. */
 int command_identity(int argc, char **argv);
+/* A request for the owner's own CA, and what came back. */
+int command_csr(int argc, char **argv);
+int command_install(int argc, char **argv);
 /* The apps that have enrolled. */
 int command_apps(int argc, char **argv);
 /* What the owner logs in with on the pages. */

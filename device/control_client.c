@@ -34,16 +34,35 @@ static int connect_to(const char *folder, unsigned wait_s, int *ret_fd)
     return 0;
 }
 
-static int exchange(int fd, const char *method, const char *path, struct buffer *response)
+static int send_all(int fd, const void *data, size_t size)
 {
-    char request[256];
+    const char *at = data;
+    while (size > 0) {
+        ssize_t sent = send(fd, at, size, MSG_NOSIGNAL);
+        if (sent < 0 && errno == EINTR) {
+            continue;
+        }
+        if (sent < 0) {
+            return ERROR_IO;
+        }
+        at += sent;
+        size -= (size_t)sent;
+    }
+    return 0;
+}
+
+static int exchange(int fd, const char *method, const char *path, struct bytes body,
+                    struct buffer *response)
+{
+    char request[512];
     if (!text_format(request, sizeof(request),
                      "%s %s HTTP/1.1\r\nHost: latchkey\r\nConnection: close\r\n"
-                     "Content-Length: 0\r\n\r\n",
-                     method, path)) {
+                     "Content-Length: %zu\r\n\r\n",
+                     method, path, body.size)) {
         return ERROR_LIMIT;
     }
-    if (send(fd, request, strlen(request), MSG_NOSIGNAL) != (ssize_t)strlen(request)) {
+    if (send_all(fd, request, strlen(request)) < 0 ||
+        send_all(fd, body.data, body.size) < 0) {
         return ERROR_IO;
     }
     for (;;) {
@@ -62,6 +81,29 @@ static int exchange(int fd, const char *method, const char *path, struct buffer 
     }
 }
 
+static int call(const char *folder, const char *method, const char *path, struct bytes body,
+                unsigned wait_s, json_t **ret_object)
+{
+    int fd = -1;
+    struct buffer response = buffer_init(RESPONSE_BYTES);
+    int error = connect_to(folder, wait_s, &fd);
+    if (error < 0) {
+        return error;
+    }
+    error = exchange(fd, method, path, body, &response);
+    close(fd);
+    if (error == 0) {
+        const char *text = buffer_text(&response);
+        const char *content = strstr(text, "\r\n\r\n");
+        error = ERROR_SYNTAX;
+        if (content != NULL && text_starts_with(text, "HTTP/1.1 200 ")) {
+            error = json_parse(content + 4, strlen(content + 4), RESPONSE_BYTES, ret_object);
+        }
+    }
+    buffer_free(&response);
+    return error;
+}
+
 int control_client_call(const char *folder, const char *method, const char *path,
                         json_t **ret_object)
 {
@@ -71,22 +113,12 @@ int control_client_call(const char *folder, const char *method, const char *path
 int control_client_wait(const char *folder, const char *method, const char *path,
                         unsigned wait_s, json_t **ret_object)
 {
-    int fd = -1;
-    struct buffer response = buffer_init(RESPONSE_BYTES);
-    int error = connect_to(folder, wait_s, &fd);
-    if (error < 0) {
-        return error;
-    }
-    error = exchange(fd, method, path, &response);
-    close(fd);
-    if (error == 0) {
-        const char *text = buffer_text(&response);
-        const char *body = strstr(text, "\r\n\r\n");
-        error = ERROR_SYNTAX;
-        if (body != NULL && text_starts_with(text, "HTTP/1.1 200 ")) {
-            error = json_parse(body + 4, strlen(body + 4), RESPONSE_BYTES, ret_object);
-        }
-    }
-    buffer_free(&response);
-    return error;
+    struct bytes none = {.data = NULL};
+    return call(folder, method, path, none, wait_s, ret_object);
+}
+
+int control_client_send(const char *folder, const char *path, struct bytes body,
+                        json_t **ret_object)
+{
+    return call(folder, "POST", path, body, TIMEOUT_S, ret_object);
 }

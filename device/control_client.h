@@ -10,6 +10,10 @@
 int control_client_call(const char *folder, const char *method, const char *path,
                         json_t **ret_object) MUST_CHECK;
 
+/* The same with a body of bytes. */
+int control_client_send(const char *folder, const char *path, struct bytes body,
+                        json_t **ret_object) MUST_CHECK;
+
 /* The same for a response that may take a while: at most WAIT_S seconds. */
 int control_client_wait(const char *folder, const char *method, const char *path,
                         unsigned wait_s, json_t **ret_object) MUST_CHECK;

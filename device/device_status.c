@@ -208,6 +208,38 @@ static int set_live(json_t *object, const struct status_live *live)
     return json_set_take(object, "live", member);
 }
 
+static int set_owner(json_t *object, const struct status_owner *owner)
+{
+    if (owner->state == NULL || strcmp(owner->state, "none") == 0) {
+        return 0;
+    }
+    json_t *member = json_object();
+    int error = json_set_text(member, "state", owner->state);
+    if (error == 0 && owner->host[0] != '\0') {
+        error = json_set_text(member, "host", owner->host);
+    }
+    if (error == 0 && owner->request_host[0] != '\0') {
+        error = json_set_text(member, "requestHost", owner->request_host);
+    }
+    if (error == 0) {
+        error = set_certificate(member, "certificate", owner->certificate);
+    }
+    if (error == 0 && owner->trial_s > 0) {
+        error = json_set_i64(member, "trialSeconds", owner->trial_s);
+    }
+    if (error == 0 && owner->warn_days > 0) {
+        error = json_set_i64(member, "endsWithinDays", owner->warn_days);
+    }
+    if (error == 0 && owner->failure[0] != '\0') {
+        error = json_set_text(member, "failure", owner->failure);
+    }
+    if (error < 0) {
+        json_decref(member);
+        return error;
+    }
+    return json_set_take(object, "own", member);
+}
+
 /* What needs the owner, as stable words. */
 static int set_attention(json_t *object, const struct device_status *status)
 {
@@ -314,6 +346,9 @@ static int fill(json_t *object, const struct device_status *status)
         error = set_condition(object, status);
     }
     if (error == 0) {
+    if (error == 0) {
+        error = set_owner(object, &status->owner);
+    }
         error = set_failure(object, status);
     }
     return error == 0 ? set_diagnosis(object, status) : error;

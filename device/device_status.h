@@ -29,6 +29,17 @@ struct status_live {
     int64_t failure_at;
 };
 
+/* The owner's own certificate, beside the relay's. */
+struct status_owner {
+    const char *state;        /* "none", "requested", "trial", "active", "expired" */
+    const char *host;         /* of the certificate that is served, on trial, or expired; "" */
+    const char *request_host; /* of the request that waits for a certificate; "" */
+    const struct status_certificate *certificate; /* not present when there is none */
+    int64_t trial_s;          /* what is left of the trial */
+    int warn_days;            /* it ends within so many: 30, 14, 7, 1; 0: not so soon */
+    const char *failure;      /* why the last trial ended without a confirmation; "" */
+};
+
 /* Texts are borrowed from the agent for as long as the snapshot is used. */
 struct device_status {
     int64_t now_at;
@@ -60,6 +71,7 @@ struct device_status {
     struct status_live live;
     const char *storage; /* "good", "full", "read-only", "error" */
     const struct diagnosis *diagnosis; /* NULL: none was made yet */
+    struct status_owner owner;
 };
 
 enum { STATUS_NAME_CAPACITY = 300 };

@@ -19,6 +19,10 @@ static void print_help(FILE *out)
           "  qr [--svg] [--invite]     the device's pin as a QR code, and its "
           "fingerprints;\n"
           "                            with --invite one app may enrol by it\n"
+          "  csr HOST [--der]          a request for your own CA: a certificate for HOST\n"
+          "  install FILE... | --confirm | --cancel | --remove\n"
+          "                            the certificate that came back; on trial until "
+          "confirmed\n"
           "  apps [--json]             the apps that have enrolled; apps remove ID\n"
           "  verify PAYLOAD|-          checks a device by what its QR code says, and "
           "enrols\n"
@@ -93,6 +97,7 @@ static const struct {
     {"factory-prepare", command_factory_prepare},
     {"factory-reset", command_factory_reset},
     {"identity", command_identity},
+    {"csr", command_csr}, {"install", command_install},
     {"apps", command_apps}, {"verify", command_verify},
     {"--check", check},     {"--help", help},           {"-h", help},
     {"--version", version}, {"admin-secret", command_admin_secret},

@@ -7,8 +7,9 @@
 
 #include "base/crypto/upload.h"
 #include "device/bundle.h"
+#include "device/owner_host.h"
 
-enum { OWNER_HOST_CAPACITY = 254, OWNER_PATH_CAPACITY = 4096 };
+enum { OWNER_PATH_CAPACITY = 4096 };
 
 struct owner_cert {
     char folder[OWNER_PATH_CAPACITY];
@@ -25,8 +26,6 @@ struct owner_cert {
 void owner_cert_open(struct owner_cert *owner, const char *state_folder);
 void owner_cert_close(struct owner_cert *owner);
 
-/* Whether HOST may be such a name; *RET_HOST is it in lower case. NULL, or a sentence. */
-const char *owner_cert_check_host(const char *host, char ret_host[static OWNER_HOST_CAPACITY]);
 /* Appends a request for HOST (checked) in DER. Its key is made and saved, or the one that an
  * earlier request for the same name had. Blocks on the disk. */
 int owner_cert_request(struct owner_cert *owner, const char *host,

@@ -34,7 +34,7 @@ struct cert {
     bool has_other_names; /* SANs that are no dNSName */
 };
 
-static int read_time(const ASN1_TIME *time, int64_t *ret_at)
+int cert_read_time(const ASN1_TIME *time, int64_t *ret_at)
 {
     int days = 0;
     int seconds = 0;
@@ -114,10 +114,10 @@ static int read_leaf(struct cert *cert)
     cert->leaf_der_size = (size_t)size;
     int error = check_serial(leaf);
     if (error == 0) {
-        error = read_time(X509_get0_notBefore(leaf), &cert->not_before_at);
+        error = cert_read_time(X509_get0_notBefore(leaf), &cert->not_before_at);
     }
     if (error == 0) {
-        error = read_time(X509_get0_notAfter(leaf), &cert->not_after_at);
+        error = cert_read_time(X509_get0_notAfter(leaf), &cert->not_after_at);
     }
     return error != 0 ? error : read_names(cert);
 }

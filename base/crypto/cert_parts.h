@@ -12,4 +12,7 @@ int cert_sign(X509 *x509, const struct key *key) MUST_CHECK;
  * verified: ERROR_SIGNATURE, or ERROR_SYNTAX for a leaf that we can't use. */
 int cert_from_x509s(X509 *const *x509s, size_t count, struct cert **ret_cert) MUST_CHECK;
 
+/* A date of a certificate, in seconds since 1970. */
+int cert_read_time(const ASN1_TIME *time, int64_t *ret_at) MUST_CHECK;
+
 #endif

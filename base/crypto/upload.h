@@ -21,7 +21,7 @@ enum upload_check {
 struct upload_verdict {
     enum upload_check check;
     bool is_good;
-    const char *code;   /* "good", or what is wrong: "other-key", "expired", ...; static */
+    const char *code; /* "good", or what is wrong: "other-key", "expired", ...; static */
     char sentence[256]; /* for people, quoting what is wrong; "" when it is good */
 };
 

@@ -92,6 +92,12 @@ const char *http_exchange_server_name(const struct http_exchange *exchange)
     return exchange->stream != NULL ? stream_server_name(exchange->stream) : "";
 }
 
+int http_exchange_leaf(const struct http_exchange *exchange, uint8_t ret_hash[static 32])
+{
+    return exchange->stream != NULL ? stream_leaf_hash(exchange->stream, ret_hash)
+                                    : ERROR_STATE;
+}
+
 bool http_exchange_is_trusted(const struct http_exchange *exchange)
 {
     return exchange->stream != NULL && stream_is_trusted(exchange->stream);

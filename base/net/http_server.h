@@ -61,6 +61,9 @@ struct bytes http_exchange_body(const struct http_exchange *exchange);
 void http_exchange_peer(const struct http_exchange *exchange, struct address *ret_peer);
 /* The dNSName of SNI, or "". */
 const char *http_exchange_server_name(const struct http_exchange *exchange);
+/* SHA-256 of the leaf certificate that the peer was shown; ERROR_STATE on plain HTTP. */
+int http_exchange_leaf(const struct http_exchange *exchange,
+                       uint8_t ret_hash[static 32]) MUST_CHECK;
 /* Whether the peer was shown the certificate of TLS_TRUSTED. */
 bool http_exchange_is_trusted(const struct http_exchange *exchange);
 /* Whether the peer is an app (TLS_APP_PROTOCOL), and the key of its certificate:

@@ -177,6 +177,11 @@ const char *stream_server_name(const struct stream *stream)
     return name != NULL ? name : "";
 }
 
+int stream_leaf_hash(const struct stream *stream, uint8_t ret_hash[static 32])
+{
+    return stream->ssl != NULL ? tls_leaf_hash(stream->ssl, ret_hash) : ERROR_STATE;
+}
+
 bool stream_is_trusted(const struct stream *stream)
 {
     return stream->ssl != NULL && tls_slot_of(stream->ssl) == TLS_TRUSTED;

@@ -42,6 +42,8 @@ bool stream_has_partial(const struct stream *stream);
 void stream_finish(struct stream *stream);
 /* The name of SNI, borrowed; "" when there is none. */
 const char *stream_server_name(const struct stream *stream);
+/* SHA-256 of the leaf that the peer was shown; ERROR_STATE for a plain stream. */
+int stream_leaf_hash(const struct stream *stream, uint8_t ret_hash[static 32]) MUST_CHECK;
 /* Whether the certificate shown was that of TLS_TRUSTED; false for a plain stream. */
 bool stream_is_trusted(const struct stream *stream);
 /* Whether the peer is an app (TLS_APP_PROTOCOL); false before the handshake is done. */

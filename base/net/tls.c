@@ -32,7 +32,7 @@
 #include <string.h>
 
 enum {
-    SLOT_COUNT = 2,
+    SLOT_COUNT = 3,
     NAME_CAPACITY = 256,
     SESSION_CONTEXT_SIZE = 32, /* SSL_MAX_SID_CTX_LENGTH */
     TICKET_KEYS_SIZE = 80,     /* name, HMAC key and AES key, as OpenSSL 3 takes them */
@@ -40,7 +40,7 @@ enum {
 
 _Static_assert(SESSION_CONTEXT_SIZE <= SSL_MAX_SID_CTX_LENGTH,
                "the session id context must fit");
-_Static_assert(TLS_FALLBACK == 0 && TLS_TRUSTED == 1,
+_Static_assert(TLS_FALLBACK == 0 && TLS_TRUSTED == 1 && TLS_OWNER == 2,
                "slots index an array of SLOT_COUNT");
 
 static const unsigned char app_protocol[] = TLS_APP_PROTOCOL;
@@ -57,6 +57,9 @@ struct tls_server {
     struct slot slots[SLOT_COUNT];
     bool serves_apps;
 };
+
+/* What a slot's contexts are marked with. */
+static char marks[SLOT_COUNT];
 
 static void slot_clear(struct slot *slot)
 {
@@ -91,12 +94,15 @@ static bool slot_has_name(const struct slot *slot, const char *name)
 static const struct slot *choose(const struct tls_server *tls, const char *name)
 {
     const struct slot *trusted = &tls->slots[TLS_TRUSTED];
+    const struct slot *owner = &tls->slots[TLS_OWNER];
     const struct slot *fallback = &tls->slots[TLS_FALLBACK];
-    if (trusted->context != NULL &&
-        (fallback->context == NULL || slot_has_name(trusted, name))) {
+    if (trusted->context != NULL && slot_has_name(trusted, name)) {
         return trusted;
     }
-    return fallback;
+    if (owner->context != NULL && slot_has_name(owner, name)) {
+        return owner;
+    }
+    return fallback->context != NULL || trusted->context == NULL ? fallback : trusted;
 }
 
 /* The host_name of SNI (RFC 6066 3) as text; "" when there is none or it is no text.
@@ -336,10 +342,7 @@ int tls_server_set(struct tls_server *tls, enum tls_slot slot, const struct cert
         slot_clear(&fresh);
         return error;
     }
-    if (slot == TLS_TRUSTED) {
-        static char mark[] = "trusted";
-        SSL_CTX_set_app_data(fresh.context, mark);
-    }
+    SSL_CTX_set_app_data(fresh.context, &marks[slot]);
     slot_clear(&tls->slots[slot]);
     tls->slots[slot] = fresh;
     return ERROR_NONE;
@@ -406,6 +409,20 @@ enum tls_slot tls_slot_of(const struct ssl_st *ssl)
 {
     /* A mark on the context, not a pointer to the slot: contexts outlive what is in their
      * slot. */
-    return SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)) == NULL ? TLS_FALLBACK
-                                                              : TLS_TRUSTED;
+    const char *mark = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+    return mark == NULL ? TLS_FALLBACK : (enum tls_slot)(mark - marks);
+}
+
+int tls_leaf_hash(const struct ssl_st *ssl, uint8_t ret_hash[static 32])
+{
+    unsigned size = 0;
+    const X509 *leaf = SSL_get_certificate(ssl);
+    if (leaf == NULL) {
+        return ERROR_STATE;
+    }
+    if (X509_digest(leaf, EVP_sha256(), ret_hash, &size) != 1) {
+        ERR_clear_error();
+        return ERROR_CRYPTO;
+    }
+    return ERROR_NONE;
 }

@@ -1,5 +1,5 @@
-/* TLS contexts. The server side chooses its certificate by SNI between a trusted chain
- * and a fallback, and either may be replaced while connections live: each connection
+/* TLS contexts. The server side chooses its certificate by SNI between a trusted chain, one of
+ * the owner and a fallback, and each may be replaced while connections live: each connection
  * keeps what it was made with. */
 #ifndef BASE_NET_TLS_H
 #define BASE_NET_TLS_H
@@ -17,6 +17,8 @@ enum tls_slot {
                      better */
     TLS_TRUSTED,  /* served when SNI matches one of its dNSNames (a wildcard covers one
                      label) */
+    TLS_OWNER,    /* the same for the certificate that the owner brought; names of TLS_TRUSTED
+                     go first */
 };
 
 /* TLS 1.2 and 1.3, AEAD suites, session tickets, no renegotiation,
@@ -40,6 +42,8 @@ struct ssl_ctx_st *tls_server_context(struct tls_server *tls);
  * ClientHello. */
 struct ssl_st;
 enum tls_slot tls_slot_of(const struct ssl_st *ssl);
+/* SHA-256 of the leaf that this connection's peer was shown; ERROR_STATE before that. */
+int tls_leaf_hash(const struct ssl_st *ssl, uint8_t ret_hash[static 32]) MUST_CHECK;
 /* For a connection whose protocol is not ours to know: an ALPN offer without http/1.1 is
  * left unanswered instead of refused. Before the handshake. */
 void tls_allow_any_alpn(struct ssl_st *ssl);
