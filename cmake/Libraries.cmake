@@ -17,9 +17,8 @@ if(LATCHKEY_TESTS)
 endif()
 
 # Avahi is reached by a program of its own; without it a device is not announced by mDNS.
-set(LATCHKEY_AVAHI AUTO CACHE STRING "Build latchkey-mdns: ON, OFF, or AUTO where Avahi's client library is")
-set_property(CACHE LATCHKEY_AVAHI PROPERTY STRINGS AUTO ON OFF)
-if(LATCHKEY_AVAHI STREQUAL "AUTO")
+if(LATCHKEY_MINIMAL)
+elseif(LATCHKEY_AVAHI STREQUAL "AUTO")
   pkg_check_modules(AVAHI IMPORTED_TARGET avahi-client>=0.8)
 elseif(LATCHKEY_AVAHI)
   pkg_check_modules(AVAHI REQUIRED IMPORTED_TARGET avahi-client>=0.8)

@@ -1,0 +1,31 @@
+# cmake --install BUILD --prefix /usr [--component device]: the device's programs, man pages, unit and an example
+# configuration. The relay's programs are the component `relay`, liblatchkey is `library`.
+include(GNUInstallDirs)
+set(LATCHKEY_UNIT_DIR lib/systemd/system CACHE STRING "Where systemd's units go, below the prefix; empty: nowhere")
+
+install(TARGETS latchkey latchkey-worker RUNTIME COMPONENT device)
+if(TARGET latchkey-mdns)
+  install(TARGETS latchkey-mdns RUNTIME COMPONENT device)
+endif()
+if(TARGET latchkey-relay)
+  install(TARGETS latchkey-relay RUNTIME COMPONENT relay)
+  install(FILES ${CMAKE_SOURCE_DIR}/deploy/relay.conf.example
+          DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT relay)
+endif()
+
+file(GLOB pages CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/docs/man/latchkey*.[158])
+foreach(page ${pages})
+  get_filename_component(section ${page} LAST_EXT)
+  string(SUBSTRING ${section} 1 -1 section)
+  install(FILES ${page} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section} COMPONENT device)
+endforeach()
+
+install(FILES ${CMAKE_SOURCE_DIR}/device/latchkey.conf.example
+        DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT device)
+# The rest depends on the prefix that is only known then: the unit's paths, and where the configuration goes.
+install(CODE "
+  set(latchkey_source \"${CMAKE_SOURCE_DIR}\")
+  set(latchkey_build \"${CMAKE_BINARY_DIR}\")
+  set(latchkey_bin \"${CMAKE_INSTALL_BINDIR}\")
+  set(latchkey_units \"${LATCHKEY_UNIT_DIR}\")" COMPONENT device)
+install(SCRIPT ${CMAKE_SOURCE_DIR}/cmake/InstallDevice.cmake COMPONENT device)
