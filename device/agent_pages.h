@@ -17,7 +17,5 @@ struct agent_pages {
  * port or a wrong logo must not keep HTTPS from being served. */
 void agent_pages_open(struct agent *agent);
 void agent_pages_close(struct agent *agent);
-/* Handler of the pages by HTTPS; ARG is the agent. */
-void agent_on_page(struct http_exchange *exchange, void *arg);
 
 #endif

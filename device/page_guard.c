@@ -95,7 +95,6 @@ void page_guard_headers(struct http_exchange *exchange, const char *policy)
     http_exchange_add_header(exchange, "X-Content-Type-Options", "nosniff");
     http_exchange_add_header(exchange, "Referrer-Policy", "same-origin");
     http_exchange_add_header(exchange, "Cache-Control", "no-store");
-    http_exchange_add_header(exchange, "Cross-Origin-Opener-Policy", "same-origin");
 }
 
 void page_guard_refuse(struct http_exchange *exchange, int status, const char *sentence)

@@ -23,8 +23,8 @@ enum page_guard_host {
 enum page_guard_host page_guard_host(const char *header,
                                      const struct device_status *status,
                                      char ret_host[static PAGE_GUARD_HOST_CAPACITY]);
-/* Adds POLICY as the Content-Security-Policy, nosniff, no referrer for others, no storing, no other
- * opener; never HSTS: with it a browser could not click through when the certificate has
+/* Adds POLICY as the Content-Security-Policy, nosniff, no referrer for others, no
+ * storing; never HSTS: with it a browser could not click through when the certificate has
  * run out. */
 void page_guard_headers(struct http_exchange *exchange, const char *policy);
 /* A response of one sentence in plain text. */

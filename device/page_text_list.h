@@ -62,7 +62,6 @@
     X(IN_USE, "certificate.use", "In use")                                               \
     X(IN_USE_TRUSTED, "certificate.use.trusted", "the trusted one")                      \
     X(IN_USE_FALLBACK, "certificate.use.fallback", "the device's own (fallback)")        \
-    X(IN_USE_OWNER, "certificate.use.owner", "the one that its owner brought")           \
     X(ISSUER, "certificate.issuer", "Issued by")                                         \
     X(SERIAL, "certificate.serial", "Serial number")                                     \
     X(VALID_UNTIL, "certificate.until", "Valid until")                                   \
@@ -256,6 +255,18 @@
     X(FAILURE_NO_RELAY, "failure.no-relay",                                              \
       "The configured address is no latchkey relay. Check `relay` in the "               \
       "configuration.")                                                                  \
+    X(FAILURE_NOT_ITSELF, "failure.relay-not-itself",                                    \
+      "The relay does not have the key that it should have: this is another relay, or "  \
+      "somebody in its place. Check the pin behind '#' in `relay`.")                      \
+    X(FAILURE_ZONE, "failure.zone-changed",                                              \
+      "The relay has another zone than before. That is not taken over by itself: ask "   \
+      "its operator.")                                                                   \
+    X(FAILURE_RELAY_DATE, "failure.relay-date",                                          \
+      "The relay's certificate is not valid at this device's time: the clock is wrong, " \
+      "or the relay let its certificate run out.")                                       \
+    X(FAILURE_PROXY, "failure.proxy",                                                    \
+      "The HTTP proxy does not let the device through to the relay. Check `proxy`, and " \
+      "what the proxy allows.")                                                          \
     X(FAILURE_WAIT, "failure.wait",                                                      \
       "The relay asks the device to come back later. It does so by itself.")             \
     X(FAILURE_NOT_SERVED, "failure.not-served",                                          \

@@ -65,6 +65,7 @@ void pages_respond(struct pages *pages, struct http_exchange *exchange,
         return;
     }
     page_guard_headers(exchange, POLICY);
+    http_exchange_add_header(exchange, "Cross-Origin-Opener-Policy", "same-origin");
     if (host == PAGE_GUARD_FOREIGN) {
         page_guard_refuse(exchange, 421, page_text(PAGE_TEXT_WRONG_HOST));
     } else if (page_login_respond(&pages->login, exchange, pages->brand) ||

@@ -119,6 +119,35 @@ def test_a_browser_that_does_not_accept_the_certificate(home):
         chromium.close()
 
 
+def test_with_a_backend_behind_https(tmp_path):
+    """The maker's program answers the ping with whatever it has: the browser comes to it all the same."""
+    conftest.need("chromium", "certutil")
+    home = test_namespaces.make_home(tmp_path, settings={"interface": "lan0", "http": ":80", "pages": ":8443",
+                                                         "backend": "127.0.0.1:8099"})
+    backend = chromium = None
+    os.makedirs(tmp_path / "web")
+    (tmp_path / "web" / "index.html").write_text("<title>cam</title><h1>The camera's own page</h1>")
+    try:
+        home.up()
+        backend = testbed.Process("backend", home.nets.inside(
+            "dev", "/usr/bin/python3", "-m", "http.server", "8099", "--bind", "127.0.0.1", "--directory",
+            str(tmp_path / "web")), str(tmp_path / "backend.log")).start()
+        chromium = open_browser(home)
+        chromium.look(1280)
+        name = home.name("192-168-77-51")
+        arrive(chromium, PLAIN, f"https://{name}/")
+        assert "The camera's own page" in chromium.text() and chromium.security == "secure"
+        assert chromium.open(f"https://{name}:8443/") is None
+        assert "Browsers trust this device" in chromium.text()
+        # The links lead to the maker's pages, where people want to go.
+        assert f"https://{name}/" in chromium.evaluate("[...document.links].map(a => a.href)")
+    finally:
+        for part in (chromium and chromium.close, backend and backend.stop):
+            if part:
+                part()
+        test_namespaces.take_down(home)
+
+
 def ask(home, *lines):
     """The response to a request of these lines on port 80."""
     request = "\r\n".join(lines) + "\r\n\r\n"
@@ -165,6 +194,22 @@ def test_headers_of_every_path(home, path):
     for name in ("set-cookie", "strict-transport-security", "access-control-allow-origin", "server"):
         assert name not in lines
     assert lines.get("cross-origin-resource-policy") == ("cross-origin" if path.endswith("ping") else None)
+
+
+@pytest.mark.parametrize("path", ("/", "/login", "/certificate", "/nothing", "/.well-known/latchkey/ping",
+                                  "/.well-known/latchkey/status.json", "/.well-known/latchkey/nothing"))
+def test_headers_of_every_page_by_https(home, path):
+    look = ("import http.client, ssl, sys\n"
+            "c = http.client.HTTPSConnection('192.168.77.51', 443, context=ssl._create_unverified_context())\n"
+            "c.request('GET', sys.argv[1], headers={'Host': sys.argv[2]})\nr = c.getresponse()\n"
+            "print(r.status, r.headers)")
+    for host, refused in (("192.168.77.51", False), ("evil.example", True)):
+        text = conftest.run(home.nets.inside("pc", "/usr/bin/python3", "-c", look, path, host)).stdout.lower()
+        assert text.startswith("421") == refused, text
+        assert "content-security-policy: default-src 'none'" in text and "nosniff" in text
+        assert "unsafe-inline" not in text or "sandbox" in text
+        for name in ("set-cookie", "strict-transport-security", "access-control-allow"):
+            assert name not in text
 
 
 def test_before_there_is_a_certificate(tmp_path):
