@@ -20,7 +20,9 @@ foreach(page ${pages})
   install(FILES ${page} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section} COMPONENT device)
 endforeach()
 
-install(FILES ${CMAKE_SOURCE_DIR}/device/latchkey.conf.example
+file(GLOB texts CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/device/texts/*.conf)
+install(FILES ${texts} DESTINATION ${CMAKE_INSTALL_DATADIR}/latchkey/texts COMPONENT device)
+install(FILES ${CMAKE_SOURCE_DIR}/device/latchkey.conf.example ${CMAKE_SOURCE_DIR}/docs/embed-example.html
         DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT device)
 # The rest depends on the prefix that is only known then: the unit's paths, and where the configuration goes.
 install(CODE "
