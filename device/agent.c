@@ -133,6 +133,9 @@ void agent_plan(struct agent *agent)
     int64_t live_wait_ms = 0;
     int64_t clock_wait_ms = 0;
     agent_clock_tick(agent);
+    if (agent->session == NULL && !agent->is_on_trial) {
+        agent_relay_follow_move(agent);
+    }
     now = agent_now();
     life_step(&agent->life, &tick, &now);
     struct life_plan plan = life_plan(&agent->life, &now);

@@ -247,6 +247,12 @@ bool agent_relay_has_zone(const struct agent *agent, const char *zone)
     return zone != NULL && strcmp(agent->state.relay_zone, zone) == 0;
 }
 
+const char *agent_relay_moved_from(const struct agent *agent)
+{
+    const struct agent_state *state = &agent->state;
+    return strcmp(agent->relay.current.directory, state->moved_to) == 0 ? state->moved_from : "";
+}
+
 /* --- which one --- */
 
 void agent_relay_begin(struct agent *agent)
@@ -295,21 +301,20 @@ bool agent_relay_failed(struct agent *agent, const char *code)
     return true;
 }
 
-bool agent_relay_follow_move(struct agent *agent)
+void agent_relay_follow_move(struct agent *agent)
 {
     const struct agent_state *state = &agent->state;
     struct candidates candidates;
     if (strcmp(state->move_about, agent->relay.current.directory) != 0 ||
         state->moved_issued_at != 0 || agent->relay.is_move_tried) {
-        return false;
+        return;
     }
     list(agent, &candidates);
     if (state->moved_to[0] == '\0' ||
         strcmp(candidates.at[0].directory, state->moved_to) != 0 ||
         strcmp(state->moved_to, agent->relay.current.directory) == 0) {
-        return false;
+        return;
     }
     agent->relay.is_move_tried = true;
     turn(agent, &candidates.at[0], "it has moved there");
-    return true;
 }

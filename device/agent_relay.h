@@ -36,6 +36,9 @@ int agent_relay_check(const json_t *message, char *reason, size_t capacity, void
 /* Whether ZONE is that of the relay as checked. */
 bool agent_relay_has_zone(const struct agent *agent, const char *zone);
 
+/* The relay of the configuration in whose place the present one is by a signed move, or "". */
+const char *agent_relay_moved_from(const struct agent *agent);
+
 /* A task begins. */
 void agent_relay_begin(struct agent *agent);
 /* A renewal begins: the first of the relays is tried again. */
@@ -44,7 +47,7 @@ void agent_relay_prefer_first(struct agent *agent);
 void agent_relay_succeeded(struct agent *agent);
 /* An order failed with CODE: turns to the next relay when it is time; whether it did. */
 bool agent_relay_failed(struct agent *agent, const char *code);
-/* A task has ended: goes where the relay has moved, if it has; whether it did. */
-bool agent_relay_follow_move(struct agent *agent);
+/* Goes where the relay has moved, if it has; while no task is at work and nothing on trial. */
+void agent_relay_follow_move(struct agent *agent);
 
 #endif

@@ -424,7 +424,6 @@ static void dispatch_end(struct agent *agent, enum agent_task task,
     if (result->outcome == WORKER_OUTCOME_FAILED && strcmp(result->code, "relay-date") == 0) {
         agent_clock_doubt(agent);
     }
-    (void)agent_relay_follow_move(agent);
 }
 
 static void on_end(const struct worker_result *result, void *arg)

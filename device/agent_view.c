@@ -3,6 +3,7 @@
  * and may also ask for a renewal. */
 #include "device/agent_parts.h"
 
+#include "base/core/clock.h"
 #include "base/core/log.h"
 #include "base/core/text.h"
 #include "device/agent_apps.h"
@@ -74,6 +75,8 @@ void agent_fill_status(const struct agent *agent, struct device_status *ret_stat
         .is_ordering = agent->task == AGENT_TASK_CERTIFY && agent->session != NULL,
         .storage = storage_text(&agent->storage),
         .is_cloned = agent->state.cloned_at != 0,
+        .is_clock_signed = clock_is_corrected(),
+        .moved_from = agent_relay_moved_from(agent),
     };
     agent_live_fill_status(agent, &ret_status->live);
 }

@@ -75,6 +75,21 @@ static void print_failure(const json_t *object)
     print_row("", json_get_text(failure, "at"));
 }
 
+static void print_attention(const json_t *list)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *word = json_string_value(json_array_get(list, i));
+        if (word != NULL && strcmp(word, "clone") == 0) {
+            print_row("attention", "another device has this one's identity key, so nobody can tell "
+                                   "the two apart: factory-reset one of them");
+        } else if (word != NULL && strcmp(word, "clock") == 0) {
+            print_row("attention", "the system's clock is wrong; the relay's time is used");
+        } else if (word != NULL && strcmp(word, "disk") == 0) {
+            print_row("attention", "the state folder can't be written");
+        }
+    }
+}
+
 static void print_people(const json_t *object)
 {
     print_row("id", json_get_text(object, "id"));
@@ -87,6 +102,8 @@ static void print_people(const json_t *object)
     print_row("renewal", json_get_text(object, "renewAt"));
     print_certificate("fallback", json_get_object(object, "fallback"));
     print_row("relay", json_get_text(object, "relay"));
+    print_row("moved from", json_get_text(object, "movedFrom"));
+    print_attention(json_get_array(object, "attention"));
     print_failure(object);
     int64_t wait_s = json_get_i64(object, "nextTryInSeconds", 0);
     if (wait_s > 0) {

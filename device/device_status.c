@@ -249,6 +249,7 @@ static int set_attention(json_t *object, const struct device_status *status)
     } words[] = {
         {device_status_is_disk_failing(status), "disk"},
         {status->is_cloned, "clone"},
+        {status->is_clock_signed, "clock"},
         {device_status_has_reload_failed(status), "reload"},
     };
     json_t *list = json_array();
@@ -276,6 +277,9 @@ static int set_condition(json_t *object, const struct device_status *status)
     }
     if (error == 0 && status->mdns_name != NULL && status->mdns_name[0] != '\0') {
         error = json_set_text(object, "mdnsName", status->mdns_name);
+    }
+    if (error == 0 && status->moved_from != NULL && status->moved_from[0] != '\0') {
+        error = json_set_text(object, "movedFrom", status->moved_from);
     }
     if (error == 0 && status->owner_host != NULL && status->owner_host[0] != '\0') {
         error = json_set_text(object, "ownerHost", status->owner_host);

@@ -67,6 +67,8 @@ struct device_status {
     bool is_ordering;                  /* an order is at work */
     const char *mdns_name;             /* announced on the local link; NULL or "" : none */
     const char *owner_host;            /* of the owner's own certificate; NULL or "" */
+    const char *moved_from;            /* the relay of the configuration, which has moved; or "" */
+    bool is_clock_signed;              /* `now_at` is the relay's: the system's clock is wrong */
     bool is_cloned;                    /* the relay sees another device with our key */
     struct status_live live;
     const char *storage; /* "good", "full", "read-only", "error" */

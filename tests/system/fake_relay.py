@@ -51,7 +51,7 @@ def make_certificate(name, key, issuer_name, issuer_key, names=(), ca=False, sta
 
 
 class FakeRelay:
-    def __init__(self, folder):
+    def __init__(self, folder, root="Fake Root"):
         self.folder = str(folder)
         self.zone = ZONE
         self.life = 86400 * 40
@@ -75,7 +75,7 @@ class FakeRelay:
         self.hold = threading.Event()
         self.hold.set()
         self.ca_key = ec.generate_private_key(ec.SECP256R1())
-        self.ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Fake Root")])
+        self.ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, root)])
         self.ca = make_certificate(self.ca_name, self.ca_key.public_key(), self.ca_name, self.ca_key,
                                    ca=True, life=86400 * 400)
         key = ec.generate_private_key(ec.SECP256R1())
