@@ -189,17 +189,18 @@ static void begin(struct agent *agent)
     struct worker_message message = {.body = NULL};
     struct diagnosis_task task = {
         .config = agent->config,
+        .relay = &agent->relay.current,
         .key = agent->identity.key,
         .account_url = agent->state.account_url,
         .zone = agent->state.zone,
         .addresses = &agent->addresses,
-        .port = terminator_port(agent->terminator),
+        .port = agent_live_port(agent),
         .fingerprint = agent->is_trusted_served ? agent->trusted_facts.fingerprint : "",
     };
     struct worker_session_options options = {
         .worker = agent->worker,
         .key = agent->identity.key,
-        .directory = agent->config->relays[0].directory,
+        .directory = agent->relay.current.directory,
         .timeout_s = TIMEOUT_S,
         .handlers = &handlers,
         .arg = agent,

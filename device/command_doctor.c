@@ -123,6 +123,7 @@ static int run_worker(struct doctor *doctor)
     struct worker_session *session = NULL;
     struct diagnosis_task task = {
         .config = &doctor->config,
+        .relay = &doctor->config.relays[0],
         .key = doctor->identity.key,
         .account_url = doctor->state.account_url,
         .zone = doctor->state.zone,

@@ -1,5 +1,6 @@
 #include "device/diagnosis_task.h"
 
+#include "base/core/clock.h"
 #include "base/core/text.h"
 #include "device/page_text.h"
 
@@ -59,7 +60,7 @@ static int set_facts(json_t *object, const struct diagnosis_task *task)
         {"zone", or_null(task->zone)},
         {"label", task->config->name},
         {"fingerprint", or_null(task->fingerprint)},
-        {"relay_pin", or_null(task->config->relays[0].pin)},
+        {"relay_pin", or_null(task->relay->pin)},
     };
     int error = facts != NULL ? 0 : ERROR_MEMORY;
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]) && error == 0; i++) {
@@ -88,12 +89,16 @@ int diagnosis_task_describe(const struct diagnosis_task *task,
         const char *value;
     } texts[] = {
         {"task", "diagnose"},
-        {"directory", task->config->relays[0].directory},
+        {"directory", task->relay->directory},
+        {"proxy", or_null(task->config->proxy)},
         {"ca_file", or_null(task->config->ca_file)},
         {"account_url", or_null(task->account_url)},
     };
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]) && error == 0; i++) {
         error = json_set_text(message.body, texts[i].key, texts[i].value);
+    }
+    if (error == 0) {
+        error = json_set_i64(message.body, "now_at", clock_wall_at());
     }
     if (error == 0) {
         error = set_key(message.body, task->key);

@@ -12,6 +12,7 @@
 /* All borrowed; "" where something is not known. */
 struct diagnosis_task {
     const struct device_config *config;
+    const struct device_relay *relay;
     const struct key *key; /* the identity's */
     const char *account_url;
     const char *zone;

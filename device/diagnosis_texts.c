@@ -40,6 +40,12 @@ static const struct diagnosis_texts_code codes[] = {
         CLOCK, WARN, "clock-off", "The clock is some minutes off.",
         "Let the device set its clock from the network (NTP). At some hours it would no "
         "longer know which certificates are valid."),
+    [DIAGNOSIS_CLOCK_CORRECTED] = CODE(
+        CLOCK, WARN, "clock-corrected",
+        "The system's clock is wrong; the device goes by the time that the relay has "
+        "signed instead.",
+        "Set the clock, or let the device set it from the network (NTP): other programs "
+        "go by it."),
     [DIAGNOSIS_CLOCK_WRONG] = CODE(
         CLOCK, FAIL, "clock-wrong",
         "The clock is wrong: the device can't tell which certificates are valid.",
@@ -193,6 +199,11 @@ static const struct diagnosis_texts_code codes[] = {
         "The relay can't be reached: no connection to its address.",
         "Is the internet connection up, and does the firewall let the device out to the "
         "relay's port? If so, the relay is down; the device tries again by itself."),
+    [DIAGNOSIS_RELAY_PROXY] = CODE(
+        RELAY, FAIL, "relay-proxy",
+        "The HTTP proxy that is configured is down, or does not let the device through.",
+        "Check `proxy` in the configuration, and whether the proxy allows CONNECT to the "
+        "relay's port."),
     [DIAGNOSIS_RELAY_INTERCEPTED] = CODE(
         RELAY, FAIL, "relay-intercepted",
         "Something else responds in the relay's place: its certificate is not one that "

@@ -122,16 +122,22 @@ static void add_answer(struct diagnosis *diagnosis, enum diagnosis_check check,
 
 /* --- clock --- */
 
+static int64_t distance(int64_t a, int64_t b)
+{
+    return a > b ? a - b : b - a;
+}
+
 static void judge_clock(const struct findings *findings, struct diagnosis *diagnosis)
 {
     char now[TEXT_TIME_CAPACITY];
     char there[TEXT_TIME_CAPACITY];
     enum diagnosis_code code = DIAGNOSIS_NOT_KNOWN;
     const struct judge_relay *relay = &findings->relay;
-    int64_t off_s = findings->date_at - findings->now_at;
     bool is_before_relay = relay->not_before_at > findings->now_at;
-    off_s = off_s < 0 ? -off_s : off_s;
-    if (findings->now_at < findings->floor_at) {
+    int64_t off_s = distance(findings->date_at, findings->system_at);
+    if (distance(findings->now_at, findings->system_at) > CLOCK_OFF_S) {
+        code = DIAGNOSIS_CLOCK_CORRECTED;
+    } else if (findings->system_at < findings->floor_at) {
         code = DIAGNOSIS_CLOCK_UNSET;
     } else if (findings->date_at != 0) {
         code = off_s <= CLOCK_RIGHT_S ? DIAGNOSIS_CLOCK_RIGHT
@@ -142,7 +148,7 @@ static void judge_clock(const struct findings *findings, struct diagnosis *diagn
         code = DIAGNOSIS_CLOCK_WRONG;
     }
     diagnosis_set(diagnosis, DIAGNOSIS_CHECK_CLOCK, code);
-    text_time(findings->now_at, now);
+    text_time(findings->system_at, now);
     diagnosis_add(diagnosis, DIAGNOSIS_CHECK_CLOCK, "the device's clock says %s", now);
     if (findings->date_at != 0) {
         text_time(findings->date_at, there);
@@ -485,6 +491,9 @@ static enum diagnosis_code relay_failure_code(const struct findings *findings)
     bool is_out_of_date =
         relay->not_after_at != 0 && (findings->now_at < relay->not_before_at ||
                                      findings->now_at >= relay->not_after_at);
+    if (relay->is_proxy) {
+        return DIAGNOSIS_RELAY_PROXY;
+    }
     if (relay->error == ERROR_NOT_FOUND || !relay->is_name_known) {
         return DIAGNOSIS_RELAY_NAME_UNKNOWN;
     }

@@ -58,6 +58,7 @@ struct judge_relay {
     int status;       /* HTTP */
     bool is_acme;     /* a directory with newOrder */
     bool is_latchkey; /* with meta.latchkey */
+    bool is_proxy;    /* it was the proxy that failed or refused */
     bool has_pin;     /* of its key, in the configuration */
     bool is_pin_right;
     bool is_name_known; /* asked after a failure: its address was found */
@@ -77,8 +78,9 @@ enum judge_served {
 enum { JUDGE_SEEN_UNASKED = -1, JUDGE_SEEN_FAILED = -2 };
 
 struct findings {
-    int64_t now_at;
-    int64_t floor_at; /* before it the clock was never set */
+    int64_t now_at;    /* as the device goes by */
+    int64_t system_at; /* by the system's clock, which may have been found wrong */
+    int64_t floor_at;  /* before it the clock was never set */
     /* What others say the time is, over a verified connection; 0: nobody. */
     int64_t date_at; /* when now_at was */
     char date_source[JUDGE_TEXT_BYTES];

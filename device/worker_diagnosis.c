@@ -15,6 +15,7 @@ enum {
     TOTAL_MS = 9 * 1000,
     DEADLINE_MS = 30 * 1000,
     LOOK_MS = 4 * 1000,
+    SAME_S = 60,
     NAME_SERVERS_MAX = 4,
     VERDICT_BYTES = 1024,
 };
@@ -275,6 +276,7 @@ static int open_network(struct diagnose *diagnose)
     struct http_client_options options = {
         .resolver = diagnose->resolver,
         .user_agent = USER_AGENT,
+        .proxy = json_get_text(diagnose->body, "proxy"),
         .max_connections = 4,
         .connect_ms = CONNECT_MS,
         .total_ms = TOTAL_MS,
@@ -293,7 +295,15 @@ static int open_diagnose(struct diagnose *diagnose)
 {
     struct findings *findings = &diagnose->findings;
     const char *zone = json_get_text(diagnose->facts, "zone");
-    findings->now_at = clock_wall_at();
+    findings->system_at = clock_wall_at();
+    findings->now_at = findings->system_at;
+    int64_t known_at = json_get_i64(diagnose->body, "now_at", findings->system_at);
+    if (known_at > findings->system_at + SAME_S ||
+        known_at < findings->system_at - SAME_S) {
+        /* The agent knows better, from the relay. */
+        clock_correct(known_at);
+        findings->now_at = known_at;
+    }
     findings->floor_at = CLOCK_FLOOR_AT;
     findings->seen = JUDGE_SEEN_UNASKED;
     if (zone != NULL && !text_copy(findings->zone, sizeof(findings->zone), zone)) {

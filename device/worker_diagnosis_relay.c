@@ -88,6 +88,7 @@ static void on_directory(const struct http_response *response, void *arg)
     diagnose->directory_transfer = NULL;
     relay->error = response->error;
     relay->status = response->status;
+    relay->is_proxy = response->is_proxy;
     text_printable(relay->reason, sizeof(relay->reason), response->error_text,
                    strlen(response->error_text));
     if (response->error == 0) {
@@ -167,6 +168,7 @@ void worker_diagnosis_relay_look(struct diagnose *diagnose)
 {
     const struct judge_relay *relay = &diagnose->findings.relay;
     if (!relay->is_asked || relay->error == 0 ||
+        json_get_text(diagnose->body, "proxy") != NULL ||
         !worker_diagnosis_dns_is_alive(diagnose)) {
         return;
     }
