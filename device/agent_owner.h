@@ -27,7 +27,9 @@ struct agent_owner {
     char failure[LIMIT_DETAIL_BYTES];
 };
 
+/* Loads what is there, and serves it. Before the terminator listens. */
 void agent_owner_open(struct agent *agent);
+/* A trial ends with it. */
 void agent_owner_close(struct agent *agent);
 
 /* A request (DER, appended) for HOST, with the same key whenever asked again for the same name.
@@ -47,6 +49,7 @@ void agent_owner_cancel(struct agent *agent);
 /* Forgets the owner's certificate and request: back to the relay's. */
 int agent_owner_remove(struct agent *agent) MUST_CHECK;
 
+/* For the snapshot; borrowed from the agent. */
 void agent_owner_fill_status(const struct agent *agent, struct status_owner *ret_status);
 /* {"good":bool,"checks":[{"check","good","code","sentence"}]}; json_decref() it. */
 int agent_owner_verdicts_json(const struct upload_verdicts *verdicts,
