@@ -7,7 +7,8 @@
 enum { KEY_BACKUP_PASSPHRASE_MIN = 8, KEY_BACKUP_PASSPHRASE_MAX = 1024 };
 
 /* Appends "ENCRYPTED PRIVATE KEY" (RFC 5958) in PEM: AES-256-CBC under scrypt (RFC 7914,
- * N=16384, r=8, p=1: 16 MiB for each guess, the most that OpenSSL reads by default). ERROR_RANGE for a
+ * N=16384, r=8, p=1: 16 MiB for each guess;
+ * OpenSSL reads no more than twice that by default). ERROR_RANGE for a
  * passphrase that is too short or too long, ERROR_STATE for a public or external key. */
 int key_backup_write(const struct key *key, const char *passphrase,
                      struct buffer *pem) MUST_CHECK;
