@@ -199,6 +199,7 @@ static void begin(struct agent *agent, const struct wanted *wanted, enum live_tr
     struct agent_live *live = &agent->live;
     struct wanted shown = *wanted;
     struct address where;
+    char folder[AGENT_PATH_CAPACITY];
     bool is_in_files = strcmp(live->files.fingerprint, wanted->fingerprint) == 0;
     bool runs = live->command.count > 0 && is_in_files && !is_confirmed(agent, wanted);
     if (trial == LIVE_TRIAL_TRUSTED) {
@@ -206,9 +207,10 @@ static void begin(struct agent *agent, const struct wanted *wanted, enum live_tr
     }
     bool looks = (trial != LIVE_NO_TRIAL || (runs && !live->is_first)) &&
                  find_place(agent, shown.kind != wanted->kind, &where);
+    agent_path(agent, "live", folder);
     struct rollout_order order = {
         .command = runs ? &live->command : NULL,
-        .folder = agent->config->state_folder,
+        .folder = folder,
         .timeout_s = (unsigned)agent->config->reload_timeout_s,
         .where = looks ? &where : NULL,
         .name = shown.name,

@@ -148,10 +148,10 @@ static void last_line(const struct hook *hook, char *ret_line, size_t capacity)
 
 static void finish(struct hook *hook, int status)
 {
-    enum { LINES = 32 };
+    enum { READS_MAX = 256 }; /* more than a pipe holds, but not for ever */
     char text[80];
     char line[TAIL_BYTES + 1];
-    for (int i = 0; i < LINES && read_output(hook); i++) {
+    for (int i = 0; i < READS_MAX && read_output(hook); i++) {
     }
     last_line(hook, line, sizeof(line));
     if (hook->is_late) {

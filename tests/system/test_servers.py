@@ -224,7 +224,7 @@ def test_what_is_not_taken_goes_back(make_device, make_server, relay, tmp_path, 
     assert status["serving"] == "fallback" and "trusted" not in status
     assert live_leaf(device) == fallback == server.served()
     testbed.wait_for(lambda: len(calls.read_text().splitlines()) >= first + 2, "the hook again", 20)
-    assert calls.read_text().splitlines()[0] == f"{device.state_folder} one word /"
+    assert calls.read_text().splitlines()[0] == f"{device.file('live')} one word /"
     assert os.path.exists(device.file("candidate.pem"))
     assert not os.path.exists(device.file("trusted.pem"))
     assert 60 <= status["nextTryInSeconds"] <= 135
