@@ -79,11 +79,11 @@ void agent_fill_status(const struct agent *agent, struct device_status *ret_stat
         .moved_from = agent_relay_moved_from(agent),
     };
     agent_live_fill_status(agent, &ret_status->live);
+    agent_owner_fill_status(agent, &ret_status->owner);
+    ret_status->owner_host = ret_status->owner.host;
 }
 
 void agent_on_page(struct http_exchange *exchange, void *arg)
-    agent_owner_fill_status(agent, &ret_status->owner);
-    ret_status->owner_host = ret_status->owner.host;
 {
     struct agent *agent = arg;
     struct device_status status;
@@ -125,8 +125,8 @@ void agent_on_control(struct http_exchange *exchange, void *arg)
         agent_plan(agent);
         respond_status(exchange, agent);
     } else if (!agent_apps_on_control(agent, exchange) &&
+               !agent_owner_on_control(agent, exchange) &&
                !agent_diagnosis_on_control(agent, exchange)) {
         http_exchange_respond(exchange, 404, "text/plain", "", 0);
     }
-               !agent_owner_on_control(agent, exchange) &&
 }

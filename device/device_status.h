@@ -71,9 +71,9 @@ struct device_status {
     bool is_clock_signed;              /* `now_at` is the relay's: the system's clock is wrong */
     bool is_cloned;                    /* the relay sees another device with our key */
     struct status_live live;
+    struct status_owner owner;
     const char *storage; /* "good", "full", "read-only", "error" */
     const struct diagnosis *diagnosis; /* NULL: none was made yet */
-    struct status_owner owner;
 };
 
 enum { STATUS_NAME_CAPACITY = 300 };
