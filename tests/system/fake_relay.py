@@ -80,7 +80,8 @@ class FakeRelay:
                                    ca=True, life=86400 * 400)
         key = ec.generate_private_key(ec.SECP256R1())
         leaf = make_certificate(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "relay")]),
-                                key.public_key(), self.ca_name, self.ca_key, addresses=["127.0.0.1"])
+                                key.public_key(), self.ca_name, self.ca_key, names=["localhost"],
+                                addresses=["127.0.0.1"])
         self.ca_file = os.path.join(self.folder, "fake-ca.pem")
         with open(self.ca_file, "wb") as out:
             out.write(self.ca.public_bytes(serialization.Encoding.PEM))
