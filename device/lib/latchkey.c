@@ -241,6 +241,9 @@ static int open_handle(struct latchkey *handle, const struct latchkey_options *o
     }
     handle->https_port = options->https_port;
     int error = copy_texts(handle, options);
+    if (error == 0) {
+        error = latchkey_relay_split(handle);
+    }
     if (error == 0 &&
         !lanname_is_host_label((const uint8_t *)handle->label, strlen(handle->label))) {
         error = ERROR_RANGE;
@@ -486,7 +489,8 @@ int latchkey_process(struct latchkey *handle)
         return LATCHKEY_ERROR_ARGUMENT;
     }
     /* Nothing to read is no error: time may have brought us here. */
-    if (eventfd_read(handle->event_fd, &count) != 0 && errno != EAGAIN && errno != EINTR) {
+    if (eventfd_read(handle->event_fd, &count) != 0 && errno != EAGAIN &&
+        errno != EINTR) {
         return LATCHKEY_ERROR_IO;
     }
     handle->is_processing = true;

@@ -253,7 +253,7 @@ struct latchkey_events {
 
 struct latchkey_options {
     size_t size;
-    const char *directory_url; /* the relay's; needed */
+    const char *directory_url; /* the relay's; needed. "#<pin of its key>" may follow */
     const char *token;   /* enrolment token, the line of `latchkey-relay token add` */
     const char *profile; /* of the certificate; NULL: "tlsserver" */
     const char *label;   /* of the name that stays: <label>.<id>.<zone>; NULL: "home" */
@@ -343,10 +343,11 @@ struct latchkey_status {
     int64_t failure_at;
     int64_t published_at; /* when the addresses were published; 0: never */
     int is_storage_failed; /* 1: the storage refused something; the handle goes on from memory */
+    int is_cloned;         /* 1: the relay says that another device has this identity key */
 };
 #define LATCHKEY_STATUS_INIT                                                             \
     {                                                                                    \
-        sizeof(struct latchkey_status), 0, NULL, 0, 0, 0, 0, NULL, NULL, 0, 0, 0         \
+        sizeof(struct latchkey_status), 0, NULL, 0, 0, 0, 0, NULL, NULL, 0, 0, 0, 0      \
     }
 
 /* Fills in STATUS, whose size is set. */

@@ -8,7 +8,10 @@
 
 #include <string.h>
 
-enum { REPUBLISH_S = 86400 }; /* the relay forgets addresses after 30 silent days */
+enum {
+    REPUBLISH_S = 86400,    /* the relay forgets addresses after 30 silent days */
+    RECHECK_MS = 15 * 1000, /* after a receipt that did not fit */
+};
 
 static const struct backoff_range publish_range = {.first_s = 10, .longest_s = 3600};
 
@@ -88,6 +91,12 @@ static void published(struct latchkey *handle, const struct latchkey_end *end)
         handle->publish_failures = 0;
         handle->publish_mono_ms = 0;
         handle->publish_imposed = false;
+        if (end->is_unmatched) {
+            /* Looked at again soon: a restored backup then fits, a copy does not. */
+            handle->published_once = false;
+            handle->publish_mono_ms =
+                now.mono_ms + RECHECK_MS + (int64_t)random_below(RECHECK_MS);
+        }
         latchkey_store_save_state(handle);
         return;
     }

@@ -17,25 +17,6 @@
 
 enum { SKEW_S = 86400, KEY_BYTES = 16 << 10, CSR_BYTES = 1024 };
 
-static bool is_zone(const char *zone)
-{
-    size_t label = 0;
-    if (zone[0] == '\0' || strlen(zone) >= AGENT_STATE_ZONE_CAPACITY) {
-        return false;
-    }
-    for (const char *at = zone; *at != '\0'; at++) {
-        bool ldh = (*at >= 'a' && *at <= 'z') || (*at >= '0' && *at <= '9') || *at == '-';
-        if (!ldh && (*at != '.' || label == 0)) {
-            return false;
-        }
-        label = ldh ? label + 1 : 0;
-        if (label > LANNAME_LABEL_MAX) {
-            return false;
-        }
-    }
-    return label > 0;
-}
-
 static bool write_wildcard(const struct latchkey *handle, const char *zone,
                            char ret_name[static 256])
 {
@@ -146,7 +127,7 @@ int latchkey_order_make_csr(struct latchkey *handle, const char *zone, char *rea
                             size_t capacity)
 {
     char name[256];
-    if (!is_zone(zone) || !write_wildcard(handle, zone, name)) {
+    if (!relay_facts_is_zone(zone) || !write_wildcard(handle, zone, name)) {
         text_copy(reason, capacity, "the relay's zone is no domain name");
         return ERROR_SYNTAX;
     }

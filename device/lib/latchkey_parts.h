@@ -10,6 +10,7 @@
 #include "device/bundle.h"
 #include "device/identity.h"
 #include "device/life.h"
+#include "device/relay_facts.h"
 
 enum {
     LATCHKEY_HEADERS_MAX_BYTES = 32 << 10,
@@ -45,12 +46,14 @@ struct latchkey_end {
     bool has_window;
     int64_t window_start_at;
     int64_t window_end_at;
+    bool is_unmatched; /* the publication was not the one after our last */
 };
 
 struct latchkey {
     /* Of the options. */
     char *directory;
-    char *token; /* secret; NULL: none */
+    char relay_pin[KEY_PIN_SIZE + 1]; /* behind '#' in it; "" : none */
+    char *token;                      /* secret; NULL: none */
     char *profile;
     char *label;
     char *local_name;
@@ -150,6 +153,16 @@ void latchkey_task_fail(struct latchkey *handle, const char *code, const char *w
                         int error);
 /* Frees what the task needed. */
 void latchkey_task_close(struct latchkey *handle);
+
+/* latchkey_relay.c: which relay it is. */
+/* Takes the pin out of the directory's URL. ERROR_SYNTAX for what is none. */
+int latchkey_relay_split(struct latchkey *handle) MUST_CHECK;
+/* Looks at meta.latchkey: ERROR_DENIED when this is not the relay we know, ERROR_RANGE when it
+ * makes no sense; with a stable word and a sentence. Else remembers it. */
+int latchkey_relay_check(struct latchkey *handle, const json_t *relay,
+                         const char **ret_code, char *reason, size_t capacity) MUST_CHECK;
+/* Takes the answer to a publication. */
+void latchkey_relay_take_receipt(struct latchkey *handle, struct bytes body);
 
 /* latchkey_order.c: the device's side of an order. */
 /* The request for our name in ZONE, into handle->csr: the same while its order is in work. */

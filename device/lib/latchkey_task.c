@@ -92,12 +92,19 @@ static void end_acme(struct latchkey *handle, const struct acme_error *error)
 /* The relay's extension object, or NULL after the task was ended. */
 static const json_t *relay_meta(struct latchkey *handle)
 {
+    char reason[LIMIT_DETAIL_BYTES] = "";
+    const char *code = NULL;
     const json_t *meta = json_get_object(acme_client_directory(handle->client), "meta");
     const json_t *relay = json_get_object(meta, "latchkey");
     if (json_get_text(relay, "zone") == NULL) {
         end_failed(handle, "no-relay", true,
                    "this ACME server is no latchkey relay: its directory has no "
                    "meta.latchkey");
+        return NULL;
+    }
+    int error = latchkey_relay_check(handle, relay, &code, reason, sizeof(reason));
+    if (error < 0) {
+        end_failed(handle, code, error != ERROR_MEMORY, reason);
         return NULL;
     }
     return relay;
@@ -143,7 +150,8 @@ static void begin_order(struct latchkey *handle)
     }
 }
 
-static int make_addresses(const struct latchkey *handle, json_t **ret_payload)
+static int make_addresses(const struct latchkey *handle, bool with_receipt,
+                          json_t **ret_payload)
 {
     json_t *payload = json_object();
     json_t *list = json_array();
@@ -159,6 +167,9 @@ static int make_addresses(const struct latchkey *handle, json_t **ret_payload)
     if (error == 0) {
         error = json_set_take(payload, "addresses", list);
         list = NULL;
+    }
+    if (error == 0 && with_receipt) {
+        error = json_set_text(payload, "receipt", handle->state.receipt);
     }
     json_decref(list);
     if (error < 0) {
@@ -191,7 +202,7 @@ static void begin_publication(struct latchkey *handle)
         handle->state.counter + 1 > now_at ? handle->state.counter + 1 : now_at;
     int error = latchkey_store_save_state(handle);
     if (error == 0) {
-        error = make_addresses(handle, &payload);
+        error = make_addresses(handle, json_get_bool(relay, "receipts", false), &payload);
     }
     if (error == 0) {
         error = acme_call_new_post(handle->client, url, payload, &handle->call);
@@ -279,6 +290,7 @@ static void complete(struct latchkey *handle)
         break;
     case LATCHKEY_PUBLISH:
         end_done(handle);
+        latchkey_relay_take_receipt(handle, acme_call_body(handle->call));
         break;
     case LATCHKEY_IDLE:
         break;

@@ -212,6 +212,7 @@ int latchkey_status(const struct latchkey *handle, struct latchkey_status *statu
         .failure_at = handle->state.failure_at,
         .published_at = handle->state.published_at,
         .is_storage_failed = handle->disk_failed ? 1 : 0,
+        .is_cloned = handle->state.cloned_at != 0 ? 1 : 0,
     };
     memcpy(status, &full, full.size < sizeof(full) ? full.size : sizeof(full));
     return LATCHKEY_OK;

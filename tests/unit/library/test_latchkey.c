@@ -1,6 +1,7 @@
 /* The life of a handle: first certificate, restart, renewal, expiry, what goes wrong. */
 #include "tests/unit/library/fixture.h"
 
+#include "base/core/json.h"
 #include "base/core/text.h"
 
 #include <string.h>
@@ -385,6 +386,101 @@ static void another_acme_server_is_no_relay(void **state)
     assert_int_equal(f.ca.order_count, 0);
 }
 
+static char directory_extra[1024];
+
+/* A directory whose relay has KEY as its own, and tells receipts when asked to. */
+static void show_relay(const struct key *key, const char *zone, bool has_receipts)
+{
+    struct buffer jwk_text = buffer_init(1024);
+    json_t *jwk = NULL;
+    assert_int_equal(key_to_jwk(key, &jwk), 0);
+    assert_int_equal(json_dump(jwk, &jwk_text), 0);
+    assert_true(
+        text_format(directory_extra, sizeof(directory_extra),
+                    ",\"meta\":{\"latchkey\":{\"zone\":\"%s\",\"relayKey\":%s,"
+                    "\"receipts\":%s,\"addressesUrl\":\"" MOCK_CA "/extension\"}}",
+                    zone, buffer_text(&jwk_text), has_receipts ? "true" : "false"));
+    f.ca.directory_extra = directory_extra;
+    json_decref(jwk);
+    buffer_free(&jwk_text);
+}
+
+static void a_pinned_relay_must_be_itself(void **state)
+{
+    (void)state;
+    char pin[KEY_PIN_SIZE + 1];
+    char url[256];
+    struct key *own = NULL;
+    struct key *other = NULL;
+    assert_int_equal(key_generate(KEY_P256, &own), 0);
+    assert_int_equal(key_generate(KEY_P256, &other), 0);
+    assert_int_equal(statement_pin(own, pin), 0);
+    assert_true(text_format(url, sizeof(url), MOCK_CA "/directory#%s", pin));
+    f.options.directory_url = url;
+    show_relay(other, FIXTURE_ZONE, false);
+    fixture_start(&f);
+    fixture_pass(&f, 5);
+    assert_string_equal(fixture_status(&f).failure_code, "relay-not-itself");
+    assert_int_equal(f.ca.order_count, 0);
+    show_relay(own, FIXTURE_ZONE, false);
+    latchkey_renew(f.handle);
+    fixture_run(&f, 1);
+    /* The zone is part of the device's name: it does not change silently. */
+    show_relay(own, "other.example.com", false);
+    latchkey_renew(f.handle);
+    fixture_pass(&f, 5);
+    assert_string_equal(fixture_status(&f).failure_code, "zone-changed");
+    assert_string_equal(latchkey_zone(f.handle), FIXTURE_ZONE);
+    key_free(own);
+    key_free(other);
+}
+
+static void a_relay_without_a_pin_may_change_its_key(void **state)
+{
+    (void)state;
+    struct key *keys[2] = {NULL, NULL};
+    fixture_start(&f);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(key_generate(KEY_P256, &keys[i]), 0);
+        show_relay(keys[i], FIXTURE_ZONE, false);
+        latchkey_renew(f.handle);
+        fixture_run(&f, i + 1);
+        key_free(keys[i]);
+    }
+}
+
+static void receipts_tell_of_a_clone(void **state)
+{
+    (void)state;
+    static const char *const addresses[] = {"192.168.1.51"};
+    static const char cloned[] =
+        "{\"receipt\":\"AAAAAAAAAAAAAAAAAAAAAA\",\"matched\":false,\"cloned\":true}";
+    static const char fine[] = "{\"receipt\":\"BBBBBBBBBBBBBBBBBBBBBA\",\"matched\":true,"
+                               "\"cloned\":false}";
+    struct mock_ca_fault faults[] = {
+        {.path = "/extension", .status = 200, .body = cloned, .is_late = true},
+        {.path = NULL},
+    };
+    struct key *key = NULL;
+    assert_int_equal(key_generate(KEY_P256, &key), 0);
+    show_relay(key, FIXTURE_ZONE, true);
+    f.ca.faults = faults;
+    fixture_start(&f);
+    assert_int_equal(latchkey_set_addresses(f.handle, addresses, 1), LATCHKEY_OK);
+    fixture_run(&f, 1);
+    fixture_pass(&f, 5);
+    assert_int_equal(fixture_status(&f).is_cloned, 1);
+    assert_non_null(strstr(buffer_text(&fixture_item(&f, "state.json")->data),
+                           "AAAAAAAAAAAAAAAAAAAAAA"));
+    /* Asked again soon, with the receipt. */
+    faults[0].body = fine;
+    fixture_pass(&f, 61);
+    assert_int_equal(mock_ca_count(&f.ca, "/extension"), 2);
+    assert_int_equal(fixture_status(&f).is_cloned, 0);
+    f.ca.faults = NULL;
+    key_free(key);
+}
+
 static void a_zone_that_is_none_is_refused(void **state)
 {
     (void)state;
@@ -417,6 +513,9 @@ int main(void)
         LIFE(a_broken_storage_is_told_and_heals),
         LIFE(a_power_cut_at_any_save),
         LIFE(another_acme_server_is_no_relay),
+        LIFE(a_pinned_relay_must_be_itself),
+        LIFE(a_relay_without_a_pin_may_change_its_key),
+        LIFE(receipts_tell_of_a_clone),
         LIFE(a_zone_that_is_none_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -64,6 +64,8 @@ static void wrong_options_are_refused(void **state)
     refused(LATCHKEY_ERROR_ARGUMENT);
     f.options.directory_url = "nonsense";
     refused(LATCHKEY_ERROR_ARGUMENT);
+    f.options.directory_url = MOCK_CA "/directory#nopin";
+    refused(LATCHKEY_ERROR_ARGUMENT);
     f.options = good;
     f.options.transport = NULL;
     refused(LATCHKEY_ERROR_ARGUMENT);
