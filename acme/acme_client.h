@@ -20,7 +20,7 @@ struct acme_client_options {
     const struct eab_credentials *eab; /* NULL: none; copied */
     const char *account_url;           /* from an earlier run; NULL: ask */
     bool may_create_account; /* else onlyReturnExisting, also when the CA forgot us */
-    bool without_account; /* calls are signed with the key itself (jwk); none is made or asked for */
+    bool without_account; /* none is made or asked for; calls are signed with the key (jwk) */
     acme_random_fn *random;  /* NULL: random_below */
 };
 

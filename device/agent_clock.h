@@ -8,7 +8,7 @@
 #ifndef DEVICE_AGENT_CLOCK_H
 #define DEVICE_AGENT_CLOCK_H
 
-#include "acme/statement.h"
+#include "acme/acme.h"
 
 struct agent;
 struct worker_result;

@@ -3,7 +3,7 @@
 #ifndef DEVICE_RELAY_FACTS_H
 #define DEVICE_RELAY_FACTS_H
 
-#include "acme/statement.h"
+#include "acme/acme.h"
 #include "base/core/json.h"
 
 struct relay_facts {

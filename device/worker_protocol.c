@@ -5,7 +5,7 @@
  * message. */
 #include "device/worker_protocol.h"
 
-#include "acme/statement.h"
+#include "acme/acme.h"
 #include "base/core/reader.h"
 #include "base/core/writer.h"
 

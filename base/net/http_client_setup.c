@@ -114,7 +114,8 @@ static bool set_proxy(struct http_transfer *transfer)
 }
 
 /* What is the same for each transfer: https, verified, straight to the host or by the one proxy
- * that was configured, no surprises from the environment, ~/.netrc, redirects, cookies or compression. */
+ * that was configured, no surprises from the environment, ~/.netrc, redirects, cookies or
+ * compression. */
 int http_client_set_policy(struct http_transfer *transfer)
 {
     const struct http_client *client = transfer->client;

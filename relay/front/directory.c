@@ -1,6 +1,6 @@
 /* Made once, and again when the issuer announces another key or move: we look twice a second
- * at most. What is announced was signed by, or is, a key that front does not have. keyChange is left out on
- * purpose: a new key is a new id, so it is a new account. */
+ * at most. What is announced is, or was signed by, a key that front does not have. keyChange is
+ * left out on purpose: a new key is a new id, so it is a new account. */
 #include "relay/front/directory.h"
 
 #include "base/core/clock.h"

@@ -1,5 +1,6 @@
 latchkey_fuzz_target(fuzz_worker_message.c worker_message LINK lk_device)
 latchkey_fuzz_target(fuzz_agent_state.c agent_state LINK lk_device)
+latchkey_fuzz_target(fuzz_relay_facts.c relay_facts LINK lk_device)
 latchkey_fuzz_target(fuzz_signing_input.c signing_input LINK lk_device)
 latchkey_fuzz_target(fuzz_resolv_conf.c resolv_conf LINK lk_device)
 latchkey_fuzz_target(fuzz_pin_payload.c pin_payload LINK lk_device)

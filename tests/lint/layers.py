@@ -17,7 +17,7 @@ LAYERS = (
     ("relay/issuer/", ("base/", "acme/acme.h", "relay/store/", "relay/relay_config.h", "relay/issuer/")),
     ("relay/nameserver/", ("base/", "dns/dns.h", "relay/store/", "relay/relay_config.h",
                            "relay/nameserver/")),
-    ("relay/admin/", ("base/", "relay/store/", "relay/relay_config.h", "relay/admin/")),
+    ("relay/admin/", ("base/", "acme/acme.h", "relay/store/", "relay/relay_config.h", "relay/admin/")),
     ("relay/", ("base/", "acme/acme.h", "relay/")),
     # What is installed for others stands on the installed header alone; the library has no loop.
     ("device/lib/examples/", ()),

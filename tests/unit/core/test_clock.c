@@ -33,11 +33,33 @@ static void mono_advances_in_milliseconds(void **state)
     assert_true(clock_mono_ms() - before_ms < 60000);
 }
 
+static void corrected_time_goes_on_by_itself(void **state)
+{
+    (void)state;
+    assert_false(clock_is_corrected());
+    clock_correct(4000000000);
+    assert_true(clock_is_corrected());
+    int64_t at = clock_wall_at();
+    assert_true(at >= 4000000000 && at <= 4000000002);
+    int64_t start_ms = clock_mono_ms();
+    while (clock_mono_ms() - start_ms < 1100) {
+    }
+    at = clock_wall_at();
+    assert_true(at >= 4000000001 && at <= 4000000010);
+    assert_true(clock_system_at() < 4000000000);
+    clock_correct(0);
+    assert_true(clock_wall_at() <= 1);
+    clock_trust_system();
+    assert_false(clock_is_corrected());
+    wall_is_the_systems_time(state);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wall_is_the_systems_time),
         cmocka_unit_test(mono_advances_in_milliseconds),
+        cmocka_unit_test(corrected_time_goes_on_by_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -44,12 +44,14 @@ static void add_part(struct buffer *input, const char *text)
 static int check(const char *protected_header, const char *payload, char *reason)
 {
     json_t *publication =
-        json_pack("{s:i,s:[s]}", "counter", 7, "addresses", "192.168.1.51");
+        json_pack("{s:i,s:[s],s:s}", "counter", 7, "addresses", "192.168.1.51", "receipt",
+                  "AAAAAAAAAAAAAAAAAAAAAA");
     struct signing_rules rules = {.key = key,
                                   .id = id,
                                   .directory = DIRECTORY,
                                   .csr = "Q1NS",
-                                  .publication = publication};
+                                  .publication = publication,
+                                  .nonce = "BBBBBBBBBBBBBBBBBBBBBA"};
     struct buffer input = buffer_init(8192);
     add_part(&input, protected_header);
     buffer_append_text(&input, ".");
@@ -89,6 +91,23 @@ static void test_only_the_given_publication(void **state)
     refuses(PROTECTED, "{\"counter\":7,\"addresses\":[]}");
     refuses(PROTECTED, "{\"counter\":7}");
     refuses(PROTECTED, "{\"addresses\":[\"192.168.1.51\"]}");
+}
+
+static void test_only_the_given_receipt(void **state)
+{
+    (void)state;
+    allows(PROTECTED, "{\"addresses\":[\"192.168.1.51\"],\"counter\":7,"
+                      "\"receipt\":\"AAAAAAAAAAAAAAAAAAAAAA\"}");
+    refuses(PROTECTED, "{\"addresses\":[\"192.168.1.51\"],\"counter\":7,\"receipt\":\"\"}");
+    refuses(PROTECTED, "{\"receipt\":\"AAAAAAAAAAAAAAAAAAAAAA\"}");
+}
+
+static void test_only_the_given_question(void **state)
+{
+    (void)state;
+    allows(PROTECTED, "{\"nonce\":\"BBBBBBBBBBBBBBBBBBBBBA\"}");
+    refuses(PROTECTED, "{\"nonce\":\"AAAAAAAAAAAAAAAAAAAAAA\"}");
+    refuses(PROTECTED, "{\"nonce\":7}");
 }
 
 static void with_jwk(const struct key *of, char *ret_header, size_t capacity)
@@ -245,6 +264,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_only_the_given_publication),
+        cmocka_unit_test(test_only_the_given_receipt),
+        cmocka_unit_test(test_only_the_given_question),
         cmocka_unit_test(test_what_tasks_send),
         cmocka_unit_test(test_wrong_headers),
         cmocka_unit_test(test_wrong_payloads),
