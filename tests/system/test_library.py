@@ -9,6 +9,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import time
 
 import pytest
 
@@ -221,6 +222,52 @@ def test_own_transport_and_signer(kind, programs, lab, tmp_path):
     conftest.verify_chain(lab, chain, f"x.{device_id}.{lab.zone}")
     # The library never had the key.
     assert not os.path.exists(os.path.join(state, "identity.pem"))
+
+
+def test_a_relay_that_cannot_be_reached_or_trusted(programs, lab, tmp_path):
+    closed = testbed.free_port("127.0.0.1", set())
+    for number, (directory, ca_file, said) in enumerate((
+            (f"https://localhost:{closed}/acme/directory", lab.ca.ca_file, "connect"),
+            (lab.directory, lab.roots_file, "certificate"),
+            ("https://no-such-host.invalid/acme/directory", lab.ca.ca_file, "resolve"))):
+        folder = os.path.join(tmp_path, str(number))
+        os.mkdir(folder)
+        device = Device(programs["poll"], lab, folder)
+        device.command[2], device.command[4] = directory, ca_file
+        try:
+            device.start()
+            testbed.wait_for(lambda: device.check() and any(
+                "failure=net" in words and said in " ".join(words).lower()
+                for words in device.words("state", "waiting")), f"'{said}' in what failed")
+            # It serves its own certificate all the same, and its loop rests.
+            fallback = device.words("certificate", "fallback")[-1][0]
+            assert peer(device.port, None) == fallback
+            assert "certificate trusted" not in device.log()
+            device.end()
+        finally:
+            device.stop()
+
+
+def switches(pid):
+    with open(f"/proc/{pid}/status") as file:
+        return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", file.read(), re.M).group(1))
+
+
+def test_an_idle_loop_rests(programs, lab, tmp_path):
+    device = Device(programs["poll"], lab, tmp_path)
+    try:
+        device.start()
+        device.wait()
+        testbed.wait_for(lambda: "published=1" in device.log(), "the publication")
+        # Whatever curl still had to do.
+        testbed.wait_for(lambda: (before := switches(device.pid), time.sleep(0.5),
+                                  switches(device.pid) == before)[-1], "half a second of rest")
+        before = switches(device.pid)
+        time.sleep(2)
+        assert switches(device.pid) - before <= 2
+        device.end()
+    finally:
+        device.stop()
 
 
 def test_enrolment_by_token(programs, make_lab, tmp_path):

@@ -252,6 +252,7 @@ void fixture_round(struct fixture *f)
 {
     present = f;
     (void)latchkey_process(f->handle);
+    f->rounds++;
     int wait_ms = latchkey_timeout_ms(f->handle);
     assert_true(wait_ms >= 0 && wait_ms <= 70 * 1000);
     struct pollfd poll_fd = {latchkey_fd(f->handle), POLLIN, 0};

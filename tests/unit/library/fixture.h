@@ -35,6 +35,7 @@ struct fixture {
     bool is_unheard; /* the answer is given to nobody, and kept: see last_id */
     uint64_t last_id;
     unsigned starts, cancels, releases;
+    unsigned rounds; /* of the owner's loop */
 
     unsigned fallbacks, trusteds, expireds, states;
     int refusal; /* what the certificate event returns for a trusted one */

@@ -136,6 +136,23 @@ static void the_relays_window_counts(void **state)
     f.ca.faults = NULL;
 }
 
+static void an_idle_handle_sleeps(void **state)
+{
+    (void)state;
+    fixture_start(&f);
+    fixture_run(&f, 1);
+    fixture_pass(&f, 60);
+    unsigned before = f.rounds;
+    fixture_pass(&f, FIXTURE_DAY_S);
+    /* Once a minute for the clock, and some for the relay's window. */
+    assert_true(f.rounds - before <= 1440 + 60);
+    f.start_error = LATCHKEY_ERROR_NETWORK;
+    latchkey_renew(f.handle);
+    before = f.rounds;
+    fixture_pass(&f, FIXTURE_DAY_S);
+    assert_true(f.rounds - before <= 1440 + 200);
+}
+
 static void asked_for_it_renews_at_once(void **state)
 {
     (void)state;
@@ -500,6 +517,7 @@ int main(void)
         LIFE(a_restart_orders_nothing),
         LIFE(without_advice_it_renews_after_two_thirds),
         LIFE(the_relays_window_counts),
+        LIFE(an_idle_handle_sleeps),
         LIFE(asked_for_it_renews_at_once),
         LIFE(without_a_network_it_tries_again_less_and_less),
         LIFE(a_transport_that_never_answers_is_given_up),
