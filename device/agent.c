@@ -499,6 +499,7 @@ static void close_agent(struct agent *agent)
     bundle_free(&agent->trusted);
     bundle_free(&agent->candidate);
     agent_relay_close(agent);
+    buffer_free(&agent->endorsement);
     agent_state_free(&agent->state);
     identity_free(&agent->identity);
     identity_source_close(&agent->identity_source);

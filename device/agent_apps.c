@@ -9,6 +9,7 @@
 #include "base/core/log.h"
 #include "base/core/text.h"
 #include "device/agent_parts.h"
+#include "device/endorsement.h"
 #include "device/enrolment.h"
 
 #include <string.h>
@@ -172,9 +173,40 @@ static void on_self(struct agent *agent, const struct key *key,
     respond_app(exchange, agent, app);
 }
 
+/* Signed once for each certificate: a token may be slow, and everybody may ask. */
+static void respond_endorsement(struct agent *agent, struct http_exchange *exchange)
+{
+    const char *wanted = agent->trusted_facts.fingerprint;
+    int error = 0;
+    if (!agent->is_trusted_served || agent->trusted.cert == NULL) {
+        refuse(exchange, 404, "no-trusted", "There is no trusted certificate to endorse.");
+        return;
+    }
+    if (agent->endorsement.size == 0 || strcmp(agent->endorsed, wanted) != 0) {
+        buffer_free(&agent->endorsement);
+        agent->endorsement = buffer_init(LIST_BYTES);
+        error = endorsement_make(agent->identity.key, agent->trusted.cert,
+                                 &agent->endorsement);
+        text_copy(agent->endorsed, sizeof(agent->endorsed), wanted);
+    }
+    if (error < 0) {
+        buffer_reset(&agent->endorsement);
+        refuse(exchange, 500, "key", "The identity key could not sign.");
+        return;
+    }
+    http_exchange_add_header(exchange, "Cache-Control", "no-store");
+    http_exchange_respond(exchange, 200, "application/json", agent->endorsement.data,
+                          agent->endorsement.size);
+}
+
 bool agent_apps_on_page(struct agent *agent, struct http_exchange *exchange)
 {
     const char *path = http_exchange_path(exchange);
+    if (strcmp(path, ENDORSEMENT_PATH) == 0 &&
+        strcmp(http_exchange_method(exchange), "GET") == 0) {
+        respond_endorsement(agent, exchange);
+        return true;
+    }
     bool is_enrolment = strcmp(path, ENROLMENT_PATH) == 0;
     struct key *key = NULL;
     if (!is_enrolment && strcmp(path, ENROLMENT_SELF_PATH) != 0) {

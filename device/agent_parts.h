@@ -48,6 +48,8 @@ struct agent {
     struct agent_clock clock;
     struct app_list apps;
     struct invitations invitations;
+    struct buffer endorsement; /* of the trusted certificate; empty: not yet asked for */
+    char endorsed[65];         /* its fingerprint */
     struct bundle fallback;
     struct bundle trusted;       /* was seen served; perhaps expired, and kept for its names */
     struct bundle candidate;     /* was not yet seen served; may be empty */

@@ -24,7 +24,8 @@ struct options {
     const char *store;   /* or NULL */
     const char *address; /* or NULL */
     const char *name;
-    bool forget; /* the owner of FILE may be replaced */
+    bool forget;  /* the owner of FILE may be replaced */
+    bool trusted; /* the trusted certificate is looked at, too */
 };
 
 static bool parse(int argc, char **argv, struct options *ret_options)
@@ -43,6 +44,8 @@ static bool parse(int argc, char **argv, struct options *ret_options)
             return false;
         } else if (strcmp(argv[i], "--replace") == 0) {
             options.forget = true;
+        } else if (strcmp(argv[i], "--trusted") == 0) {
+            options.trusted = true;
         } else if ((argv[i][0] != '-' || argv[i][1] == '\0') && options.payload == NULL) {
             options.payload = argv[i];
         } else {
@@ -57,6 +60,10 @@ static bool parse(int argc, char **argv, struct options *ret_options)
             "latchkey verify: needs either what the QR code says ('-': from the standard "
             "input) or --pinned FILE\n",
             stderr);
+        return false;
+    }
+    if (options.trusted && options.pinned == NULL) {
+        fputs("latchkey verify: --trusted goes with --pinned\n", stderr);
         return false;
     }
     if (options.name != NULL && !app_list_is_name(options.name)) {
@@ -237,6 +244,23 @@ out:
     return error;
 }
 
+/* By any name of the device's own: its certificate is for all of them. */
+static int verify_trusted(struct pin_store *store, struct pinned_peer_report *report)
+{
+    char name[300];
+    if (store->zone[0] == '\0' ||
+        !text_format(name, sizeof(name), "home.%s.%s", store->id, store->zone)) {
+        text_copy(report->text, sizeof(report->text),
+                  "the device's zone is not known; it is told when an app enrols");
+        return ERROR_NOT_FOUND;
+    }
+    int error = pinned_peer_check_trusted(store, name, report);
+    if (error == 0) {
+        printf("trusted      the certificate of %s is endorsed by the pin's key\n", name);
+    }
+    return error;
+}
+
 static int verify_pinned(const struct options *options, const struct address *place)
 {
     struct pin_store store;
@@ -252,6 +276,9 @@ static int verify_pinned(const struct options *options, const struct address *pl
         print_verified(&store, &report.place);
         if (store.key != NULL) {
             error = pinned_peer_ask(&store, &report);
+        }
+        if (error == 0 && options->trusted) {
+            error = verify_trusted(&store, &report);
         }
     }
     if (error < 0) {

@@ -59,6 +59,7 @@ static int parse_object(const json_t *object, struct pin_store *store)
         return ERROR_SYNTAX;
     }
     store->verified_at = json_get_i64(object, "verifiedAt", 0);
+    store->counter = json_get_i64(object, "counter", 0);
     int error = parse_pins(json_get_array(object, "pins"), store);
     if (error == 0) {
         error = parse_places(json_get_array(object, "places"), store);
@@ -147,6 +148,9 @@ int pin_store_dump(const struct pin_store *store, struct buffer *text)
     }
     if (error == 0) {
         error = json_set_i64(object, "verifiedAt", store->verified_at);
+    }
+    if (error == 0) {
+        error = json_set_i64(object, "counter", store->counter);
     }
     if (error == 0 && store->key != NULL) {
         error = dump_key(store, object);

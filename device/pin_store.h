@@ -15,6 +15,7 @@ struct pin_store {
     size_t pin_count; /* at least 1 */
     struct address places[QR_ADDRESSES_MAX];
     size_t place_count;
+    int64_t counter;     /* of the newest endorsement that was seen; 0: none */
     int64_t verified_at; /* by a clock that nobody vouches for */
     struct key *key;     /* the app's own; NULL: it has not enrolled */
 };

@@ -12,6 +12,7 @@
 #include "base/net/tls.h"
 #include "base/net/tls_client.h"
 #include "device/clock_floor.h"
+#include "device/endorsement.h"
 #include "device/enrolment.h"
 
 #include <errno.h>
@@ -221,5 +222,72 @@ int pinned_peer_ask(const struct pin_store *store, struct pinned_peer_report *re
     const struct buffer nothing = {.data = NULL};
     int error = ask(store, "GET", ENROLMENT_SELF_PATH, &nothing, &object, report);
     json_decref(object);
+    return error;
+}
+
+/* --- the trusted certificate --- */
+
+/* Only looks at the key: who has it proves so in the handshake, and what it is worth is said
+ * by the endorsement, which is public. Nothing secret is sent before. */
+static int note_key(struct x509_st *const *chain, size_t count, void *arg)
+{
+    uint8_t *hash = arg;
+    return count > 0 ? cert_pin_key_hash(chain[0], hash) : ERROR_DENIED;
+}
+
+static int fetch_endorsement(const struct pinned_peer_report *report, const char *name,
+                             uint8_t ret_hash[static 32], struct buffer *response)
+{
+    struct buffer request = buffer_init(REQUEST_BYTES);
+    struct tls_client_options options = {
+        .address = report->place,
+        .server_name = name,
+        .timeout_ms = TIMEOUT_MS,
+        .protocol = "http/1.1",
+        .judge = note_key,
+        .arg = ret_hash,
+    };
+    buffer_printf(&request,
+                  "GET " ENDORSEMENT_PATH
+                  " HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n",
+                  name);
+    int error = request.error;
+    if (error == 0) {
+        error = tls_client_call(&options, buffer_bytes(&request), response);
+    }
+    buffer_free(&request);
+    return error;
+}
+
+int pinned_peer_check_trusted(struct pin_store *store, const char *name,
+                              struct pinned_peer_report *report)
+{
+    uint8_t hash[32];
+    struct buffer response = buffer_init(RESPONSE_BYTES);
+    struct endorsement_rules rules = {
+        .tls_hash = hash,
+        .name = name,
+        .now_at = clock_wall_at(),
+        .floor_at = CLOCK_FLOOR_AT,
+        .least_counter = store->counter,
+    };
+    json_t *object = NULL;
+    int error = fetch_endorsement(report, name, hash, &response);
+    if (error < 0) {
+        explain(error, &report->place, "", report);
+    } else {
+        error = read_response(&response, &object, report);
+    }
+    json_decref(object);
+    if (error == 0) {
+        const char *body = strstr(buffer_text(&response), "\r\n\r\n") + 4;
+        error = ERROR_DENIED;
+        for (size_t i = 0; i < store->pin_count && error == ERROR_DENIED; i++) {
+            rules.pin = store->pins[i];
+            error = endorsement_check(body, strlen(body), &rules, &store->counter,
+                                      report->text, sizeof(report->text));
+        }
+    }
+    buffer_free(&response);
     return error;
 }

@@ -26,5 +26,10 @@ int pinned_peer_enrol(struct pin_store *store,
 /* Asks the device whether it still knows store->key. ERROR_DENIED when not. */
 int pinned_peer_ask(const struct pin_store *store,
                     struct pinned_peer_report *report) MUST_CHECK;
+/* Whether the trusted certificate that the device serves by NAME at report->place is
+ * endorsed by the pin's key, and no older than store->counter says, which then rises.
+ * ERROR_DENIED when not. The certificate's CA does not count. */
+int pinned_peer_check_trusted(struct pin_store *store, const char *name,
+                              struct pinned_peer_report *report) MUST_CHECK;
 
 #endif

@@ -27,6 +27,17 @@ static int read_key(const X509 *x509, struct key **ret_key)
     return error;
 }
 
+int cert_pin_key_hash(const X509 *x509, uint8_t ret_hash[static 32])
+{
+    struct key *key = NULL;
+    int error = read_key(x509, &key);
+    if (error == 0) {
+        error = key_spki_sha256(key, ret_hash);
+    }
+    key_free(key);
+    return error;
+}
+
 static int64_t not_after_at(const X509 *x509)
 {
     ASN1_TIME *epoch = ASN1_TIME_set(NULL, 0);
@@ -38,7 +49,7 @@ static int64_t not_after_at(const X509 *x509)
     return is_read ? (int64_t)days * 86400 + seconds : INT64_MIN;
 }
 
-static int64_t believed_at(const struct cert_pin *pin)
+int64_t cert_pin_believed_at(const struct cert_pin *pin)
 {
     bool is_plausible =
         pin->now_at >= pin->floor_at && pin->now_at - pin->floor_at < clock_span_s;
@@ -73,7 +84,7 @@ static const char *check_leaf(X509 *leaf, X509 *identity, const struct cert_pin 
         X509_verify(leaf, X509_get0_pubkey(identity)) != 1) {
         return "its certificate is not signed by the identity key";
     }
-    if (not_after_at(leaf) <= believed_at(pin)) {
+    if (not_after_at(leaf) <= cert_pin_believed_at(pin)) {
         return "its certificate has run out";
     }
     return NULL;

@@ -24,5 +24,10 @@ struct cert_pin {
  * end. ERROR_DENIED with a sentence in REASON; ERROR_MEMORY. */
 int cert_pin_check(struct x509_st *const *chain, size_t count, const struct cert_pin *pin,
                    char *reason, size_t reason_capacity) MUST_CHECK;
+/* SHA-256 of a certificate's SPKI, whoever made it. ERROR_SYNTAX for a key that we can't
+ * use. */
+int cert_pin_key_hash(const struct x509_st *x509, uint8_t ret_hash[static 32]) MUST_CHECK;
+/* The time by which that is judged: the clock's, or the floor. */
+int64_t cert_pin_believed_at(const struct cert_pin *pin);
 
 #endif

@@ -118,6 +118,12 @@ static int open_tls(struct call *call)
         SSL_set_fd(call->ssl, call->fd) != 1) {
         return ERROR_CRYPTO;
     }
+    const char *name = call->options->server_name;
+    if (name != NULL && SSL_ctrl(call->ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME,
+                                 TLSEXT_NAMETYPE_host_name,
+                                 (void *)(uintptr_t)name) != 1) {
+        return ERROR_CRYPTO;
+    }
     return use_own(call->ssl, call->options->cert, call->options->key);
 }
 

@@ -13,6 +13,7 @@ typedef int tls_client_judge_fn(struct x509_st *const *chain, size_t count, void
 
 struct tls_client_options {
     struct address address;
+    const char *server_name; /* SNI; NULL: none */
     unsigned timeout_ms;     /* for the whole */
     const char *protocol;    /* the one name offered by ALPN; it must be accepted */
     const struct cert *cert; /* our own certificate and key; NULL: none */
@@ -21,7 +22,7 @@ struct tls_client_options {
     void *arg;
 };
 
-/* Connects (no SNI, no session is ever resumed), sends REQUEST, and appends what comes
+/* Connects (no session is ever resumed), sends REQUEST, and appends what comes
  * back until the server ends to RESPONSE. An empty REQUEST: only the handshake is done.
  * ERROR_IO with errno when there is no connection, ERROR_TIMEOUT, ERROR_CRYPTO when the
  * handshake fails, the judge's error, ERROR_LIMIT. Blocks. */

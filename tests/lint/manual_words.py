@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The manual pages are whole: every command of main.c's table stands in latchkey.1 and every key of the
+"""The manual pages are whole: every command of the programs' tables stands in latchkey.1 and every key of the
 configuration in latchkey.conf.5."""
 import os
 import re
@@ -49,8 +49,13 @@ def main():
         with open(os.path.join(root, *parts)) as file:
             return file.read()
 
-    faults = missing(commands(read("device", "main.c")), manual_commands(read("docs", "man", "latchkey.1")),
-                     "docs/man/latchkey.1")
+    wanted = set()
+    for name in ("main.c", "tool.c"):
+        if os.path.exists(os.path.join(root, "device", name)):
+            wanted |= commands(read("device", name))
+    if not wanted:
+        sys.exit("no table of commands was found")
+    faults = missing(wanted, manual_commands(read("docs", "man", "latchkey.1")), "docs/man/latchkey.1")
     faults += missing(keys(read("device", "device_config.c")),
                       manual_keys(read("docs", "man", "latchkey.conf.5")), "docs/man/latchkey.conf.5")
     for fault in faults:

@@ -21,7 +21,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 import conftest
+import test_device
 import testbed
+from test_device import make_device, relay  # noqa: F401 (fixtures)
 
 LATCHKEY = conftest.program("latchkey")
 DAY = datetime.timedelta(days=1)
@@ -485,3 +487,97 @@ def test_browsers_are_not_asked_for_a_certificate(device):
                                "-alpn", protocol], input="", text=True, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, timeout=20)
         assert ("CertificateRequest" in done.stdout) == asked, done.stdout[:3000]
+
+
+# --- the trusted certificate, endorsed by the identity key ---
+
+def endorsement(device, name):
+    context = ssl._create_unverified_context()
+    with socket.create_connection(("127.0.0.1", device.port), 10) as raw:
+        with context.wrap_socket(raw, server_hostname=name) as connection:
+            status, _, body = test_device.ask(connection, "/.well-known/latchkey/endorse", name)
+    return status, body
+
+
+def test_the_trusted_certificate_is_endorsed(make_device, relay, tmp_path):  # noqa: F811
+    device = make_device()
+    device.wait_https()
+    store = str(tmp_path / "pins.json")
+    device.wait_trusted()
+    text = re.search(r"LATCHKEY:\S+", test_device.command("qr", "--config", device.config_file,
+                                                          "--invite").stdout).group()
+    verify(text, "--store", store)
+    assert "is endorsed by the pin's key" in verify("--pinned", store, "--trusted")
+    kept = json.loads(open(store).read())
+    status, body = endorsement(device, device.name())
+    assert status == 200 and kept["counter"] == json.loads(
+        base64.urlsafe_b64decode(json.loads(body)["payload"] + "=="))["ctr"]
+
+    # Somebody who replays it with a key of his own, or by an old one that he has stolen.
+    key = ec.generate_private_key(ec.SECP256R1())
+    thief = Replayer(tmp_path, certificate(ROOT_NAME, OTHER, key, named(device.name())), key, device, body)
+    try:
+        message = verify("--pinned", store, "--trusted", "--address", f"127.0.0.1:{thief.port}", status=1)
+        assert "of another key than the one that it serves with" in message, message
+    finally:
+        thief.close()
+    kept["counter"] += 1
+    with open(store, "w") as file:
+        json.dump(kept, file)
+    assert "older than one that was seen before" in verify("--pinned", store, "--trusted", status=1)
+
+
+class Replayer:
+    """Passes an app's own connections on to the device, and answers those by name itself."""
+
+    def __init__(self, folder, cert, key, device, body):
+        self.device = device
+        path = os.path.join(str(folder), "thief.pem")
+        with open(path, "wb") as file:
+            file.write(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+                                         serialization.NoEncryption()))
+            file.write(cert.public_bytes(serialization.Encoding.PEM))
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(path)
+        self.context.set_alpn_protocols(["http/1.1"])
+        self.answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                raw, _ = self.listener.accept()
+            except OSError:
+                return
+            raw.settimeout(10)
+            hello = raw.recv(4096, socket.MSG_PEEK)
+            if b"latchkey/1" in hello:
+                threading.Thread(target=self.relay, args=(raw,), daemon=True).start()
+                continue
+            try:
+                with self.context.wrap_socket(raw, server_side=True) as connection:
+                    connection.recv(4096)
+                    connection.sendall(self.answer)
+                    connection.unwrap()
+            except (OSError, ssl.SSLError):
+                pass
+
+    def relay(self, raw):
+        with socket.create_connection(("127.0.0.1", self.device.port)) as other:
+            def copy(source, target):
+                try:
+                    while data := source.recv(65536):
+                        target.sendall(data)
+                    target.shutdown(socket.SHUT_WR)
+                except OSError:
+                    pass
+            thread = threading.Thread(target=copy, args=(other, raw), daemon=True)
+            thread.start()
+            copy(raw, other)
+            thread.join(10)
+        raw.close()
+
+    def close(self):
+        self.listener.close()
