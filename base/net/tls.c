@@ -237,6 +237,8 @@ static int context_new(SSL_CTX **ret_context)
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                                   SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF); /* tickets only */
+    /* One for each connection: whoever opens several at once gets several. */
+    SSL_CTX_set_num_tickets(context, 1);
     SSL_CTX_set_tlsext_servername_callback(context, on_server_name);
     SSL_CTX_set_alpn_select_cb(context, on_alpn, NULL);
     if (SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1 ||

@@ -210,12 +210,14 @@ int tls_link_open(struct tls_link_shared *shared, int fd, struct tls_link *ret_l
         ERR_clear_error();
         return ERROR_MEMORY;
     }
-    *ret_link = (struct tls_link){.shared = shared, .ssl = ssl, .fd = fd};
+    *ret_link =
+        (struct tls_link){.shared = shared, .ssl = ssl, .fd = fd, .is_ticket_due = true};
     BIO_set_data(bio, ret_link);
     SSL_set_bio(ssl, bio, bio);
     SSL_set_read_ahead(ssl, 1);
     SSL_set_default_read_buffer_len(ssl, READ_BYTES);
     tls_allow_any_alpn(ssl);
+    SSL_set_num_tickets(ssl, 0); /* see add_ticket */
     SSL_set_accept_state(ssl);
     return ERROR_NONE;
 }
@@ -288,10 +290,25 @@ enum tls_link_result tls_link_read(struct tls_link *link, void *data,
     return finish_call(link, SSL_read_ex(clean(link), data, capacity_bytes, ret_size));
 }
 
+/* TLS 1.3's ticket goes out with the first bytes, not by a send(2) of its own; who never got
+ * any has nothing to resume. (An app has none, see tls.c; TLS 1.2 had its own in the
+ * handshake.) */
+static void add_ticket(struct tls_link *link)
+{
+    link->is_ticket_due = false;
+    if (SSL_version(link->ssl) == TLS1_3_VERSION &&
+        (SSL_get_options(link->ssl) & SSL_OP_NO_TICKET) == 0) {
+        (void)SSL_new_session_ticket(link->ssl);
+    }
+}
+
 enum tls_link_result tls_link_write(struct tls_link *link, const void *data, size_t size)
 {
     const uint8_t *bytes = data;
     size_t at = 0;
+    if (link->is_ticket_due) {
+        add_ticket(link);
+    }
     while (at < size) {
         size_t put = 0;
         int result = SSL_write_ex(clean(link), bytes + at, size - at, &put);

@@ -398,12 +398,15 @@ static void pump_up(struct connection *connection)
 
 /* --- the states --- */
 
-/* Both directions, as far as they go now. */
-static void pump(struct connection *connection)
+/* Both directions, each only when its own readiness says so: a recv(2) that finds nothing
+ * costs as much as one that finds something. */
+static void pump(struct connection *connection, bool is_up, bool is_down)
 {
     tls_link_turn(&connection->front);
-    pump_up(connection);
-    if (connection->state == STATE_OPEN) {
+    if (is_up) {
+        pump_up(connection);
+    }
+    if (is_down && connection->state == STATE_OPEN) {
         pump_down(connection);
     }
     if (connection->state == STATE_OPEN && connection->down_shut && connection->up_shut) {
@@ -445,7 +448,7 @@ static void be_open(struct connection *connection)
     set_waiting(connection, false);
     set_reachable(connection->tunnel, true, 0);
     set_state(connection, STATE_OPEN);
-    pump(connection); /* OpenSSL may hold bytes already that no readiness tells of */
+    pump(connection, true, false); /* OpenSSL may hold bytes that no readiness tells of */
 }
 
 /* Goes on with connect(2), which may be called again and again: 0 once it is done, EALREADY
@@ -582,17 +585,24 @@ static void settle(struct connection *connection)
     }
 }
 
-static void advance(struct connection *connection)
+static void on_front(int fd, unsigned events, void *arg)
 {
+    struct connection *connection = arg;
+    bool is_readable = (events & LOOP_READ) != 0;
+    bool is_writable = (events & LOOP_WRITE) != 0;
+    (void)fd;
     switch (connection->state) {
     case STATE_HANDSHAKE:
         shake(connection);
         break;
     case STATE_CONNECTING:
-        go_on_connecting(connection);
+        /* Only a flight of the handshake that the client takes late. */
+        if (tls_link_flush(&connection->front) == TLS_LINK_FAILED) {
+            cut(connection);
+        }
         break;
     case STATE_OPEN:
-        pump(connection);
+        pump(connection, is_readable || connection->up_blocked, is_writable);
         break;
     case STATE_DRAINING:
         drain(connection);
@@ -603,27 +613,16 @@ static void advance(struct connection *connection)
     settle(connection);
 }
 
-static void on_front(int fd, unsigned events, void *arg)
+static void on_back(int fd, unsigned events, void *arg)
 {
     struct connection *connection = arg;
     (void)fd;
-    (void)events;
     if (connection->state == STATE_CONNECTING) {
-        /* Only a flight of the handshake that the client takes late. */
-        if (tls_link_flush(&connection->front) == TLS_LINK_FAILED) {
-            cut(connection);
-        }
-        settle(connection);
-        return;
+        go_on_connecting(connection);
+    } else if (connection->state == STATE_OPEN) {
+        pump(connection, (events & LOOP_WRITE) != 0, (events & LOOP_READ) != 0);
     }
-    advance(connection);
-}
-
-static void on_back(int fd, unsigned events, void *arg)
-{
-    (void)fd;
-    (void)events;
-    advance(arg);
+    settle(connection);
 }
 
 /* --- deadlines --- */
@@ -645,7 +644,8 @@ static void retry_waiting(struct tunnel *tunnel)
         struct connection *connection = (struct connection *)next;
         next = crowd_next(tunnel->crowd, next);
         if (connection->is_waiting) {
-            advance(connection);
+            go_on_connecting(connection);
+            settle(connection);
         }
     }
 }
