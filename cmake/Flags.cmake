@@ -27,6 +27,29 @@ if(NOT LATCHKEY_SANITIZE AND NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
 endif()
 set(CMAKE_C_FLAGS_RELEASE "-O2 -g")
 
+# What ships on devices is built for size; the relay, and the names that its DNS server reads, for speed. gcc also
+# optimizes the device's programs whole: objects then hold both forms, and what else links them (-fno-lto: tests,
+# the relay, liblatchkey) takes the usual one. Unwind tables are left out: nobody catches anything in C, and
+# debuggers read .debug_frame.
+set(LATCHKEY_SMALL_COMPILE "")
+set(LATCHKEY_SMALL_LINK "")
+set(LATCHKEY_NO_LTO "")
+if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT LATCHKEY_SANITIZE)
+  include(CheckLinkerFlag)
+  set(LATCHKEY_SMALL_COMPILE -Os -ffunction-sections -fdata-sections
+                             -fno-asynchronous-unwind-tables -fno-unwind-tables)
+  set(LATCHKEY_SMALL_LINK -Wl,--gc-sections)
+  check_linker_flag(C -Wl,-z,pack-relative-relocs HAS_PACKED_RELOCATIONS)
+  if(HAS_PACKED_RELOCATIONS)
+    list(APPEND LATCHKEY_SMALL_LINK -Wl,-z,pack-relative-relocs)
+  endif()
+  if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+    list(APPEND LATCHKEY_SMALL_COMPILE -flto=auto -ffat-lto-objects)
+    list(APPEND LATCHKEY_SMALL_LINK -flto=auto -Os)
+    set(LATCHKEY_NO_LTO -fno-lto)
+  endif()
+endif()
+
 if(LATCHKEY_SANITIZE)
   # -Wnull-dereference and -Wmaybe-uninitialized report false positives under sanitizers.
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all

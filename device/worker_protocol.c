@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-enum { FRAME_HEAD_BYTES = 4, FIELDS_MAX = 24, TEXTS_MAX = 16 };
+enum { FRAME_HEAD_BYTES = 4, TEXTS_MAX = 16 };
 
 enum field_kind { FIELD_TEXT, FIELD_NUMBER, FIELD_BOOL, FIELD_TEXTS, FIELD_OBJECT };
 
@@ -24,12 +24,15 @@ struct field {
 
 struct rule {
     const char *type;
-    struct field fields[FIELDS_MAX];
+    const struct field *fields; /* ended by one without a name */
 };
+
+#define FIELDS(...) (const struct field[]){__VA_ARGS__, {NULL, FIELD_TEXT, false, 0}}
+#define NO_FIELDS (const struct field[]){{NULL, FIELD_TEXT, false, 0}}
 
 static const struct rule rules[] = {
     [WORKER_TASK] = {"task",
-                     {{"task", FIELD_TEXT, true, 32},
+                     FIELDS({"task", FIELD_TEXT, true, 32},
                       {"directory", FIELD_TEXT, true, LIMIT_URL_BYTES},
                       {"key", FIELD_OBJECT, true, 0},
                       {"ca_file", FIELD_TEXT, false, 4096},
@@ -47,44 +50,44 @@ static const struct rule rules[] = {
                       {"nonce", FIELD_TEXT, false, STATEMENT_NONCE_SIZE},
                       {"now_at", FIELD_NUMBER, false, 0},
                       {"proxy", FIELD_TEXT, false, LIMIT_URL_BYTES},
-                      {"facts", FIELD_OBJECT, false, 0}}},
-    [WORKER_SIGNATURE] = {"signature", {{"signature", FIELD_TEXT, true, 1024}}},
-    [WORKER_CSR] = {"csr", {{"csr", FIELD_TEXT, true, LIMIT_CSR_BYTES * 2}}},
-    [WORKER_SAVED] = {"saved", {{NULL, FIELD_TEXT, false, 0}}},
-    [WORKER_INSTALLED] = {"installed", {{NULL, FIELD_TEXT, false, 0}}},
-    [WORKER_REFUSED] = {"refused", {{"reason", FIELD_TEXT, true, LIMIT_DETAIL_BYTES}}},
-    [WORKER_SIGN_JWS] = {"sign_jws", {{"input", FIELD_TEXT, true, LIMIT_JWS_BYTES}}},
-    [WORKER_SIGN_CSR] = {"sign_csr", {{"zone", FIELD_TEXT, true, 253}}},
+                      {"facts", FIELD_OBJECT, false, 0})},
+    [WORKER_SIGNATURE] = {"signature", FIELDS({"signature", FIELD_TEXT, true, 1024})},
+    [WORKER_CSR] = {"csr", FIELDS({"csr", FIELD_TEXT, true, LIMIT_CSR_BYTES * 2})},
+    [WORKER_SAVED] = {"saved", NO_FIELDS},
+    [WORKER_INSTALLED] = {"installed", NO_FIELDS},
+    [WORKER_REFUSED] = {"refused", FIELDS({"reason", FIELD_TEXT, true, LIMIT_DETAIL_BYTES})},
+    [WORKER_SIGN_JWS] = {"sign_jws", FIELDS({"input", FIELD_TEXT, true, LIMIT_JWS_BYTES})},
+    [WORKER_SIGN_CSR] = {"sign_csr", FIELDS({"zone", FIELD_TEXT, true, 253})},
     [WORKER_SAVE] = {"save",
-                     {{"account_url", FIELD_TEXT, false, LIMIT_URL_BYTES},
-                      {"order", FIELD_TEXT, false, LIMIT_WORKER_ORDER_BYTES}}},
+                     FIELDS({"account_url", FIELD_TEXT, false, LIMIT_URL_BYTES},
+                      {"order", FIELD_TEXT, false, LIMIT_WORKER_ORDER_BYTES})},
     [WORKER_CERTIFICATE] = {"certificate",
-                            {{"chain", FIELD_TEXT, true, LIMIT_CHAIN_BYTES}}},
+                            FIELDS({"chain", FIELD_TEXT, true, LIMIT_CHAIN_BYTES})},
     [WORKER_RELAY] = {"relay",
-                      {{"zone", FIELD_TEXT, true, 253},
+                      FIELDS({"zone", FIELD_TEXT, true, 253},
                        {"relay_key", FIELD_OBJECT, false, 0},
                        {"time_url", FIELD_TEXT, false, LIMIT_URL_BYTES},
-                       {"moved_to", FIELD_TEXT, false, STATEMENT_BYTES_MAX}}},
-    [WORKER_TIME] = {"time", {{"statement", FIELD_TEXT, true, STATEMENT_BYTES_MAX}}},
+                       {"moved_to", FIELD_TEXT, false, STATEMENT_BYTES_MAX})},
+    [WORKER_TIME] = {"time", FIELDS({"statement", FIELD_TEXT, true, STATEMENT_BYTES_MAX})},
     [WORKER_PUBLISHED] = {"published",
-                          {{"receipt", FIELD_TEXT, true, STATEMENT_NONCE_SIZE},
+                          FIELDS({"receipt", FIELD_TEXT, true, STATEMENT_NONCE_SIZE},
                            {"matched", FIELD_BOOL, true, 0},
-                           {"cloned", FIELD_BOOL, true, 0}}},
+                           {"cloned", FIELD_BOOL, true, 0})},
     [WORKER_WINDOW] = {"window",
-                       {{"start_at", FIELD_NUMBER, false, 0},
+                       FIELDS({"start_at", FIELD_NUMBER, false, 0},
                         {"end_at", FIELD_NUMBER, false, 0},
-                        {"retry_after_s", FIELD_NUMBER, true, 0}}},
+                        {"retry_after_s", FIELD_NUMBER, true, 0})},
     [WORKER_DIAGNOSIS] = {"diagnosis",
-                          {{"verdicts", FIELD_TEXTS, true, 1024},
-                           {"zone", FIELD_TEXT, true, 253}}},
-    [WORKER_DONE] = {"done", {{"text", FIELD_TEXT, false, LIMIT_DETAIL_BYTES}}},
+                          FIELDS({"verdicts", FIELD_TEXTS, true, 1024},
+                           {"zone", FIELD_TEXT, true, 253})},
+    [WORKER_DONE] = {"done", FIELDS({"text", FIELD_TEXT, false, LIMIT_DETAIL_BYTES})},
     [WORKER_FAILED] = {"failed",
-                       {{"code", FIELD_TEXT, true, 32},
+                       FIELDS({"code", FIELD_TEXT, true, 32},
                         {"text", FIELD_TEXT, true, LIMIT_DETAIL_BYTES},
                         {"detail", FIELD_TEXT, false, LIMIT_DETAIL_BYTES},
                         {"retry_after_s", FIELD_NUMBER, false, 0},
                         {"permanent", FIELD_BOOL, false, 0},
-                        {"keep_order", FIELD_BOOL, false, 0}}},
+                        {"keep_order", FIELD_BOOL, false, 0})},
 };
 _Static_assert(sizeof(rules) / sizeof(rules[0]) == WORKER_MESSAGE_COUNT,
                "one rule per message");
@@ -128,7 +131,7 @@ static bool is_of_kind(const json_t *value, const struct field *field)
 static int check_members(const struct rule *rule, const json_t *body)
 {
     size_t known = 1; /* "type" */
-    for (size_t i = 0; i < FIELDS_MAX && rule->fields[i].name != NULL; i++) {
+    for (size_t i = 0; rule->fields[i].name != NULL; i++) {
         const struct field *field = &rule->fields[i];
         const json_t *value = json_object_get(body, field->name);
         if (value == NULL) {
