@@ -15,7 +15,7 @@ const char well_known_way_in_js[] =
     "var main=document.getElementById(\"content\"),name=main.dataset.name,"
     "port=main.dataset.port;\n"
     "function show(id,on){var e=document.getElementById(id);if(e)e.hidden=!on;}\n"
-    "if(!name){setTimeout(function(){location.reload();},10000);return;}\n"
+    "if(!name){setTimeout(function(){location.reload();},5000);return;}\n"
     "var https=\"https://\"+name+port,http=\"http://\"+name+"
     "(location.port?\":\"+location.port:\"\");\n"
     "function reach(origin){\n"

@@ -249,8 +249,8 @@ def test_page_by_curl(make_device, relay):
 def test_other_paths_and_hosts(make_device):
     device = make_device()
     device.wait_https()
-    assert device.get("/style.css")[1]["content-type"].startswith("text/css")
-    assert device.get("/icon.svg")[1]["content-type"] == "image/svg+xml"
+    assert device.get("/.well-known/latchkey/style.css")[1]["content-type"].startswith("text/css")
+    assert device.get("/.well-known/latchkey/logo")[1]["content-type"] == "image/svg+xml"
     for path in ("/status.json", "/.well-known/latchkey/status.json"):
         code, headers, body = device.get(path)
         assert code == 200 and json.loads(body)["id"] == device.id()

@@ -2,6 +2,7 @@
 should, or drops private answers (dnsmasq --stop-dns-rebind); with trust in the CA and without; with scripts and
 without. A screenshot of every page is kept, narrow and wide, light and dark."""
 import os
+import shutil
 import socket
 import subprocess
 
@@ -119,6 +120,21 @@ def test_a_browser_that_does_not_accept_the_certificate(home):
         chromium.close()
 
 
+def goes_on_by_itself(home, chromium):
+    """A new device without the internet: the page waits, and moves when the certificate has come."""
+    home.agent.stop()
+    shutil.rmtree(home.agent.state_folder)
+    home.nets.uplink(False)
+    home.agent.start()
+    testbed.wait_for(home.agent.status, "the new device", 15)
+    chromium.open(PLAIN)
+    assert "no trusted certificate yet" in chromium.text()
+    home.nets.uplink(True)
+    conftest.run(home.agent.command("renew"))
+    home.id = home.agent.wait_trusted(60)["id"]
+    chromium.wait(f"location.href === 'https://{home.name('192-168-77-51')}/'", "the page to move on", 30)
+
+
 def test_with_a_backend_behind_https(tmp_path):
     """The maker's program answers the ping with whatever it has: the browser comes to it all the same."""
     conftest.need("chromium", "certutil")
@@ -141,6 +157,7 @@ def test_with_a_backend_behind_https(tmp_path):
         assert "Browsers trust this device" in chromium.text()
         # The links lead to the maker's pages, where people want to go.
         assert f"https://{name}/" in chromium.evaluate("[...document.links].map(a => a.href)")
+        goes_on_by_itself(home, chromium)
     finally:
         for part in (chromium and chromium.close, backend and backend.stop):
             if part:
