@@ -40,6 +40,8 @@ int command_status(int argc, char **argv);
 int command_renew(int argc, char **argv);
 /* What is wrong: asks the running agent, or looks by itself. */
 int command_doctor(int argc, char **argv);
+/* What somebody who helps needs to see, without a secret, as a tar archive. */
+int command_support_bundle(int argc, char **argv);
 /* The pin as a QR code. */
 int command_qr(int argc, char **argv);
 /* Checks a device by what its QR code says, and enrols with it. */

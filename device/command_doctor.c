@@ -1,201 +1,14 @@
-/* `latchkey doctor`: asks the running agent for a diagnosis; where none runs, it starts the
- * worker itself with what the configuration and the state folder hold. A device that never
- * ran has no name yet: every well-formed one serves to ask about the zone, so one is made up
- * and forgotten. */
-#include "base/core/clock.h"
-#include "base/core/text.h"
-#include "base/net/address.h"
-#include "base/net/loop.h"
-#include "device/agent_state.h"
-#include "device/bundle.h"
+/* `latchkey doctor`: what is wrong, for people or for programs. */
 #include "device/command.h"
-#include "device/control_client.h"
 #include "device/diagnosis_print.h"
-#include "device/diagnosis_task.h"
-#include "device/identity.h"
-#include "device/worker_session.h"
+#include "device/doctor.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    FOLDER_CAPACITY = 4096,
-    PATH_CAPACITY = 4096 + 32,
-    ANSWER_S = 70, /* the agent gives the worker a minute */
-    TIMEOUT_S = 60,
-    TEXT_BYTES = 64 << 10,
-};
-
-/* A diagnosis without an agent. */
-struct doctor {
-    const char *folder;
-    struct device_config config;
-    struct identity identity;
-    struct agent_state state;
-    struct bundle trusted;
-    struct own_addresses addresses;
-    char fingerprint[65];
-    struct loop *loop;
-    struct diagnosis diagnosis;
-    int error;
-};
-
-static void read_folder(struct doctor *doctor)
-{
-    char path[PATH_CAPACITY];
-    uint8_t hash[32];
-    if (text_format(path, sizeof(path), "%s/state.json", doctor->folder) &&
-        agent_state_load(path, &doctor->state) < 0) {
-        agent_state_free(&doctor->state);
-        doctor->state = (struct agent_state){.order = NULL};
-    }
-    if (text_format(path, sizeof(path), "%s/trusted.pem", doctor->folder) &&
-        bundle_load(path, &doctor->trusted) == 0 &&
-        cert_fingerprint(doctor->trusted.cert, hash) == 0) {
-        text_hex(hash, sizeof(hash), doctor->fingerprint);
-    }
-}
-
-static int read_identity(struct doctor *doctor)
-{
-    struct key *key = NULL;
-    int error = identity_read(doctor->folder, &doctor->identity);
-    if (error != ERROR_NOT_FOUND) {
-        return error;
-    }
-    error = key_generate(KEY_P256, &key);
-    if (error == 0) {
-        error = identity_from_key(key, &doctor->identity);
-    }
-    key_free(key);
-    return error;
-}
-
-static uint16_t port_of(const struct device_config *config)
-{
-    struct address address;
-    if (config->serve.count == 0 ||
-        address_parse(config->serve.at[0], 0, &address) != 0) {
-        return 0;
-    }
-    return address_port(&address);
-}
-
-static void add_own(struct doctor *doctor)
-{
-    struct agent_state *state = &doctor->state;
-    struct cert *cert = doctor->trusted.cert;
-    struct diagnosis_own own = {
-        .now_at = clock_wall_at(),
-        .has_trusted = cert != NULL,
-        .not_before_at = cert != NULL ? cert_not_before_at(cert) : 0,
-        .not_after_at = cert != NULL ? cert_not_after_at(cert) : 0,
-        .failure_code = state->failure_code,
-        .failure_text = state->failure_text,
-        .failure_at = state->failure_at,
-        .next_try_at = state->hold_until_at,
-    };
-    diagnosis_task_add_own(&own, &doctor->diagnosis);
-}
-
-static void on_end(const struct worker_result *result, void *arg)
-{
-    struct doctor *doctor = arg;
-    doctor->error = ERROR_STATE;
-    if (result->outcome == WORKER_OUTCOME_DIAGNOSIS) {
-        doctor->error =
-            diagnosis_task_read(result->diagnosis, clock_wall_at(), &doctor->diagnosis);
-    } else {
-        fprintf(stderr, "latchkey doctor: %s\n", result->text);
-    }
-    loop_stop(doctor->loop);
-}
-
-static const struct worker_session_handlers handlers = {.end = on_end};
-
-static int run_worker(struct doctor *doctor)
-{
-    char worker[PATH_CAPACITY];
-    struct worker_message message = {.body = NULL};
-    struct worker_session *session = NULL;
-    struct diagnosis_task task = {
-        .config = &doctor->config,
-        .relay = &doctor->config.relays[0],
-        .key = doctor->identity.key,
-        .account_url = doctor->state.account_url,
-        .zone = doctor->state.zone,
-        .addresses = &doctor->addresses,
-        .port = port_of(&doctor->config),
-        .fingerprint = doctor->fingerprint,
-    };
-    struct worker_session_options options = {
-        .worker = worker,
-        .key = doctor->identity.key,
-        .directory = doctor->config.relays[0].directory,
-        .timeout_s = TIMEOUT_S,
-        .handlers = &handlers,
-        .arg = doctor,
-    };
-    int error = worker_session_find(doctor->config.worker, worker, sizeof(worker));
-    if (error == 0) {
-        error = loop_new(&doctor->loop);
-    }
-    if (error == 0) {
-        error = diagnosis_task_describe(&task, &message);
-    }
-    if (error == 0) {
-        error = worker_session_start(doctor->loop, &options, &message, &session);
-    }
-    if (error == 0) {
-        error = loop_run(doctor->loop);
-    } else {
-        fprintf(stderr, "latchkey doctor: '%s' could not be given a task: %s\n", worker,
-                error == ERROR_IO ? strerror(errno) : error_text(error));
-    }
-    worker_message_free(&message);
-    loop_free(doctor->loop);
-    return error == 0 ? doctor->error : error;
-}
-
-static int diagnose_alone(const struct command_options *options, const char *folder,
-                          json_t **ret_object)
-{
-    struct doctor doctor = {.folder = folder};
-    int error = command_read_config(options->config, &doctor.config);
-    if (error < 0) {
-        device_config_free(&doctor.config);
-        return error;
-    }
-    struct own_addresses_rules rules = {
-        .addresses = &doctor.config.addresses,
-        .interfaces = &doctor.config.interfaces,
-        .skipped = &doctor.config.skip_interfaces,
-    };
-    read_folder(&doctor);
-    error = read_identity(&doctor);
-    if (error < 0) {
-        fprintf(stderr, "latchkey doctor: '%s/identity.pem': %s\n", folder,
-                error == ERROR_IO ? strerror(errno) : error_text(error));
-    }
-    if (error == 0 && own_addresses_collect(&rules, &doctor.addresses) < 0) {
-        doctor.addresses.count = 0;
-    }
-    if (error == 0) {
-        error = run_worker(&doctor);
-    }
-    if (error == 0) {
-        add_own(&doctor);
-        error = diagnosis_to_json(&doctor.diagnosis, ret_object);
-    }
-    bundle_free(&doctor.trusted);
-    agent_state_free(&doctor.state);
-    identity_free(&doctor.identity);
-    device_config_free(&doctor.config);
-    return error;
-}
+enum { TEXT_BYTES = 64 << 10 };
 
 static int print_json(const json_t *object)
 {
@@ -208,29 +21,6 @@ static int print_json(const json_t *object)
     return error;
 }
 
-/* By the agent, or by ourselves: *RET_ALONE. */
-static int diagnose(const struct command_options *options, bool *ret_alone,
-                    json_t **ret_object)
-{
-    char folder[FOLDER_CAPACITY];
-    int error = command_find_folder(options, folder, sizeof(folder));
-    if (error < 0) {
-        return error;
-    }
-    error = control_client_wait(folder, "POST", "/diagnose", ANSWER_S, ret_object);
-    *ret_alone = error == ERROR_NOT_FOUND;
-    if (error == ERROR_NOT_FOUND) {
-        fprintf(stderr, "latchkey doctor: no agent answers in '%s'; looking without it\n",
-                folder);
-        error = diagnose_alone(options, folder, ret_object);
-    } else if (error < 0) {
-        fprintf(stderr,
-                "latchkey doctor: the agent in '%s' does not answer as it should: %s%s\n",
-                folder, error_text(error), error == ERROR_DENIED ? "; try as root" : "");
-    }
-    return error;
-}
-
 int command_doctor(int argc, char **argv)
 {
     struct command_options options;
@@ -240,7 +30,7 @@ int command_doctor(int argc, char **argv)
         return COMMAND_USAGE;
     }
     signal(SIGPIPE, SIG_IGN);
-    int error = diagnose(&options, &is_alone, &object);
+    int error = doctor_diagnose(&options, &is_alone, &object);
     if (error < 0) {
         return EXIT_FAILURE;
     }

@@ -17,7 +17,9 @@ static void print_help(FILE *out)
         "certificate\n"
         "  status [--json]           what the running agent does\n"
         "  doctor [--json]           what is wrong, and what helps\n"
-        "  renew                     asks it for a new certificate now\n"
+        "  support-bundle [FILE]     what somebody who helps needs to see, without a "
+          "secret (tar)\n"
+          "  renew                     asks it for a new certificate now\n"
         "  qr [--svg] [--invite]     the device's pin as a QR code, and its "
         "fingerprints;\n"
         "                            with --invite one app may enrol by it\n"
@@ -98,6 +100,7 @@ static const struct {
 } commands[] = {
     {"status", command_status},
     {"doctor", command_doctor},
+    {"support-bundle", command_support_bundle},
     {"renew", command_renew},
     {"qr", command_qr},
     {"name", command_name},

@@ -1,5 +1,12 @@
 """`latchkey doctor`, every verdict: a device on a LAN whose resolvers, relay and network are broken on
 purpose, with the filters that people have: dnsmasq, Unbound and Knot Resolver."""
+import base64
+import io
+import os
+import re
+import subprocess
+import tarfile
+
 import clinic
 import conftest
 import pytest
@@ -291,3 +298,100 @@ def test_text_for_people(ward):
     ward.resolve(ward.unbound())
     done = conftest.run(ward.agent.command("doctor"), check=False)
     assert done.returncode == 0 and "fail" not in done.stdout, done.stdout
+
+
+# --- the support bundle ---
+
+def spellings(secret):
+    """SECRET (bytes) in the ways in which it could slip into a file."""
+    plain = base64.b64encode(secret).decode().rstrip("=")
+    return {secret, secret.hex().encode(), secret.hex().upper().encode(), plain.encode(),
+            plain.replace("+", "-").replace("/", "_").encode(),
+            base64.b32encode(secret).rstrip(b"="), base64.b32encode(secret).rstrip(b"=").lower(),
+            ":".join(f"{byte:02x}" for byte in secret).encode()}
+
+
+def secrets_of(folder):
+    """Every private key in FOLDER: its bytes, its DER, and the lines of its PEM."""
+    from cryptography.hazmat.primitives import serialization
+    found = set()
+    for name in os.listdir(folder):
+        path = os.path.join(folder, name)
+        if not os.path.isfile(path):
+            continue
+        with open(path, "rb") as file:
+            text = file.read()
+        for block in re.findall(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----",
+                                text, re.S):
+            key = serialization.load_pem_private_key(block, None)
+            found |= spellings(key.private_numbers().private_value.to_bytes(32, "big"))
+            found |= {line for line in block.split(b"\n") if line and b"-----" not in line}
+    assert found
+    return found
+
+
+def test_support_bundle(ward, tmp_path):
+    """All that helps, and no secret: not in a file, not in another spelling, not in the configuration."""
+    ward.resolve(ward.dnsmasq(*ward.REBIND))
+    token = tmp_path / "token"
+    token.write_text("kid-of-token:" + base64.urlsafe_b64encode(b"token-key-of-32-bytes-for-hmac!!").decode())
+    config = tmp_path / "device.conf"
+    with open(ward.agent.config_file) as file:
+        config.write_text(file.read() + f"token_file = {token}\n# password: in-a-comment-1\n"
+                          "proxy = http://joe:in-a-proxy-2@192.0.2.9:3128\n"
+                          "identity = pkcs11:object=latchkey;type=private?pin-value=in-a-pin-3\n"
+                          "reload = /bin/echo in-a-command-4\n")
+    invited = conftest.run(ward.agent.command("qr", "--invite")).stdout
+    invitation = re.search(r"/T([A-Z2-7]{26})", invited).group(1)
+    path = tmp_path / "bundle.tar"
+    done = conftest.run(ward.nets.inside("dev", conftest.program("latchkey"), "support-bundle", str(path),
+                                         "--state", ward.agent.state_folder, "--config", str(config)))
+    assert str(path) in done.stdout
+    assert os.stat(path).st_mode & 0o777 == 0o600
+    assert "trusted-chain.pem" in conftest.run(["tar", "tvf", str(path)]).stdout
+    with tarfile.open(path) as archive:
+        parts = {member.name: archive.extractfile(member).read() for member in archive}
+    assert set(parts) == {"versions.txt", "diagnosis.json", "status.json", "config.txt", "interfaces.txt",
+                          "resolv.conf", "routes-ipv4.txt", "routes-ipv6.txt", "trusted-chain.pem",
+                          "fallback-chain.pem", "log.txt"}
+    assert b"rebinding-filter" in parts["diagnosis.json"] and ward.id.encode() in parts["status.json"]
+    assert b"lan0" in parts["interfaces.txt"] and b"192.168.77.51" in parts["interfaces.txt"]
+    assert b"nameserver 192.168.77.1" in parts["resolv.conf"] and b"lan0" in parts["routes-ipv4.txt"]
+    assert parts["trusted-chain.pem"].count(b"BEGIN CERTIFICATE") >= 1
+    assert f"token_file = {token}".encode() in parts["config.txt"]
+    assert b"proxy = http://192.0.2.9:3128" in parts["config.txt"]
+    assert b"identity = pkcs11:object=latchkey;type=private (" in parts["config.txt"]
+    with open(os.path.join(ward.agent.state_folder, "admin-secret"), "rb") as file:
+        admin = file.read().strip()
+    raw = base64.b32decode(invitation + "=" * (-len(invitation) % 8))
+    secrets = secrets_of(ward.agent.state_folder) | spellings(raw) | spellings(admin) | \
+        spellings(admin.replace(b"-", b"")) | spellings(b"token-key-of-32-bytes-for-hmac!!") | \
+        {invitation.encode(), b"kid-of-token", b"in-a-comment-1", b"in-a-proxy-2", b"joe", b"in-a-pin-3",
+         b"in-a-command-4", b"PRIVATE KEY"}
+    whole = path.read_bytes()
+    for secret in secrets:
+        assert secret not in whole, secret
+    # The control: the state folder has them.
+    assert any(secret in open(os.path.join(ward.agent.state_folder, "identity.pem"), "rb").read()
+               for secret in secrets)
+
+
+def test_support_bundle_of_a_device_that_never_ran(ward, tmp_path):
+    ward.resolve(ward.unbound())
+    agent = ward.make_agent("dev", "fresh")
+    done = subprocess.run(agent.command("support-bundle"), cwd=tmp_path, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert done.returncode == 0, done.stderr
+    with tarfile.open(tmp_path / "latchkey-support.tar") as archive:
+        parts = {member.name: archive.extractfile(member).read() for member in archive}
+    assert b"not available" in parts["status.json"] and b"not available" in parts["trusted-chain.pem"]
+    assert b"names-missing" in parts["diagnosis.json"]
+    # It is not made up a name for: there is no identity yet.
+    assert not os.path.exists(os.path.join(agent.state_folder, "identity.pem"))
+    done = subprocess.run([*agent.command("support-bundle")[:-2], "-", *agent.command("x")[-2:]],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert done.returncode == 0 and tarfile.open(fileobj=io.BytesIO(done.stdout)).getnames()
+    done = subprocess.run([*agent.command("support-bundle")[:-2], "/nonexistent/x.tar",
+                           *agent.command("x")[-2:]], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          stdin=subprocess.DEVNULL)
+    assert done.returncode == 1 and b"'/nonexistent/x.tar' can't be written" in done.stderr
