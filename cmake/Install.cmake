@@ -3,7 +3,7 @@
 include(GNUInstallDirs)
 set(LATCHKEY_UNIT_DIR lib/systemd/system CACHE STRING "Where systemd's units go, below the prefix; empty: nowhere")
 
-install(TARGETS latchkey latchkey-worker RUNTIME COMPONENT device)
+install(TARGETS latchkey latchkey-tool latchkey-worker RUNTIME COMPONENT device)
 if(TARGET latchkey-mdns)
   install(TARGETS latchkey-mdns RUNTIME COMPONENT device)
 endif()
