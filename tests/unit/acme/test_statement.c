@@ -266,6 +266,43 @@ static void test_what_is_no_move(void **state)
     buffer_free(&text);
 }
 
+/* The worked example of docs/PROTOCOL.md. */
+static void test_vectors(void **state)
+{
+    struct buffer jwk = vector_file("statement", "time", "key.json");
+    struct buffer said = vector_file("statement", "time", "statement.json");
+    struct buffer moved = vector_file("statement", "move", "statement.json");
+    struct statement_time time = {.at = 0};
+    struct statement_move move = {.serial = 0};
+    struct key *relay = NULL;
+    char pin[KEY_PIN_SIZE + 1];
+    json_t *value = NULL;
+
+    (void)state;
+    assert_int_equal(json_parse(jwk.data, jwk.size, 4096, &value), 0);
+    assert_int_equal(key_from_jwk(value, &relay), 0);
+    json_decref(value);
+    assert_int_equal(statement_pin(relay, pin), 0);
+    assert_string_equal(pin, "K9G7DESol8MKeqCZHN442AYv5EHeUNoPRoJTRPYC6Cc");
+    assert_int_equal(statement_read_time(said.data, said.size, relay,
+                                         "https://relay.lan.example.com/acme/time",
+                                         "9mDFxkOX-cHa2GZ1fRIk5A", &time),
+                     0);
+    assert_int_equal(time.at, 1795258275);
+    assert_string_equal(time.zone, "lan.example.com");
+    assert_int_equal(statement_read_move(moved.data, moved.size, relay,
+                                         "https://relay.lan.example.com/acme/directory",
+                                         &move),
+                     0);
+    assert_int_equal(move.serial, 3);
+    assert_string_equal(move.to, "https://relay.new.example/acme/directory");
+    assert_string_equal(move.pin, "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU");
+    key_free(relay);
+    buffer_free(&jwk);
+    buffer_free(&said);
+    buffer_free(&moved);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -275,6 +312,7 @@ int main(void)
         cmocka_unit_test(test_every_bit_counts),
         cmocka_unit_test(test_move),
         cmocka_unit_test(test_what_is_no_move),
+        cmocka_unit_test(test_vectors),
     };
 
     return cmocka_run_group_tests(tests, make_keys, free_keys);
