@@ -130,17 +130,17 @@
     X(WAY_FAILED_HEAD, "way.failed.head", "The secure address does not work from here")  \
     X(WAY_WAIT_HEAD, "way.wait.head", "The secure address is not ready yet")             \
     X(WAY_FILTER, "way.filter",                                                          \
-      "Your browser could not find {1}. Most often the router, or the name server that " \
-      "this network uses, drops names that lead to addresses at home (“DNS rebinding "   \
-      "protection”). Allow {2} there.")                                                  \
+      "Your browser could not find this name of the device. Most often the router, or "  \
+      "the name server that this network uses, drops names that lead to addresses at "   \
+      "home (“DNS rebinding protection”). Allow {1} there.")                             \
     X(WAY_FILTER_SURE, "way.filter.sure",                                                \
       "The device has looked too: the name server of this network drops such answers.")  \
     X(WAY_OFFLINE, "way.offline",                                                        \
       "The device can't reach its relay on the internet just now. Without the internet " \
       "names can't be found, while the device itself works.")                            \
     X(WAY_UNTRUSTED, "way.untrusted",                                                    \
-      "Your browser found {1}, but did not accept its certificate. Is the clock of the " \
-      "computer or phone that you are using right?")                                     \
+      "Your browser found this name of the device, but did not accept its certificate. " \
+      "Is the clock of the computer or phone that you are using right?")                 \
     X(WAY_NEW, "way.new",                                                                \
       "The device has no trusted certificate yet. It is ordering one; this page goes "   \
       "on by itself when it is there.")                                                  \

@@ -96,15 +96,14 @@ static bool is_offline(const struct device_status *status)
 }
 
 /* The browser did not find the name: what the device knows decides which reason is told. */
-static void draw_unfound(const struct device_status *status, const char *name,
-                         struct buffer *html)
+static void draw_unfound(const struct device_status *status, struct buffer *html)
 {
     buffer_append_text(html, "<div id=\"unfound\" hidden>");
     bool filtered = level_of(status, DIAGNOSIS_CHECK_PRIVATE) >= DIAGNOSIS_WARN;
     if (!filtered && is_offline(status)) {
         page_html_element(html, "p", page_text(PAGE_TEXT_WAY_OFFLINE));
     } else {
-        page_html_fill(html, "p", PAGE_TEXT_WAY_FILTER, name, status->zone);
+        page_html_fill(html, "p", PAGE_TEXT_WAY_FILTER, status->zone, NULL);
     }
     if (filtered) {
         page_html_element(html, "p", page_text(PAGE_TEXT_WAY_FILTER_SURE));
@@ -127,9 +126,10 @@ static void draw_trying(const struct device_status *status, const char *name,
     buffer_append_text(html, "</section></noscript>\n<section id=\"failed\" "
                              "class=\"warn\" tabindex=\"-1\" role=\"alert\" hidden>");
     page_html_element(html, "h1", page_text(PAGE_TEXT_WAY_FAILED_HEAD));
-    draw_unfound(status, name, html);
+    page_html_element(html, "pre", name);
+    draw_unfound(status, html);
     buffer_append_text(html, "<div id=\"untrusted\" hidden>");
-    page_html_fill(html, "p", PAGE_TEXT_WAY_UNTRUSTED, name, NULL);
+    page_html_element(html, "p", page_text(PAGE_TEXT_WAY_UNTRUSTED));
     buffer_append_text(html, "</div><p><a href=\"\">");
     page_html_escape(html, page_text(PAGE_TEXT_WAY_AGAIN));
     buffer_append_text(html, "</a></p></section>\n");

@@ -97,7 +97,7 @@ def test_a_filtering_resolver_is_named(home):
         chromium.shoot_all(PLAIN, "way-in-filtered", FAILED)
         assert chromium.evaluate("location.href") == PLAIN + "/"
         text = chromium.text()
-        assert f"could not find {home.name('192-168-77-51')}" in text and "rebinding" in text, text
+        assert "could not find" in text and home.name("192-168-77-51") in text and "rebinding" in text, text
         links = chromium.evaluate("[...document.querySelectorAll('a.button')].filter(a => a.offsetParent)"
                                   ".map(a => a.href)")
         assert links == ["https://192.168.77.51/"], links
