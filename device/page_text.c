@@ -25,23 +25,36 @@ enum {
     PLACEHOLDERS = 2,
 };
 
-static const struct {
-    const char *key;
-    const char *english;
-} texts[] = {
-#define PAGE_TEXT_ROW(symbol, name, text) [PAGE_TEXT_##symbol] = {name, text},
+/* Key and English text of each, one behind the other: a table of pointers would cost as
+ * much again, and a page that is dirty in every process. */
+static const char texts[] =
+#define PAGE_TEXT_ROW(symbol, name, text) name "\0" text "\0"
     PAGE_TEXT_LIST(PAGE_TEXT_ROW)
 #undef PAGE_TEXT_ROW
-};
-_Static_assert(sizeof(texts) / sizeof(texts[0]) == PAGE_TEXT_COUNT, "one text for each");
+    ;
 
 static char *translation; /* the file, its lines cut into texts */
 static const char *translated[TEXT_COUNT];
 
+/* The key of the INDEXth text; the text itself is behind it. */
+static const char *key_at(size_t index)
+{
+    const char *at = texts;
+    for (size_t i = 0; i < 2 * index; i++) {
+        at += strlen(at) + 1;
+    }
+    return at;
+}
+
+static const char *behind(const char *text)
+{
+    return text + strlen(text) + 1;
+}
+
 static const char *english_of(size_t index)
 {
     if (index < CHECKS_START) {
-        return texts[index].english;
+        return behind(key_at(index));
     }
     if (index < VERDICTS_START) {
         return diagnosis_check_title((enum diagnosis_check)(index - CHECKS_START));
@@ -55,7 +68,7 @@ static const char *english_of(size_t index)
 static void key_of(size_t index, char ret_key[static KEY_CAPACITY])
 {
     if (index < CHECKS_START) {
-        text_copy(ret_key, KEY_CAPACITY, texts[index].key);
+        text_copy(ret_key, KEY_CAPACITY, key_at(index));
     } else if (index < VERDICTS_START) {
         text_format(ret_key, KEY_CAPACITY, "check.%s",
                     diagnosis_check_word((enum diagnosis_check)(index - CHECKS_START)));
@@ -71,11 +84,13 @@ static void key_of(size_t index, char ret_key[static KEY_CAPACITY])
 static bool find_key(const char *key, size_t *ret_index)
 {
     char name[KEY_CAPACITY];
+    const char *name_at = texts;
     for (size_t i = 0; i < PAGE_TEXT_COUNT; i++) {
-        if (strcmp(texts[i].key, key) == 0) {
+        if (strcmp(name_at, key) == 0) {
             *ret_index = i;
             return true;
         }
+        name_at = behind(behind(name_at));
     }
     if (!text_starts_with(key, "check.") && !text_starts_with(key, "verdict.") &&
         !text_starts_with(key, "mend.")) {
@@ -106,10 +121,12 @@ const char *page_text_failure(const char *code)
     char key[KEY_CAPACITY];
     size_t index = PAGE_TEXT_FAILURE_OTHER;
     if (text_format(key, sizeof(key), "failure.%s", code)) {
+        const char *name = key_at(PAGE_TEXT_FAILURE_NET);
         for (size_t i = PAGE_TEXT_FAILURE_NET; i < PAGE_TEXT_FAILURE_OTHER; i++) {
-            if (strcmp(texts[i].key, key) == 0) {
+            if (strcmp(name, key) == 0) {
                 index = i;
             }
+            name = behind(behind(name));
         }
     }
     return text_at(index);
