@@ -1,0 +1,3 @@
+if(TARGET lk_latchkey)
+  latchkey_fuzz_target(fuzz_library.c library LINK lk_latchkey lk_mock_ca)
+endif()
