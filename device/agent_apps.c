@@ -14,7 +14,7 @@
 
 #include <string.h>
 
-enum { LIST_BYTES = 16 << 10 };
+enum { LIST_BYTES = 16 << 10, REFUSAL_MS = 60 * 1000 };
 
 static void respond(struct http_exchange *exchange, int status, json_t *object, int error)
 {
@@ -101,6 +101,16 @@ static void respond_app(struct http_exchange *exchange, const struct agent *agen
     respond(exchange, 200, object, error);
 }
 
+/* Anybody on the network may try as often as he likes: the log hears of it once a minute. */
+static void note_refusal(struct agent *agent, const char *name)
+{
+    int64_t now_mono_ms = clock_mono_ms();
+    if (agent->refused_mono_ms == 0 || now_mono_ms - agent->refused_mono_ms > REFUSAL_MS) {
+        agent->refused_mono_ms = now_mono_ms;
+        log_warning("apps: '%s' came with an invitation that is not open", name);
+    }
+}
+
 static void enrol(struct agent *agent, const struct enrolment *enrolment,
                   const struct key *key, struct http_exchange *exchange)
 {
@@ -109,7 +119,7 @@ static void enrol(struct agent *agent, const struct enrolment *enrolment,
     text_printable(name, sizeof(name), enrolment->name, strlen(enrolment->name));
     if (invitation_take(&agent->invitations, clock_mono_ms(), enrolment->invitation) <
         0) {
-        log_warning("apps: '%s' came with an invitation that is not open", name);
+        note_refusal(agent, name);
         refuse(exchange, 403, "invitation",
                "This invitation is not open: it was used, or is older than ten minutes.");
         return;

@@ -48,6 +48,7 @@ struct agent {
     struct agent_clock clock;
     struct app_list apps;
     struct invitations invitations;
+    int64_t refused_mono_ms;   /* when a bad invitation was last logged */
     struct buffer endorsement; /* of the trusted certificate; empty: not yet asked for */
     char endorsed[65];         /* its fingerprint */
     struct bundle fallback;

@@ -13,7 +13,10 @@ bool app_list_is_name(const char *name)
 {
     size_t size = strlen(name);
     for (size_t i = 0; i < size; i++) {
-        if ((unsigned char)name[i] < 0x20 || name[i] == 0x7f) {
+        unsigned char c = (unsigned char)name[i];
+        /* U+0080 to U+009F are commands to a terminal, too. */
+        bool is_c1 = c == 0xc2 && (unsigned char)name[i + 1] < 0xa0;
+        if (c < 0x20 || c == 0x7f || is_c1) {
             return false;
         }
     }

@@ -117,8 +117,8 @@ static int read_backup(const struct options *options, struct key **ret_key)
  * of no use to this one. */
 static int clear_others(const char *folder)
 {
-    static const char *const names[] = {"state.json", "trusted.pem", "candidate.pem",
-                                        "pending.pem", "fallback.pem"};
+    static const char *const names[] = {"state.json",  "trusted.pem",  "candidate.pem",
+                                        "pending.pem", "fallback.pem", "apps.json"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         char path[FOLDER_CAPACITY + 16];
         if (!text_format(path, sizeof(path), "%s/%s", folder, names[i])) {

@@ -112,14 +112,13 @@ static void test_requests(void **state)
         {"{\"v\":1,\"t\":\"" SECRET "AAAA\",\"name\":\"phone\",\"spki\":\"MFk\"}", false},
         {"{\"v\":1,\"t\":\"" SECRET "\",\"name\":\"\",\"spki\":\"MFk\"}", false},
         {"{\"v\":1,\"t\":\"" SECRET "\",\"name\":\"a\\nb\",\"spki\":\"MFk\"}", false},
+        {"{\"v\":1,\"t\":\"" SECRET "\",\"name\":\"a\\u009bb\",\"spki\":\"MFk\"}", false},
         {"{\"v\":1,\"t\":\"" SECRET "\",\"name\":\"a\\u0000b\",\"spki\":\"MFk\"}", false},
-        {"{\"v\":1,\"t\":\"" SECRET
-         "\",\"name\":"
+        {"{\"v\":1,\"t\":\"" SECRET "\",\"name\":"
          "\"0123456789012345678901234567890123456789012345678901234567890123\","
          "\"spki\":\"MFk\"}",
          true},
-        {"{\"v\":1,\"t\":\"" SECRET
-         "\",\"name\":"
+        {"{\"v\":1,\"t\":\"" SECRET "\",\"name\":"
          "\"01234567890123456789012345678901234567890123456789012345678901234\","
          "\"spki\":\"MFk\"}",
          false},
