@@ -3,22 +3,14 @@
 #include "base/core/log.h"
 #include "base/core/text.h"
 #include "device/agent_parts.h"
+#include "device/agent_plain.h"
 #include "device/page_text.h"
-#include "device/port_owner.h"
 #include "device/way_in.h"
 
 #include <errno.h>
 #include <string.h>
 
-enum {
-    HTTP_PORT = 80,
-    MAX_CONNECTIONS = 64,
-    REQUEST_S = 10,
-    IDLE_S = 15,
-    HEADER_BYTES = 8 << 10,
-    BODY_BYTES = 1 << 10,
-    REPORT_BYTES = 16 << 10,
-};
+enum { REPORT_BYTES = 16 << 10 };
 
 /* Each line of REPORT becomes a warning. */
 static void log_report(struct buffer *report)
@@ -40,69 +32,6 @@ static void on_plain(struct http_exchange *exchange, void *arg)
     struct device_status status;
     agent_fill_status(agent, &status);
     way_in_respond(exchange, &agent->pages.brand, &status);
-}
-
-/* Listens; a failure is logged, with the program that has the port. */
-static void listen_on(struct agent_pages *pages, const char *text)
-{
-    struct address address;
-    char owner[PORT_OWNER_CAPACITY];
-    uint16_t port = 0;
-    int error = address_parse(text, HTTP_PORT, &address);
-    if (error == 0) {
-        error = http_server_listen(pages->http, &address, &port);
-    }
-    if (error == ERROR_IO && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL) &&
-        text[0] == ':') {
-        /* Where the kernel has no IPv6. */
-        char ipv4[32];
-        error = text_format(ipv4, sizeof(ipv4), "0.0.0.0%s", text)
-                    ? address_parse(ipv4, HTTP_PORT, &address)
-                    : ERROR_LIMIT;
-        if (error == 0) {
-            error = http_server_listen(pages->http, &address, &port);
-        }
-    }
-    int saved = errno;
-    if (error == 0) {
-        log_info("http = '%s': the way in is at port %u", text, (unsigned)port);
-    } else if (error == ERROR_IO && saved == EADDRINUSE &&
-               port_owner_find(&address, owner)) {
-        log_warning(
-            "http = '%s': taken by %s; going on without it: visitors have to type "
-            "https:// themselves",
-            text, owner);
-    } else {
-        log_warning("http = '%s': %s; going on without it: visitors have to type "
-                    "https:// themselves",
-                    text, error == ERROR_IO ? strerror(saved) : error_text(error));
-    }
-}
-
-static void open_http(struct agent *agent)
-{
-    const struct conf_texts *http = &agent->config->http;
-    struct http_server_options options = {
-        .max_connections = MAX_CONNECTIONS,
-        .handshake_s = REQUEST_S,
-        .request_s = REQUEST_S,
-        .idle_s = IDLE_S,
-        .response_s = REQUEST_S,
-        .max_header_bytes = HEADER_BYTES,
-        .max_body_bytes = BODY_BYTES,
-    };
-    if (http->count == 0) {
-        return;
-    }
-    int error =
-        http_server_new(agent->loop, &options, on_plain, agent, &agent->pages.http);
-    if (error < 0) {
-        log_warning("http: %s; going on without it", error_text(error));
-        return;
-    }
-    for (size_t i = 0; i < http->count; i++) {
-        listen_on(&agent->pages, http->at[i]);
-    }
 }
 
 /* Without a secret nobody can log in; everything else goes on. */
@@ -133,7 +62,13 @@ void agent_pages_open(struct agent *agent)
     buffer_free(&report);
     agent->pages.pages = (struct pages){.brand = &agent->pages.brand, .agent = agent};
     open_secret(agent);
-    open_http(agent);
+    agent_plain_open(agent, on_plain);
+}
+
+void agent_pages_respond(struct agent *agent, struct http_exchange *exchange,
+                         const struct device_status *status)
+{
+    pages_respond(&agent->pages.pages, exchange, status);
 }
 
 void agent_pages_close(struct agent *agent)

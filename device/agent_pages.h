@@ -16,6 +16,9 @@ struct agent_pages {
 /* Reads the maker's looks and listens on plain HTTP. What can't be used is logged: a taken
  * port or a wrong logo must not keep HTTPS from being served. */
 void agent_pages_open(struct agent *agent);
+/* Answers what came by HTTPS for the pages, from STATUS. */
+void agent_pages_respond(struct agent *agent, struct http_exchange *exchange,
+                         const struct device_status *status);
 void agent_pages_close(struct agent *agent);
 
 #endif

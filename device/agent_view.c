@@ -91,7 +91,7 @@ void agent_on_page(struct http_exchange *exchange, void *arg)
         return;
     }
     agent_fill_status(arg, &status);
-    pages_respond(&agent->pages.pages, exchange, &status);
+    agent_pages_respond(agent, exchange, &status);
 }
 
 static void respond_status(struct http_exchange *exchange, const struct agent *agent)

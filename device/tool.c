@@ -1,6 +1,7 @@
 /* latchkey-tool: every command of latchkey's but the agent. `latchkey` runs it in its place, so that
  * what stays resident is small. */
 #include "device/command.h"
+#include "device/tool_commands.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,8 +68,7 @@ static int check(int argc, char **argv)
         return COMMAND_USAGE;
     }
     int error = command_read_config(options.config, &config);
-    if (error == 0 && (!command_check_files(options.config, &config) ||
-                       !command_check_looks(options.config, &config))) {
+    if (error == 0 && !tool_commands_check(options.config, &config)) {
         error = ERROR_NOT_FOUND;
     }
     if (error == 0) {
@@ -94,31 +94,24 @@ static int version(int argc, char **argv)
     return EXIT_SUCCESS;
 }
 
-static const struct {
-    const char *name;
-    int (*run)(int argc, char **argv);
-} commands[] = {
-    {"status", command_status},
-    {"doctor", command_doctor},
-    {"support-bundle", command_support_bundle},
-    {"renew", command_renew},
-    {"qr", command_qr},
-    {"name", command_name},
-    {"publish", command_publish},
-    {"factory-prepare", command_factory_prepare},
-    {"factory-reset", command_factory_reset},
-    {"identity", command_identity},
-    {"csr", command_csr},
-    {"install", command_install},
-    {"apps", command_apps},
-    {"verify", command_verify},
+static const struct tool_command own_commands[] = {
     {"--check", check},
     {"--help", help},
     {"-h", help},
     {"--version", version},
-    {"admin-secret", command_admin_secret},
-    {"texts", command_texts},
+    {NULL, NULL},
 };
+
+static const struct tool_command *find(const struct tool_command *commands,
+                                       const char *name)
+{
+    for (const struct tool_command *at = commands; at->name != NULL; at++) {
+        if (strcmp(name, at->name) == 0) {
+            return at;
+        }
+    }
+    return NULL;
+}
 
 int main(int argc, char **argv)
 {
@@ -132,10 +125,12 @@ int main(int argc, char **argv)
             return EXIT_SUCCESS;
         }
     }
-    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-        if (strcmp(argv[1], commands[i].name) == 0) {
-            return commands[i].run(argc - 2, argv + 2);
-        }
+    const struct tool_command *command = find(own_commands, argv[1]);
+    if (command == NULL) {
+        command = find(tool_commands, argv[1]);
+    }
+    if (command != NULL) {
+        return command->run(argc - 2, argv + 2);
     }
     fprintf(stderr, "latchkey: '%s' is no command; see 'latchkey --help'\n", argv[1]);
     return COMMAND_USAGE;
