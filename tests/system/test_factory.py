@@ -23,8 +23,9 @@ def run(device, name, *arguments, status=0):
 
 
 def live_a_little(device):
-    """A device with a trusted certificate and an app."""
+    """A device with a trusted certificate, an app, and a request for the owner's own CA."""
     device.wait_trusted()
+    run(device, "csr", "camera.example.com")
     payload = [line for line in run(device, "qr", "--invite").splitlines()
                if line.startswith("LATCHKEY:")][0]
     command("verify", payload, "--store", os.path.join(device.folder, "pins.json"))
@@ -42,7 +43,7 @@ def test_factory_prepare_leaves_nothing(make_device, relay):
     device = make_device()
     first = live_a_little(device)
     before = set(os.listdir(device.state_folder))
-    assert {"identity.pem", "trusted.pem", "apps.json", "state.json", "fallback.pem"} <= before
+    assert {"identity.pem", "trusted.pem", "apps.json", "state.json", "fallback.pem", "own"} <= before
     assert "an agent runs" in run(device, "factory-prepare", status=1)
     assert set(os.listdir(device.state_folder)) == before
     device.stop()
