@@ -59,7 +59,7 @@ static void send_facts(struct announcer *announcer)
     struct buffer message = buffer_init(LIMIT_MDNS_MESSAGE_BYTES);
     /* A program that is stuck is no reason to wait: what it missed it gets at its next
        start, and a full socket means hundreds of unread messages. */
-    if (mdns_facts_write(&announcer->facts, &message) == 0) {
+    if (mdns_message_write_facts(&announcer->facts, &message) == 0) {
         (void)send(announcer->child.fd, message.data, message.size, MSG_NOSIGNAL);
     }
     buffer_free(&message);
@@ -99,7 +99,7 @@ static void on_report(int fd, unsigned events, void *arg)
     }
     if (size <= 0) {
         end(announcer);
-    } else if (mdns_report_read(message, (size_t)size, &report) < 0) {
+    } else if (mdns_message_read_report(message, (size_t)size, &report) < 0) {
         log_warning("mDNS: latchkey-mdns says what is not understood; starting it anew");
         end(announcer);
     } else {

@@ -45,7 +45,7 @@ static void send_report(const struct mdns_report *report, void *arg)
     struct mdns *mdns = arg;
     struct buffer message = buffer_init(LIMIT_MDNS_MESSAGE_BYTES);
     /* The agent that does not read is not worth waiting for: it hears the next state. */
-    if (mdns_report_write(report, &message) == 0) {
+    if (mdns_message_write_report(report, &message) == 0) {
         (void)send(mdns->fd, message.data, message.size, MSG_NOSIGNAL | MSG_DONTWAIT);
     }
     buffer_free(&message);
@@ -62,7 +62,7 @@ static void on_message(AvahiWatch *watch, int fd, AvahiWatchEvent event, void *a
     if (size < 0 && (errno == EAGAIN || errno == EINTR)) {
         return;
     }
-    if (size <= 0 || mdns_facts_read(message, (size_t)size, &facts) < 0) {
+    if (size <= 0 || mdns_message_read_facts(message, (size_t)size, &facts) < 0) {
         /* The agent is gone, or is none. */
         avahi_simple_poll_quit(mdns->poll);
         return;

@@ -12,7 +12,7 @@ static const char *const state_words[] = {
 
 enum { STATE_COUNT = sizeof(state_words) / sizeof(state_words[0]) };
 
-const char *mdns_state_text(enum mdns_state state)
+const char *mdns_message_state_text(enum mdns_state state)
 {
     return state_words[state];
 }
@@ -31,7 +31,7 @@ static int set_addresses(json_t *object, const struct own_addresses *addresses)
     return json_set_take(object, "addresses", list);
 }
 
-int mdns_facts_write(const struct mdns_facts *facts, struct buffer *buffer)
+int mdns_message_write_facts(const struct mdns_facts *facts, struct buffer *buffer)
 {
     json_t *object = json_object();
     int error =
@@ -55,12 +55,12 @@ int mdns_facts_write(const struct mdns_facts *facts, struct buffer *buffer)
     return error;
 }
 
-int mdns_report_write(const struct mdns_report *report, struct buffer *buffer)
+int mdns_message_write_report(const struct mdns_report *report, struct buffer *buffer)
 {
     json_t *object = json_object();
-    int error = object != NULL
-                    ? json_set_text(object, "state", mdns_state_text(report->state))
-                    : ERROR_MEMORY;
+    int error = object != NULL ? json_set_text(object, "state",
+                                               mdns_message_state_text(report->state))
+                               : ERROR_MEMORY;
     if (error == 0) {
         error = json_set_text(object, "host", report->host);
     }
@@ -124,7 +124,7 @@ static int take_facts(const json_t *object, struct mdns_facts *facts)
     return error;
 }
 
-int mdns_facts_read(const void *data, size_t size, struct mdns_facts *ret_facts)
+int mdns_message_read_facts(const void *data, size_t size, struct mdns_facts *ret_facts)
 {
     struct mdns_facts facts = {.port = 0};
     json_t *object = NULL;
@@ -159,7 +159,8 @@ static bool is_local_name(const char *host)
            strcmp(host + label, ".local") == 0;
 }
 
-int mdns_report_read(const void *data, size_t size, struct mdns_report *ret_report)
+int mdns_message_read_report(const void *data, size_t size,
+                             struct mdns_report *ret_report)
 {
     struct mdns_report report = {.state = MDNS_OFF};
     json_t *object = NULL;

@@ -41,15 +41,17 @@ struct mdns_report {
 };
 
 /* The state's word in JSON: "announced". */
-const char *mdns_state_text(enum mdns_state state);
+const char *mdns_message_state_text(enum mdns_state state);
 
 /* Appends the message to BUFFER. */
-int mdns_facts_write(const struct mdns_facts *facts, struct buffer *buffer) MUST_CHECK;
-int mdns_report_write(const struct mdns_report *report, struct buffer *buffer) MUST_CHECK;
+int mdns_message_write_facts(const struct mdns_facts *facts,
+                             struct buffer *buffer) MUST_CHECK;
+int mdns_message_write_report(const struct mdns_report *report,
+                              struct buffer *buffer) MUST_CHECK;
 /* ERROR_SYNTAX for what is no such message, ERROR_LIMIT for a text that is too long. */
-int mdns_facts_read(const void *data, size_t size,
-                    struct mdns_facts *ret_facts) MUST_CHECK;
-int mdns_report_read(const void *data, size_t size,
-                     struct mdns_report *ret_report) MUST_CHECK;
+int mdns_message_read_facts(const void *data, size_t size,
+                            struct mdns_facts *ret_facts) MUST_CHECK;
+int mdns_message_read_report(const void *data, size_t size,
+                             struct mdns_report *ret_report) MUST_CHECK;
 
 #endif

@@ -1,7 +1,7 @@
 /* latchkey-tool: every command of latchkey's but the agent. `latchkey` runs it in its place, so that
  * what stays resident is small. */
 #include "device/command.h"
-#include "device/tool_commands.h"
+#include "device/command_table.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,7 +68,7 @@ static int check(int argc, char **argv)
         return COMMAND_USAGE;
     }
     int error = command_read_config(options.config, &config);
-    if (error == 0 && !tool_commands_check(options.config, &config)) {
+    if (error == 0 && !command_table_check(options.config, &config)) {
         error = ERROR_NOT_FOUND;
     }
     if (error == 0) {
@@ -94,7 +94,7 @@ static int version(int argc, char **argv)
     return EXIT_SUCCESS;
 }
 
-static const struct tool_command own_commands[] = {
+static const struct command_table_row own_commands[] = {
     {"--check", check},
     {"--help", help},
     {"-h", help},
@@ -102,10 +102,10 @@ static const struct tool_command own_commands[] = {
     {NULL, NULL},
 };
 
-static const struct tool_command *find(const struct tool_command *commands,
+static const struct command_table_row *find(const struct command_table_row *commands,
                                        const char *name)
 {
-    for (const struct tool_command *at = commands; at->name != NULL; at++) {
+    for (const struct command_table_row *at = commands; at->name != NULL; at++) {
         if (strcmp(name, at->name) == 0) {
             return at;
         }
@@ -125,9 +125,9 @@ int main(int argc, char **argv)
             return EXIT_SUCCESS;
         }
     }
-    const struct tool_command *command = find(own_commands, argv[1]);
+    const struct command_table_row *command = find(own_commands, argv[1]);
     if (command == NULL) {
-        command = find(tool_commands, argv[1]);
+        command = find(command_table, argv[1]);
     }
     if (command != NULL) {
         return command->run(argc - 2, argv + 2);

@@ -11,12 +11,12 @@ static void try_report(const uint8_t *data, size_t size)
 {
     struct mdns_report report;
     struct mdns_report back;
-    if (mdns_report_read(data, size, &report) < 0) {
+    if (mdns_message_read_report(data, size, &report) < 0) {
         return;
     }
     struct buffer wire = buffer_init(LIMIT_MDNS_MESSAGE_BYTES);
-    REQUIRE(mdns_report_write(&report, &wire) == 0);
-    REQUIRE(mdns_report_read(wire.data, wire.size, &back) == 0);
+    REQUIRE(mdns_message_write_report(&report, &wire) == 0);
+    REQUIRE(mdns_message_read_report(wire.data, wire.size, &back) == 0);
     REQUIRE(back.state == report.state && strcmp(back.host, report.host) == 0 &&
             strcmp(back.detail, report.detail) == 0);
     buffer_free(&wire);
@@ -26,12 +26,12 @@ static void try_facts(const uint8_t *data, size_t size)
 {
     struct mdns_facts facts;
     struct mdns_facts back;
-    if (mdns_facts_read(data, size, &facts) < 0) {
+    if (mdns_message_read_facts(data, size, &facts) < 0) {
         return;
     }
     struct buffer wire = buffer_init(LIMIT_MDNS_MESSAGE_BYTES);
-    REQUIRE(mdns_facts_write(&facts, &wire) == 0);
-    REQUIRE(mdns_facts_read(wire.data, wire.size, &back) == 0);
+    REQUIRE(mdns_message_write_facts(&facts, &wire) == 0);
+    REQUIRE(mdns_message_read_facts(wire.data, wire.size, &back) == 0);
     REQUIRE(back.port == facts.port && strcmp(back.host, facts.host) == 0 &&
             strcmp(back.service, facts.service) == 0 &&
             own_addresses_equal(&back.addresses, &facts.addresses));

@@ -26,8 +26,8 @@ static void test_facts_come_back(void **state)
     struct mdns_facts facts = some_facts();
     struct mdns_facts back = {.port = 0};
     struct buffer wire = buffer_init(LIMIT_MDNS_MESSAGE_BYTES);
-    assert_int_equal(mdns_facts_write(&facts, &wire), 0);
-    assert_int_equal(mdns_facts_read(wire.data, wire.size, &back), 0);
+    assert_int_equal(mdns_message_write_facts(&facts, &wire), 0);
+    assert_int_equal(mdns_message_read_facts(wire.data, wire.size, &back), 0);
     assert_string_equal(back.host, facts.host);
     assert_string_equal(back.service, facts.service);
     assert_string_equal(back.id, facts.id);
@@ -49,7 +49,7 @@ static void test_the_largest_facts_fit(void **state)
         memset(facts.addresses.at[i].octets, 0xfd - (int)i, 16);
         facts.addresses.at[i].family = 6;
     }
-    assert_int_equal(mdns_facts_write(&facts, &wire), 0);
+    assert_int_equal(mdns_message_write_facts(&facts, &wire), 0);
     buffer_free(&wire);
 }
 
@@ -63,8 +63,8 @@ static void test_reports_come_back(void **state)
         struct mdns_report back = {.state = MDNS_OFF};
         struct buffer wire = buffer_init(LIMIT_MDNS_MESSAGE_BYTES);
         assert_true(text_copy(report.host, sizeof(report.host), "latchkey-a-2.local"));
-        assert_int_equal(mdns_report_write(&report, &wire), 0);
-        assert_int_equal(mdns_report_read(wire.data, wire.size, &back), 0);
+        assert_int_equal(mdns_message_write_report(&report, &wire), 0);
+        assert_int_equal(mdns_message_read_report(wire.data, wire.size, &back), 0);
         assert_int_equal(back.state, states[i]);
         assert_string_equal(back.host, "latchkey-a-2.local");
         assert_string_equal(back.detail, "why");
@@ -93,7 +93,7 @@ static void test_what_is_no_message(void **state)
     struct mdns_report report;
     for (size_t i = 0; i < sizeof(reports) / sizeof(reports[0]); i++) {
         assert_int_equal(
-            mdns_report_read(reports[i].text, strlen(reports[i].text), &report),
+            mdns_message_read_report(reports[i].text, strlen(reports[i].text), &report),
             reports[i].error);
     }
     static const struct {
@@ -117,7 +117,7 @@ static void test_what_is_no_message(void **state)
     struct mdns_facts facts;
     for (size_t i = 0; i < sizeof(facts_texts) / sizeof(facts_texts[0]); i++) {
         assert_int_equal(
-            mdns_facts_read(facts_texts[i].text, strlen(facts_texts[i].text), &facts),
+            mdns_message_read_facts(facts_texts[i].text, strlen(facts_texts[i].text), &facts),
             facts_texts[i].error);
     }
 }

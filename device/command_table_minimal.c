@@ -1,9 +1,9 @@
-#include "device/tool_commands.h"
+#include "device/command_table.h"
 
 #include <stddef.h>
 
 /* What a device can't be made, mended or given away without. */
-const struct tool_command tool_commands[] = {
+const struct command_table_row command_table[] = {
     {"status", command_status},
     {"doctor", command_doctor},
     {"renew", command_renew},
@@ -15,7 +15,7 @@ const struct tool_command tool_commands[] = {
     {NULL, NULL},
 };
 
-bool tool_commands_check(const char *path, const struct device_config *config)
+bool command_table_check(const char *path, const struct device_config *config)
 {
     return command_check_files(path, config);
 }

@@ -1,8 +1,8 @@
-#include "device/tool_commands.h"
+#include "device/command_table.h"
 
 #include <stddef.h>
 
-const struct tool_command tool_commands[] = {
+const struct command_table_row command_table[] = {
     {"status", command_status},
     {"doctor", command_doctor},
     {"support-bundle", command_support_bundle},
@@ -22,7 +22,7 @@ const struct tool_command tool_commands[] = {
     {NULL, NULL},
 };
 
-bool tool_commands_check(const char *path, const struct device_config *config)
+bool command_table_check(const char *path, const struct device_config *config)
 {
     bool is_good = command_check_files(path, config);
     return command_check_looks(path, config) && is_good;
