@@ -86,7 +86,7 @@ def test_a_filtering_resolver_is_named(home):
         "rtr", "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-hosts", "--no-resolv",
         "--server=192.168.77.1", "--stop-dns-rebind", "--listen-address=192.168.77.2", "--bind-interfaces",
         "--user=root", "--pid-file="), os.path.join(home.folder, "dnsmasq.log")).start()
-    settings = f"/etc/netns/{home.nets.name('pc')}/resolv.conf"
+    settings, of_device = (f"/etc/netns/{home.nets.name(host)}/resolv.conf" for host in ("pc", "dev"))
     with open(settings) as file:
         before = file.read()
     chromium = None
@@ -101,11 +101,25 @@ def test_a_filtering_resolver_is_named(home):
         links = chromium.evaluate("[...document.querySelectorAll('a.button')].filter(a => a.offsetParent)"
                                   ".map(a => a.href)")
         assert links == ["https://192.168.77.51/"], links
+        # The device looks too, with the same resolver: now the page is sure, and has the router's setting.
+        with open(of_device, "w") as file:
+            file.write("nameserver 192.168.77.2\n")
+        conftest.run(home.agent.command("doctor"), check=False)
+        chromium.shoot_all(PLAIN, "way-in-filter-known", FAILED)
+        assert "The device has looked too" in chromium.text()
+        chromium.evaluate("[...document.querySelectorAll('summary')].find(s => s.innerText.includes('OpenWrt'))"
+                          ".click()")
+        assert "rebind" in chromium.text() and home.zone in chromium.text()
+        chromium.shoot("way-in-filter-setting")
+        chromium.call("Security.setIgnoreCertificateErrors", ignore=True)
+        chromium.shoot_all("https://192.168.77.51/", "status-filter")
+        assert "What is wrong, and what helps" in chromium.text()
     finally:
         if chromium:
             chromium.close()
-        with open(settings, "w") as file:
-            file.write(before)
+        for path in (settings, of_device):
+            with open(path, "w") as file:
+                file.write(before)
         resolver.stop()
 
 
