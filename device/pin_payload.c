@@ -36,7 +36,8 @@ static bool read_port(const char *text, size_t size, uint16_t *ret_port)
 {
     char digits[PORT_DIGITS + 1];
     uint64_t port = 0;
-    if (size == 0 || size > PORT_DIGITS || text[0] == '0') {
+    if (size == 0 || size > PORT_DIGITS || text[0] == '0' ||
+        memchr(text, '\0', size) != NULL) {
         return false;
     }
     memcpy(digits, text, size);
@@ -58,6 +59,9 @@ static bool read_literal(const char *text, size_t size,
     }
     memcpy(literal, text, size);
     literal[size] = '\0';
+    if (strlen(literal) != size) {
+        return false;
+    }
     if (strspn(literal, "0123456789.") == size) { /* IPv4 as inet_ntop writes it */
         if (!lanname_address_parse(literal, ret_address)) {
             return false;

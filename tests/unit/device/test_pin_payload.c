@@ -142,7 +142,10 @@ static void test_bad(void **state)
     assert_int_equal(pin_payload_parse(large, QR_PAYLOAD_CAPACITY, &payload, reason),
                      ERROR_SYNTAX);
     assert_non_null(strstr(reason, "too long"));
-    /* A NUL inside is no end. */
+    /* A NUL inside is no end, nor one of a number (found by the fuzzer). */
+    static const char number[] = K ADDRESS ":4\00043";
+    assert_int_equal(pin_payload_parse(number, sizeof(number) - 1, &payload, reason),
+                     ERROR_SYNTAX);
     assert_int_equal(
         pin_payload_parse(K ADDRESS "\0" T, strlen(K ADDRESS) + 1, &payload, reason),
         ERROR_SYNTAX);
