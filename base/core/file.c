@@ -311,7 +311,8 @@ int file_make_folder(const char *path, mode_t mode)
 
 int file_lock(const char *path, int *ret_fd)
 {
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    /* Not for writing: works on a read-only disk, and lets one be made read-only. */
+    int fd = open(path, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) {
         return from_errno();
     }

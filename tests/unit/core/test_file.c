@@ -59,6 +59,64 @@ static void reads_are_bounded(void **state)
     buffer_free(&small);
 }
 
+/* A FIFO without a writer would keep us waiting for ever. */
+static void only_regular_files_are_read(void **state)
+{
+    (void)state;
+    struct buffer content = buffer_init(100);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(file_read(path, &content), ERROR_IO);
+    assert_int_equal(errno, EINVAL);
+    assert_int_equal(file_read("/dev/zero", &content), ERROR_IO);
+    assert_int_equal(errno, EINVAL);
+    assert_int_equal(file_read(folder, &content), ERROR_IO);
+    assert_int_equal(errno, EISDIR);
+    assert_int_equal(content.size, 0);
+    assert_int_equal(file_write_atomic(path, "x", 1, 0600), 0); /* takes its place */
+    assert_content("x");
+    buffer_free(&content);
+}
+
+static void links_are_switched(void **state)
+{
+    (void)state;
+    char one[200];
+    char two[200];
+    char link[200];
+    text_format(one, sizeof(one), "%s/one", folder);
+    text_format(two, sizeof(two), "%s/two", folder);
+    text_format(link, sizeof(link), "%s/link", folder);
+    assert_int_equal(file_write_part(one, "1", 1, 0640, FILE_ANY_GROUP), 0);
+    assert_int_equal(mode_of(one), 0640);
+    assert_int_equal(file_write_part(one, "1", 1, 0600, FILE_ANY_GROUP), ERROR_EXISTS);
+    assert_int_equal(file_write_part(two, "2", 1, 0600, getgid()), 0);
+    assert_int_equal(file_link_atomic(link, "one"), 0);
+    assert_int_equal(file_link_atomic(link, "two"), 0);
+    text_format(path, sizeof(path), "%s/link", folder);
+    assert_content("2");
+    assert_int_equal(file_link_atomic("/nonexistent/link", "two"), ERROR_NOT_FOUND);
+    assert_int_equal(file_sync_folder(folder), 0);
+    assert_int_equal(file_sync_folder("/nonexistent"), ERROR_NOT_FOUND);
+    assert_int_equal(file_remove(link), 0);
+    assert_int_equal(file_remove(one), 0);
+    assert_int_equal(file_remove(two), 0);
+}
+
+static void flat_folders_are_removed(void **state)
+{
+    (void)state;
+    char flat[200];
+    char name[250];
+    text_format(flat, sizeof(flat), "%s/flat", folder);
+    assert_int_equal(mkdir(flat, 0700), 0);
+    for (int i = 0; i < 3; i++) {
+        text_format(name, sizeof(name), "%s/%d", flat, i);
+        assert_int_equal(file_write_part(name, "x", 1, 0600, FILE_ANY_GROUP), 0);
+    }
+    assert_int_equal(file_remove_folder(flat), 0);
+    assert_int_equal(file_remove_folder(flat), ERROR_NOT_FOUND);
+}
+
 static void missing_files_are_told_apart(void **state)
 {
     (void)state;
@@ -215,6 +273,9 @@ int main(void)
         PLACE_TEST(new_files_do_not_replace),
         PLACE_TEST(left_temporaries_do_not_block),
         PLACE_TEST(relative_paths_work),
+        PLACE_TEST(only_regular_files_are_read),
+        PLACE_TEST(links_are_switched),
+        PLACE_TEST(flat_folders_are_removed),
         PLACE_TEST(folders_are_made_with_parents),
         PLACE_TEST(only_temporaries_are_removed),
         PLACE_TEST(locks_exclude_other_processes),
