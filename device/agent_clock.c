@@ -41,7 +41,8 @@ int64_t agent_clock_floor(const struct agent *agent)
     if (agent->state.time_floor_at > floor_at) {
         floor_at = agent->state.time_floor_at;
     }
-    if (clock->is_signed && estimate_at(clock) - NEAR_S > floor_at) {
+    if (clock->is_signed && !clock->is_provisional &&
+        estimate_at(clock) - NEAR_S > floor_at) {
         floor_at = estimate_at(clock) - NEAR_S;
     }
     return floor_at;
@@ -61,8 +62,12 @@ static void say_system(const char *what, int64_t floor_at)
 static void stand_on_floor(struct agent *agent)
 {
     int64_t floor_at = agent_clock_floor(agent);
-    say_system("asking the relay for the time", floor_at);
-    clock_correct(floor_at);
+    if (clock_system_at() < floor_at) {
+        say_system("asking the relay for the time", floor_at);
+        clock_correct(floor_at);
+    } else {
+        clock_trust_system();
+    }
     agent->clock.is_wanted = true;
     if (agent->clock.failures == 0) {
         agent->clock.retry_mono_ms = 0;
@@ -205,6 +210,9 @@ static void take_time(struct agent *agent, int64_t at)
     clock->signed_at = at;
     clock->signed_mono_ms = clock_mono_ms();
     clock->is_signed = true;
+    if (statement_pin(agent->relay.key, clock->signed_by) < 0) {
+        clock->signed_by[0] = '\0'; /* trusted for this run only */
+    }
     clock->is_provisional =
         agent->relay.current.pin[0] == '\0' && agent->state.relay_pin[0] == '\0';
     clock->is_wanted = false;
@@ -236,8 +244,19 @@ bool agent_clock_end(struct agent *agent, const struct worker_result *result)
     return true;
 }
 
-void agent_clock_confirm(struct agent *agent)
+void agent_clock_confirm(struct agent *agent, const char *pin)
 {
-    agent->clock.is_provisional = false;
-    (void)raise_floor(agent);
+    struct agent_clock *clock = &agent->clock;
+    if (!clock->is_signed || !clock->is_provisional) {
+        return;
+    }
+    clock->is_provisional = false;
+    if (strcmp(clock->signed_by, pin) == 0) {
+        (void)raise_floor(agent);
+        return;
+    }
+    log_warning("clock: the time was signed by another key than the relay has: it is not "
+                "believed any more");
+    clock->is_signed = false;
+    stand_on_floor(agent);
 }

@@ -18,6 +18,7 @@ struct agent_clock {
     bool is_signed;      /* in this run */
     bool is_provisional; /* by a key that we first saw in that moment: not stored until a
                             connection with dates has shown the same key */
+    char signed_by[KEY_PIN_SIZE + 1];     /* the pin of the key that signed it */
     char nonce[STATEMENT_NONCE_SIZE + 1]; /* of the question at work */
     int64_t signed_at;
     int64_t signed_mono_ms; /* when it came */
@@ -39,8 +40,9 @@ bool agent_clock_wants(const struct agent *agent, int64_t *ret_wait_ms);
 void agent_clock_doubt(struct agent *agent);
 /* What a task `time` brought; whether the time is known now. */
 bool agent_clock_end(struct agent *agent, const struct worker_result *result);
-/* A connection that was judged with dates has shown the relay's key: what was provisional holds. */
-void agent_clock_confirm(struct agent *agent);
+/* A connection that was judged with dates has shown the relay's key, with PIN: what was provisional
+ * holds if it was that key's, and is dropped if not. */
+void agent_clock_confirm(struct agent *agent, const char *pin);
 /* The earliest moment that it can be now. */
 int64_t agent_clock_floor(const struct agent *agent);
 

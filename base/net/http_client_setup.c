@@ -122,8 +122,6 @@ int http_client_set_policy(struct http_transfer *transfer)
     CURL *easy = transfer->easy;
     bool is_good =
         set_text(easy, CURLOPT_PROTOCOLS_STR, "https") && set_proxy(transfer) &&
-        curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_tls) == CURLE_OK &&
-        curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, client) == CURLE_OK &&
         set_text(easy, CURLOPT_USERAGENT, client->user_agent) &&
         set_number(easy, CURLOPT_FOLLOWLOCATION, 0) &&
         set_number(easy, CURLOPT_NOSIGNAL, 1) &&
@@ -137,6 +135,11 @@ int http_client_set_policy(struct http_transfer *transfer)
                          (curl_off_t)transfer->max_body_bytes) == CURLE_OK &&
         curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->detail) == CURLE_OK &&
         curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer) == CURLE_OK;
+    if (client->ignore_dates || clock_is_corrected()) {
+        is_good = is_good &&
+                  curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_tls) == CURLE_OK &&
+                  curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, client) == CURLE_OK;
+    }
     /* Without a folder of certificates libcurl keeps the parsed bundle from one
      * connection to the next; parsing the system's costs some 20 ms. */
     is_good = is_good && set_text(easy, CURLOPT_CAPATH, NULL);

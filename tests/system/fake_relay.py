@@ -63,6 +63,7 @@ class FakeRelay:
         self.time = "good"   # or replay, other-key, other-nonce, back, other-zone, other-url, a-move
         self.told = []       # statements of the time that it made
         self.moved_to = None # a statement
+        self.other_key_next = False # after it told the time once
         self.receipts = False
         self.down = False    # connections are closed without a response
         self.nonce_errors = 0
@@ -178,6 +179,9 @@ class FakeRelay:
         elif self.time == "a-move":
             typ = "move"
         self.told.append(self.state(typ, url, said, key))
+        if self.other_key_next:
+            self.other_key_next = False
+            self.make_key()
         self.respond(handler, 200, self.told[-1], kind="application/jose+json")
 
     # --- responses ---

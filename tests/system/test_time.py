@@ -220,6 +220,18 @@ def test_a_remembered_key_is_not_replaced(make, relay):
     device.stop()
 
 
+def test_a_time_by_a_key_that_was_not_the_relays(make, relay):
+    """Without a pin: who stood in the relay's place when the time was asked for is not there any more."""
+    relay.make_key()
+    relay.other_key_next = True
+    device = make(Device, relay, at=0)
+    wait_log(device, "signed by another key than the relay has")
+    device.wait_trusted(30)
+    testbed.wait_for(lambda: len(relay.told) == 2, "the second question", 10)
+    device.stop()
+    assert abs(state_of(device)["time_floor_at"] - time.time()) < 20
+
+
 def test_a_zone_is_not_replaced(make, relay):
     device = make(Device, relay, at=time.time())
     device.wait_trusted(30)
