@@ -525,7 +525,7 @@ class Agent:
         self.state_folder = os.path.join(self.folder, "state")
         os.makedirs(self.folder, exist_ok=True)
         values = {"relay": directory, "state_folder": self.state_folder, "serve": listen,
-                  "http": "none", "mdns": "no", "volatile_state": "yes",
+                  "http": "none", "mdns": "no", "doh": "none", "volatile_state": "yes",
                   "ca_file": ca_file, "log": "debug", **(settings or {})}
         write_atomically(self.config_file, "[device]\n" + "".join(
             f"{key} = {value}\n" for key, value in values.items()))

@@ -51,6 +51,9 @@ static void fill_own(const struct agent *agent, struct diagnosis_own *ret_own)
         .failure_text = agent->state.failure_text,
         .failure_at = agent->state.failure_at,
         .next_try_at = wait_ms > 0 ? now.wall_at + (wait_ms + 999) / 1000 : 0,
+        .is_running = true,
+        .storage = storage_text(&agent->storage),
+        .is_cloned = agent->state.cloned_at != 0,
     };
 }
 

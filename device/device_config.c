@@ -90,11 +90,11 @@ static const char *check_proxy(const char *value)
                : "must be 'http://host:port'";
 }
 
-static const char *check_https(const char *value)
+static const char *check_doh(const char *value)
 {
-    return text_starts_with(value, "https://") && strlen(value) < LIMIT_URL_BYTES
-               ? NULL
-               : "must be an https:// URL";
+    bool is_url = text_starts_with(value, "https://") && strlen(value) < LIMIT_URL_BYTES;
+    return is_url || strcmp(value, "none") == 0 ? NULL
+                                                : "must be an https:// URL, or 'none'";
 }
 
 static const char *check_color(const char *value)
@@ -345,7 +345,7 @@ static const struct conf_row rows[] = {
      .type = CONF_TEXTS,
      .offset = FIELD(doh),
      .fallback = "https://1.1.1.1/dns-query https://8.8.8.8/dns-query",
-     .check = check_https,
+     .check = check_doh,
      .max_count = 4},
     {.section = "device",
      .key = "identity",
@@ -420,6 +420,7 @@ static int complete(struct device_config *config)
     empty_if_none(&config->pages);
     empty_if_none(&config->http);
     empty_if_none(&config->skip_interfaces);
+    empty_if_none(&config->doh);
     for (size_t i = 0; i < config->relay.count; i++) {
         struct device_relay *relay = &config->relays[i];
         if (device_config_split_relay(config->relay.at[i], relay->directory,

@@ -219,11 +219,32 @@ static enum diagnosis_code certificate_code(const struct diagnosis_own *own)
                                                        : DIAGNOSIS_CERTIFICATE_GOOD;
 }
 
+static void add_state(const struct diagnosis_own *own, struct diagnosis *diagnosis)
+{
+    static const struct {
+        const char *word;
+        enum diagnosis_code code;
+    } storages[] = {{"good", DIAGNOSIS_STORAGE_GOOD},
+                    {"full", DIAGNOSIS_STORAGE_FULL},
+                    {"read-only", DIAGNOSIS_STORAGE_READ_ONLY}};
+    enum diagnosis_code code = DIAGNOSIS_STORAGE_FAILING;
+    if (!own->is_running) {
+        return;
+    }
+    for (size_t i = 0; i < sizeof(storages) / sizeof(storages[0]); i++) {
+        code = strcmp(storages[i].word, own->storage) == 0 ? storages[i].code : code;
+    }
+    diagnosis_set(diagnosis, DIAGNOSIS_CHECK_STORAGE, code);
+    diagnosis_set(diagnosis, DIAGNOSIS_CHECK_IDENTITY,
+                  own->is_cloned ? DIAGNOSIS_IDENTITY_CLONED : DIAGNOSIS_IDENTITY_SINGLE);
+}
+
 void diagnosis_task_add_own(const struct diagnosis_own *own, struct diagnosis *diagnosis)
 {
     enum diagnosis_code code = certificate_code(own);
     char at[TEXT_TIME_CAPACITY];
     add_order(own, diagnosis);
+    add_state(own, diagnosis);
     diagnosis_set(diagnosis, DIAGNOSIS_CHECK_CERTIFICATE, code);
     if (code == DIAGNOSIS_CERTIFICATE_FUTURE) {
         text_time(own->not_before_at, at);

@@ -32,16 +32,19 @@ struct diagnosis_own {
     const char *failure_text;
     int64_t failure_at;
     int64_t next_try_at;
+    bool is_running;     /* an agent knows the two below; else they are not looked at */
+    const char *storage; /* as storage_text() has it */
+    bool is_cloned;      /* the relay sees another device with this key */
 };
 
 /* Makes the task; free it with worker_message_free. */
 int diagnosis_task_describe(const struct diagnosis_task *task,
                             struct worker_message *ret_message) MUST_CHECK;
-/* Reads what the worker sent (type WORKER_DIAGNOSIS): its verdicts on everything but order
- * and certificate, made at NOW_AT. ERROR_SYNTAX for what is none. */
+/* Reads what the worker sent (type WORKER_DIAGNOSIS): its verdicts on everything but what
+ * diagnosis_task_add_own adds, made at NOW_AT. ERROR_SYNTAX for what is none. */
 int diagnosis_task_read(const json_t *body, int64_t now_at,
                         struct diagnosis *ret_diagnosis) MUST_CHECK;
-/* Sets the verdicts on order and certificate. Pure. */
+/* Sets the verdicts on order, certificate, storage and identity. Pure. */
 void diagnosis_task_add_own(const struct diagnosis_own *own, struct diagnosis *diagnosis);
 
 #endif

@@ -19,6 +19,8 @@ static const struct diagnosis_texts_check checks[] = {
     [DIAGNOSIS_CHECK_SERVED] = {"served",
                                 "Does its stable name lead to its certificate?"},
     [DIAGNOSIS_CHECK_NAMES] = {"names", "Are the published addresses its own?"},
+    [DIAGNOSIS_CHECK_STORAGE] = {"storage", "Can the device write to its storage?"},
+    [DIAGNOSIS_CHECK_IDENTITY] = {"identity", "Is it the only device with its key?"},
 };
 _Static_assert(sizeof(checks) / sizeof(checks[0]) == DIAGNOSIS_CHECK_COUNT,
                "one entry per check");
@@ -302,6 +304,36 @@ static const struct diagnosis_texts_code codes[] = {
         "The stable name leads nowhere: the device's addresses are not published.",
         "The device publishes them by itself as soon as the relay has accepted it; use a "
         "name by address until then."),
+
+    [DIAGNOSIS_STORAGE_GOOD] =
+        CODE(STORAGE, OK, "storage-good", "The device can write to its storage.", ""),
+    [DIAGNOSIS_STORAGE_FULL] = CODE(
+        STORAGE, FAIL, "storage-full",
+        "The device's storage is full: HTTPS goes on, but what is new is lost when it is "
+        "switched off.",
+        "Make room on the file system of `state_folder`."),
+    [DIAGNOSIS_STORAGE_READ_ONLY] = CODE(
+        STORAGE, FAIL, "storage-read-only",
+        "The device's storage can only be read: HTTPS goes on, but what is new is lost "
+        "when it is switched off.",
+        "Mount the file system of `state_folder` for writing. If it became so by itself, "
+        "the storage is failing: look at the system's log."),
+    [DIAGNOSIS_STORAGE_FAILING] = CODE(
+        STORAGE, FAIL, "storage-failing",
+        "The device can't write to its storage: HTTPS goes on, but what is new is lost "
+        "when it is switched off.",
+        "Look at the agent's log for the reason, and at the system's log for the "
+        "storage."),
+
+    [DIAGNOSIS_IDENTITY_SINGLE] =
+        CODE(IDENTITY, OK, "identity-single",
+             "The relay knows of no other device with this key.", ""),
+    [DIAGNOSIS_IDENTITY_CLONED] = CODE(
+        IDENTITY, FAIL, "identity-cloned",
+        "The relay sees another device with this device's key: they take each other's "
+        "name.",
+        "An image or a backup was used twice. On the device that is not to keep the "
+        "name: 'latchkey factory-reset --yes'."),
 };
 _Static_assert(sizeof(codes) / sizeof(codes[0]) == DIAGNOSIS_CODE_COUNT,
                "one entry per code");

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PROTECTED_BYTES = 8 << 10 };
+enum { PROTECTED_BYTES = 8 << 10, TOKEN_MAX = 26 };
 
 /* Compared as text: the relay writes its URLs from one configured base. */
 bool signing_rules_is_of_relay(const char *url, const char *directory)
@@ -137,6 +137,18 @@ static const char *check_leaving(const struct signing_rules *rules, const json_t
                : "nobody asked for this account's end";
 }
 
+/* The diagnosis' question whether a name was asked for: it changes nothing, and goes with
+ * nothing else. */
+static bool is_probe_allowed(const json_t *payload)
+{
+    const json_t *token = json_object_get(payload, "token");
+    const char *text = json_string_value(token);
+    return token == NULL ||
+           (text != NULL && json_object_size(payload) == 1 && text[0] != '\0' &&
+            strlen(text) <= TOKEN_MAX &&
+            strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789") == strlen(text));
+}
+
 static const char *check_payload(const struct signing_rules *rules, const json_t *payload)
 {
     if (json_object_get(payload, "status") != NULL) {
@@ -170,6 +182,9 @@ static const char *check_payload(const struct signing_rules *rules, const json_t
     }
     if (!is_publication_allowed(rules, payload)) {
         return "the addresses or their counter are not those that the device gave out";
+    }
+    if (!is_probe_allowed(payload)) {
+        return "the question about a name is no token, or goes with something else";
     }
     const json_t *nonce = json_object_get(payload, "nonce");
     if (nonce != NULL && (rules->nonce == NULL || !json_is_string(nonce) ||

@@ -39,7 +39,8 @@ def test_all_is_well(ward):
         "resolver": "resolver-answers", "zone": "zone-found", "private-answers": "private-answered",
         "question": "question-arrived", "public-resolver": "public-answers", "relay": "relay-answers",
         "order": "order-none", "certificate": "certificate-good", "port": "port-open",
-        "served": "served-trusted", "names": "names-current"}, verdicts["all"]
+        "served": "served-trusted", "names": "names-current", "storage": "storage-good",
+        "identity": "identity-single"}, verdicts["all"]
 
 
 def line_for(verdict, system):

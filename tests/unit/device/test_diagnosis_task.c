@@ -71,6 +71,30 @@ static void test_order(void **state)
     }
 }
 
+static void test_state(void **state)
+{
+    static const struct {
+        const char *storage;
+        const char *code;
+    } cases[] = {{"good", "storage-good"},
+                 {"full", "storage-full"},
+                 {"read-only", "storage-read-only"},
+                 {"error", "storage-failing"}};
+    struct diagnosis_own own = good();
+    (void)state;
+    /* Without an agent nobody has tried to write. */
+    expect(&own, DIAGNOSIS_CHECK_STORAGE, "not-checked");
+    expect(&own, DIAGNOSIS_CHECK_IDENTITY, "not-checked");
+    own.is_running = true;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        own.storage = cases[i].storage;
+        expect(&own, DIAGNOSIS_CHECK_STORAGE, cases[i].code);
+    }
+    expect(&own, DIAGNOSIS_CHECK_IDENTITY, "identity-single");
+    own.is_cloned = true;
+    expect(&own, DIAGNOSIS_CHECK_IDENTITY, "identity-cloned");
+}
+
 static json_t *message(const char *zone, const char *verdict)
 {
     json_t *body = json_pack("{s:s,s:s,s:[s]}", "type", "diagnosis", "zone", zone,
@@ -147,9 +171,8 @@ static void test_describe(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_certificate),
-        cmocka_unit_test(test_order),
-        cmocka_unit_test(test_read),
+        cmocka_unit_test(test_certificate), cmocka_unit_test(test_order),
+        cmocka_unit_test(test_state),       cmocka_unit_test(test_read),
         cmocka_unit_test(test_describe),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -98,7 +98,8 @@ static void test_all_good(void **state)
     (void)state;
     judge_now();
     for (int i = 0; i < DIAGNOSIS_CHECK_COUNT; i++) {
-        bool is_agents = i == DIAGNOSIS_CHECK_ORDER || i == DIAGNOSIS_CHECK_CERTIFICATE;
+        bool is_agents = i == DIAGNOSIS_CHECK_ORDER || i == DIAGNOSIS_CHECK_CERTIFICATE ||
+                         i == DIAGNOSIS_CHECK_STORAGE || i == DIAGNOSIS_CHECK_IDENTITY;
         assert_int_equal(diagnosis_code_level(diagnosis.verdicts[i].code),
                          is_agents ? DIAGNOSIS_SKIPPED : DIAGNOSIS_OK);
     }

@@ -43,9 +43,8 @@ static void add_part(struct buffer *input, const char *text)
 
 static int check(const char *protected_header, const char *payload, char *reason)
 {
-    json_t *publication =
-        json_pack("{s:i,s:[s],s:s}", "counter", 7, "addresses", "192.168.1.51", "receipt",
-                  "AAAAAAAAAAAAAAAAAAAAAA");
+    json_t *publication = json_pack("{s:i,s:[s],s:s}", "counter", 7, "addresses",
+                                    "192.168.1.51", "receipt", "AAAAAAAAAAAAAAAAAAAAAA");
     struct signing_rules rules = {.key = key,
                                   .id = id,
                                   .directory = DIRECTORY,
@@ -98,7 +97,8 @@ static void test_only_the_given_receipt(void **state)
     (void)state;
     allows(PROTECTED, "{\"addresses\":[\"192.168.1.51\"],\"counter\":7,"
                       "\"receipt\":\"AAAAAAAAAAAAAAAAAAAAAA\"}");
-    refuses(PROTECTED, "{\"addresses\":[\"192.168.1.51\"],\"counter\":7,\"receipt\":\"\"}");
+    refuses(PROTECTED,
+            "{\"addresses\":[\"192.168.1.51\"],\"counter\":7,\"receipt\":\"\"}");
     refuses(PROTECTED, "{\"receipt\":\"AAAAAAAAAAAAAAAAAAAAAA\"}");
 }
 
@@ -108,6 +108,17 @@ static void test_only_the_given_question(void **state)
     allows(PROTECTED, "{\"nonce\":\"BBBBBBBBBBBBBBBBBBBBBA\"}");
     refuses(PROTECTED, "{\"nonce\":\"AAAAAAAAAAAAAAAAAAAAAA\"}");
     refuses(PROTECTED, "{\"nonce\":7}");
+}
+
+static void test_a_probe_alone(void **state)
+{
+    (void)state;
+    allows(PROTECTED, "{\"token\":\"abcdefghijklmnopqrstuvwx23\"}");
+    refuses(PROTECTED, "{\"token\":\"abcdefghijklmnopqrstuvwx234\"}");
+    refuses(PROTECTED, "{\"token\":\"\"}");
+    refuses(PROTECTED, "{\"token\":\"A.b\"}");
+    refuses(PROTECTED, "{\"token\":7}");
+    refuses(PROTECTED, "{\"token\":\"abc\",\"contact\":[]}");
 }
 
 static void with_jwk(const struct key *of, char *ret_header, size_t capacity)
@@ -266,6 +277,7 @@ int main(void)
         cmocka_unit_test(test_only_the_given_publication),
         cmocka_unit_test(test_only_the_given_receipt),
         cmocka_unit_test(test_only_the_given_question),
+        cmocka_unit_test(test_a_probe_alone),
         cmocka_unit_test(test_what_tasks_send),
         cmocka_unit_test(test_wrong_headers),
         cmocka_unit_test(test_wrong_payloads),

@@ -127,7 +127,24 @@ static void test_says_what_is_wrong(void **state)
     close(fd);
     result = probe(loop, port, "a.lan.test");
     assert_int_equal(result.error, ERROR_IO);
+    assert_string_equal(result.reason, "there is no connection");
+    /* Somebody is there, but speaks no TLS. */
+    struct http_server *server = NULL;
+    struct address address;
+    struct http_server_options options = {.max_connections = 4,
+                                          .handshake_s = 5,
+                                          .request_s = 5,
+                                          .idle_s = 5,
+                                          .response_s = 5,
+                                          .max_header_bytes = 4096,
+                                          .max_body_bytes = 4096};
+    assert_int_equal(http_server_new(loop, &options, on_request, NULL, &server), 0);
+    assert_int_equal(address_parse("127.0.0.1:0", 0, &address), 0);
+    assert_int_equal(http_server_listen(server, &address, &port), 0);
+    result = probe(loop, port, "a.lan.test");
+    assert_int_equal(result.error, ERROR_CRYPTO);
     assert_string_equal(result.reason, "the TLS handshake failed");
+    http_server_free(server);
     loop_free(loop);
 }
 
