@@ -181,6 +181,21 @@ def test_a_trial_ends_with_the_program(make_device, relay, authority):
     assert b"confirmed" in control(device, "POST", f"/own/confirm?{sha256(third)}")
 
 
+if conftest.SOAK:
+    def test_nobody_confirms(make_device, relay, authority):
+        device = make_device()
+        device.wait_status()
+        csr = request(device)
+        first, second = authority.sign(csr), authority.sign(csr)
+        install(device, pem(first, authority.intermediate), "--confirm")
+        install(device, pem(second, authority.intermediate))
+        started = time.monotonic()
+        testbed.wait_for(lambda: device.served(HOST) == sha256(first), "the way back", 320, 1)
+        assert 295 <= time.monotonic() - started <= 310
+        assert "nobody confirmed it in time" in own(device)["failure"]
+        device.wait_status(lambda s: s["live"]["sha256"] == sha256(first))
+
+
 def control(device, method, path, body=b""):
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(device.file("control.sock"))
