@@ -189,6 +189,11 @@ class Clinic:
             testbed.write_atomically(agent.config_file, text)
         return self.doctor(agent, 3)
 
+    def workers(self):
+        """How many workers of the device's agent run."""
+        done = conftest.run(["ps", "--ppid", str(self.agent.process.pid), "-o", "comm="], check=False)
+        return done.stdout.count("latchkey-worker")
+
     def copy_state(self, folder):
         state = os.path.join(str(folder), "state")
         shutil.copytree(self.agent.state_folder, state,

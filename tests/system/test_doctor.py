@@ -10,6 +10,7 @@ import tarfile
 import clinic
 import conftest
 import pytest
+import testbed
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +69,9 @@ def test_dnsmasq_stop_dns_rebind(ward):
     private = verdicts["private-answers"]
     assert has_detail(private, "192.168.77.1:53", "empty", "extended error 15")
     assert has_detail(private, "it is this network")
+    # The same is in the status, and so on the page, until the next one is made.
+    in_status = ward.agent.status()["diagnosis"]["verdicts"]
+    assert private["code"] in [verdict["code"] for verdict in in_status]
     # What it is shows: only what is made of dnsmasq is listed, with the zone filled in.
     systems = {setting["system"] for setting in private["settings"]}
     assert {"dnsmasq", "OpenWrt", "Pi-hole"} <= systems and "Unbound" not in systems
@@ -285,6 +289,23 @@ def test_an_order_waits(ward):
     assert verdicts["certificate"]["code"] == "certificate-none"
     text = conftest.run(agent.command("doctor"), check=False)
     assert text.returncode == 1 and "order (order-waiting)" in text.stdout, text.stdout
+
+
+def test_an_order_does_not_wait_for_a_diagnosis(ward):
+    """With dead resolvers a diagnosis takes seconds; an order asked for meanwhile begins at once."""
+    ward.resolve(ward.unbound(), names=[ward.SECOND])
+    log = ward.agent.process.log
+    before = log().count("order: asking")
+    doctor = subprocess.Popen(ward.agent.command("doctor", "--json"), stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        testbed.wait_for(lambda: ward.workers() == 1, "the diagnosis' worker", 10, 0.02)
+        conftest.run(ward.agent.command("renew"))
+        testbed.wait_for(lambda: log().count("order: asking") > before, "the order", 1, 0.02)
+        assert doctor.poll() is None, "the diagnosis was over already: this test shows nothing"
+    finally:
+        doctor.communicate(timeout=60)
+    ward.resolve(ward.unbound())
 
 
 # --- for people ---
