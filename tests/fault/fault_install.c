@@ -1,6 +1,6 @@
 /* Installing a certificate for other servers (live/), the owner's own one (own/) and a bundle, when
- * the process dies before any of its system calls, or one of them fails: what the next start finds is
- * the old state or the new one, whole, and what was left behind is gone. */
+ * the process dies before any of its system calls, or one of them fails: what the next start
+ * finds is the old state or the new one, whole, and what was left behind is gone. */
 #include "device/live.h"
 #include "device/owner_cert.h"
 

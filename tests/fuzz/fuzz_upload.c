@@ -1,5 +1,5 @@
-/* Uploads of an owner's certificate: whatever they hold, each verdict has its word and sentence, and
- * what is accepted is a chain for our key and name that can be written and read again. */
+/* Uploads of an owner's certificate: whatever they hold, each verdict has its word and sentence,
+ * and what is accepted is a chain for our key and name that can be written and read again. */
 #include "base/core/limits.h"
 #include "base/crypto/upload.h"
 

@@ -1,4 +1,4 @@
-/* The key that the uploads of tests/vectors/upload and of the fuzz corpus are for; it is no secret. */
+/* The key that tests/vectors/upload and the fuzz corpus are for; it is no secret. */
 #ifndef TESTS_FUZZ_UPLOAD_KEY_H
 #define TESTS_FUZZ_UPLOAD_KEY_H
 
