@@ -50,8 +50,8 @@ def main():
             return file.read()
 
     wanted = set()
-    for name in ("main.c", "tool.c"):
-        if os.path.exists(os.path.join(root, "device", name)):
+    for name in os.listdir(os.path.join(root, "device")):
+        if name.endswith(".c"):
             wanted |= commands(read("device", name))
     if not wanted:
         sys.exit("no table of commands was found")
