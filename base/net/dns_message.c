@@ -71,7 +71,7 @@ int dns_message_read_reply(const void *data, size_t size,
     struct dns_records records;
     struct dns_record record;
     struct dns_message_reply reply = {.ede = DNS_MESSAGE_NO_EDE};
-    int error = dns_records_open(data, size, &records);
+    int error = dns_record_open(data, size, &records);
     if (error != 0) {
         return error;
     }
@@ -79,7 +79,7 @@ int dns_message_read_reply(const void *data, size_t size,
     reply.rcode = records.rcode;
     reply.is_truncated = records.is_truncated;
     for (unsigned i = 0; i < RECORDS_MAX && error == 0; i++) {
-        error = dns_records_next(&records, &record);
+        error = dns_record_next(&records, &record);
         if (error == 0) {
             take_record(&record, &reply);
         }

@@ -124,7 +124,7 @@ static int read_name(struct bytes message, struct reader *reader,
     return 0;
 }
 
-int dns_records_open(const void *data, size_t size, struct dns_records *ret_records)
+int dns_record_open(const void *data, size_t size, struct dns_records *ret_records)
 {
     struct dns_records records = {.message = {data, size},
                                   .reader = reader_init(data, size)};
@@ -154,7 +154,7 @@ int dns_records_open(const void *data, size_t size, struct dns_records *ret_reco
     return 0;
 }
 
-int dns_records_next(struct dns_records *records, struct dns_record *ret_record)
+int dns_record_next(struct dns_records *records, struct dns_record *ret_record)
 {
     struct dns_record record;
     while (records->section < 3 && records->left[records->section] == 0) {
@@ -179,7 +179,7 @@ int dns_records_next(struct dns_records *records, struct dns_record *ret_record)
     return 0;
 }
 
-int dns_records_name(const struct dns_records *records, const struct dns_record *record,
+int dns_record_name(const struct dns_records *records, const struct dns_record *record,
                      char ret_name[static DNS_RECORD_NAME_CAPACITY])
 {
     struct reader reader = reader_init(record->data.data, record->data.size);

@@ -53,14 +53,14 @@ int dns_record_write_query(const char *name, uint16_t type, uint16_t id, bool re
                            struct writer *writer) MUST_CHECK;
 /* Opens a reply: its header and question. DATA must outlive RET_RECORDS. ERROR_SYNTAX for
  * bytes that are none. */
-int dns_records_open(const void *data, size_t size,
+int dns_record_open(const void *data, size_t size,
                      struct dns_records *ret_records) MUST_CHECK;
 /* The next record. ERROR_NOT_FOUND behind the last, ERROR_SYNTAX where it breaks off. */
-int dns_records_next(struct dns_records *records,
+int dns_record_next(struct dns_records *records,
                      struct dns_record *ret_record) MUST_CHECK;
 /* The name at the start of a record's data, as NS and SOA have it; compression followed.
  * ERROR_SYNTAX when it is none. */
-int dns_records_name(const struct dns_records *records, const struct dns_record *record,
+int dns_record_name(const struct dns_records *records, const struct dns_record *record,
                      char ret_name[static DNS_RECORD_NAME_CAPACITY]) MUST_CHECK;
 
 #endif

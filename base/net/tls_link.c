@@ -98,12 +98,33 @@ static void send_gathered(struct tls_link *link)
     shared->size = 0;
 }
 
+static void free_pending(struct tls_link *link)
+{
+    free(link->pending);
+    link->pending = NULL;
+    link->pending_size = link->pending_at = link->pending_capacity = 0;
+}
+
+/* What was held back goes before what is written now. The gathering is empty then, and has
+ * room for it. */
+static void release_held(struct tls_link *link)
+{
+    struct tls_link_shared *shared = link->shared;
+    link->is_held = false;
+    memcpy(shared->gathered, link->pending, link->pending_size);
+    shared->size = link->pending_size;
+    free_pending(link);
+}
+
 static int bio_write(BIO *bio, const char *data, int size)
 {
     struct tls_link *link = BIO_get_data(bio);
     struct tls_link_shared *shared = link->shared;
     size_t count = size > 0 ? (size_t)size : 0;
     BIO_clear_retry_flags(bio);
+    if (link->is_held) {
+        release_held(link);
+    }
     if (count > GATHER_BYTES - shared->size) {
         send_gathered(link);
     }
@@ -210,14 +231,12 @@ int tls_link_open(struct tls_link_shared *shared, int fd, struct tls_link *ret_l
         ERR_clear_error();
         return ERROR_MEMORY;
     }
-    *ret_link =
-        (struct tls_link){.shared = shared, .ssl = ssl, .fd = fd, .is_ticket_due = true};
+    *ret_link = (struct tls_link){.shared = shared, .ssl = ssl, .fd = fd};
     BIO_set_data(bio, ret_link);
     SSL_set_bio(ssl, bio, bio);
     SSL_set_read_ahead(ssl, 1);
     SSL_set_default_read_buffer_len(ssl, READ_BYTES);
     tls_allow_any_alpn(ssl);
-    SSL_set_num_tickets(ssl, 0); /* see add_ticket */
     SSL_set_accept_state(ssl);
     return ERROR_NONE;
 }
@@ -274,9 +293,26 @@ static enum tls_link_result finish_call(struct tls_link *link, int result)
     return TLS_LINK_FAILED;
 }
 
+/* All that is left to send after the client's Finished is the session's ticket (RFC 8446
+ * 4.6.1). It goes out with the first bytes of the other direction, not by a send(2) of its
+ * own: who never gets any has nothing to resume. */
+static void hold_ticket(struct tls_link *link)
+{
+    struct tls_link_shared *shared = link->shared;
+    if (shared->size > 0 && shared->size <= SLACK_BYTES && link->pending == NULL &&
+        add_pending(link, shared->gathered, shared->size)) {
+        link->is_held = true;
+        shared->size = 0;
+    }
+}
+
 enum tls_link_result tls_link_handshake(struct tls_link *link)
 {
-    enum tls_link_result result = finish_call(link, SSL_do_handshake(clean(link)));
+    int done = SSL_do_handshake(clean(link));
+    if (done == 1 && SSL_version(link->ssl) == TLS1_3_VERSION) {
+        hold_ticket(link);
+    }
+    enum tls_link_result result = finish_call(link, done);
     return result == TLS_LINK_END ? TLS_LINK_FAILED : result;
 }
 
@@ -290,25 +326,10 @@ enum tls_link_result tls_link_read(struct tls_link *link, void *data,
     return finish_call(link, SSL_read_ex(clean(link), data, capacity_bytes, ret_size));
 }
 
-/* TLS 1.3's ticket goes out with the first bytes, not by a send(2) of its own; who never got
- * any has nothing to resume. (An app has none, see tls.c; TLS 1.2 had its own in the
- * handshake.) */
-static void add_ticket(struct tls_link *link)
-{
-    link->is_ticket_due = false;
-    if (SSL_version(link->ssl) == TLS1_3_VERSION &&
-        (SSL_get_options(link->ssl) & SSL_OP_NO_TICKET) == 0) {
-        (void)SSL_new_session_ticket(link->ssl);
-    }
-}
-
 enum tls_link_result tls_link_write(struct tls_link *link, const void *data, size_t size)
 {
     const uint8_t *bytes = data;
     size_t at = 0;
-    if (link->is_ticket_due) {
-        add_ticket(link);
-    }
     while (at < size) {
         size_t put = 0;
         int result = SSL_write_ex(clean(link), bytes + at, size - at, &put);
@@ -325,7 +346,7 @@ enum tls_link_result tls_link_write(struct tls_link *link, const void *data, siz
 
 bool tls_link_has_pending(const struct tls_link *link)
 {
-    return link->pending_at < link->pending_size;
+    return !link->is_held && link->pending_at < link->pending_size;
 }
 
 enum tls_link_result tls_link_flush(struct tls_link *link)
@@ -341,9 +362,7 @@ enum tls_link_result tls_link_flush(struct tls_link *link)
     if (tls_link_has_pending(link)) {
         return TLS_LINK_WANT_WRITE;
     }
-    free(link->pending);
-    link->pending = NULL;
-    link->pending_size = link->pending_at = link->pending_capacity = 0;
+    free_pending(link);
     return TLS_LINK_OK;
 }
 

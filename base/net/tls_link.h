@@ -31,7 +31,7 @@ struct tls_link {
     unsigned reads; /* recv(2) calls that are left in this turn */
     bool is_eof;
     bool is_failed;
-    bool is_ticket_due;
+    bool is_held; /* `pending` waits for the next write, not for the socket */
     uint8_t *pending; /* TLS records that the socket did not take */
     size_t pending_size;
     size_t pending_at;

@@ -13,7 +13,7 @@ enum { SLOT_COUNT = 2 };
 
 struct pair {
     X509 *leaf; /* NULL: empty */
-    STACK_OF(X509) *chain;
+    STACK_OF(X509) * chain;
     EVP_PKEY *key;
 };
 
@@ -67,7 +67,7 @@ static const struct pair *choose(const struct tls_swap *swap, const char *name)
                                        X509_CHECK_FLAG_NEVER_CHECK_SUBJECT,
                                    NULL) == 1;
     return trusted->leaf != NULL && (fallback->leaf == NULL || matches) ? trusted
-                                                                         : fallback;
+                                                                        : fallback;
 }
 
 static int on_certificate(SSL *ssl, void *arg)

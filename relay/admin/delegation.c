@@ -95,7 +95,7 @@ static void read_soa(const struct dns_records *records, const struct dns_record 
 {
     enum { NUMBERS_SIZE = 20 };
     if (record->data.size <= NUMBERS_SIZE ||
-        dns_records_name(records, record, reply->soa_name) != 0) {
+        dns_record_name(records, record, reply->soa_name) != 0) {
         return;
     }
     struct reader numbers =
@@ -125,7 +125,7 @@ static void take_record(const char *zone, const struct dns_records *records,
     } else if (record->class != CLASS_IN) {
         return;
     } else if (record->type == DNS_RECORD_TYPE_NS && is_of_zone) {
-        if (dns_records_name(records, record, name) == 0) {
+        if (dns_record_name(records, record, name) == 0) {
             (void)add_server(&reply->servers, name);
         }
     } else if (record->type == DNS_RECORD_TYPE_A ||
@@ -147,7 +147,7 @@ int delegation_read(const char *zone, struct bytes query, struct bytes message,
 {
     struct dns_records records;
     struct dns_record record;
-    int error = dns_records_open(message.data, message.size, &records);
+    int error = dns_record_open(message.data, message.size, &records);
     if (error != 0) {
         return error;
     }
@@ -159,8 +159,8 @@ int delegation_read(const char *zone, struct bytes query, struct bytes message,
                       memcmp(query.data + HEADER_SIZE, records.question.data,
                              records.question.size) == 0,
     };
-    for (error = dns_records_next(&records, &record); error == 0;
-         error = dns_records_next(&records, &record)) {
+    for (error = dns_record_next(&records, &record); error == 0;
+         error = dns_record_next(&records, &record)) {
         take_record(zone, &records, &record, ret_reply);
     }
     return error == ERROR_NOT_FOUND ? 0 : error;

@@ -11,9 +11,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct dns_record record;
     char name[DNS_RECORD_NAME_CAPACITY];
     size_t count = 0;
-    int error = dns_records_open(data, size, &records);
+    int error = dns_record_open(data, size, &records);
     while (error == 0) {
-        error = dns_records_next(&records, &record);
+        error = dns_record_next(&records, &record);
         if (error != 0) {
             break;
         }
@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         REQUIRE(++count <= size / 11);
         REQUIRE(memchr(record.name, '\0', sizeof(record.name)) != NULL);
         REQUIRE(record.data.data >= data && record.data.data + record.data.size <= data + size);
-        if (dns_records_name(&records, &record, name) == 0) {
+        if (dns_record_name(&records, &record, name) == 0) {
             REQUIRE(memchr(name, '\0', sizeof(name)) != NULL);
         }
     }

@@ -57,36 +57,36 @@ static void test_referral(void **state)
     struct dns_record record;
     char name[DNS_RECORD_NAME_CAPACITY];
     (void)state;
-    assert_int_equal(dns_records_open(referral, sizeof(referral), &records), 0);
+    assert_int_equal(dns_record_open(referral, sizeof(referral), &records), 0);
     assert_int_equal(records.id, 7);
     assert_false(records.is_authoritative);
     assert_int_equal(records.question.size, 14);
     assert_memory_equal(records.question.data, "\003lAn\004test\0\0\002\0\001", 14);
-    assert_int_equal(dns_records_next(&records, &record), 0);
+    assert_int_equal(dns_record_next(&records, &record), 0);
     assert_int_equal(record.section, DNS_RECORD_AUTHORITY);
     assert_string_equal(record.name, "lan.test");
     assert_int_equal(record.type, DNS_RECORD_TYPE_NS);
     assert_int_equal(record.ttl, 60);
-    assert_int_equal(dns_records_name(&records, &record, name), 0);
+    assert_int_equal(dns_record_name(&records, &record, name), 0);
     assert_string_equal(name, "ns.lan.test");
-    assert_int_equal(dns_records_next(&records, &record), 0);
+    assert_int_equal(dns_record_next(&records, &record), 0);
     assert_int_equal(record.section, DNS_RECORD_ADDITIONAL);
     assert_string_equal(record.name, "ns.lan.test");
     assert_memory_equal(record.data.data, "\300\0\002\001", 4);
-    assert_int_equal(dns_records_next(&records, &record), 0);
+    assert_int_equal(dns_record_next(&records, &record), 0);
     assert_int_equal(record.type, DNS_RECORD_TYPE_OPT);
     assert_string_equal(record.name, "");
-    assert_int_equal(dns_records_next(&records, &record), ERROR_NOT_FOUND);
-    assert_int_equal(dns_records_next(&records, &record), ERROR_NOT_FOUND);
+    assert_int_equal(dns_record_next(&records, &record), ERROR_NOT_FOUND);
+    assert_int_equal(dns_record_next(&records, &record), ERROR_NOT_FOUND);
 }
 
 static int read_all(const uint8_t *data, size_t size)
 {
     struct dns_records records;
     struct dns_record record;
-    int error = dns_records_open(data, size, &records);
+    int error = dns_record_open(data, size, &records);
     while (error == 0) {
-        error = dns_records_next(&records, &record);
+        error = dns_record_next(&records, &record);
     }
     return error;
 }
@@ -119,10 +119,10 @@ static void test_no_reply(void **state)
     (void)state;
     memcpy(data, referral, sizeof(data));
     data[2] = 0;
-    assert_int_equal(dns_records_open(data, sizeof(data), &records), ERROR_SYNTAX);
+    assert_int_equal(dns_record_open(data, sizeof(data), &records), ERROR_SYNTAX);
     data[2] = 0x80;
     data[5] = 2;
-    assert_int_equal(dns_records_open(data, sizeof(data), &records), ERROR_SYNTAX);
+    assert_int_equal(dns_record_open(data, sizeof(data), &records), ERROR_SYNTAX);
 }
 
 /* What a label may hold, but a text may not. */
@@ -133,12 +133,12 @@ static void test_odd_labels(void **state)
     struct dns_records records;
     struct dns_record record;
     (void)state;
-    assert_int_equal(dns_records_open(message, sizeof(message), &records), 0);
+    assert_int_equal(dns_record_open(message, sizeof(message), &records), 0);
     assert_true(records.is_authoritative);
-    assert_int_equal(dns_records_next(&records, &record), ERROR_NOT_FOUND);
+    assert_int_equal(dns_record_next(&records, &record), ERROR_NOT_FOUND);
     record = (struct dns_record){.data = {message + 12, sizeof(message) - 12}};
     char name[DNS_RECORD_NAME_CAPACITY];
-    assert_int_equal(dns_records_name(&records, &record, name), 0);
+    assert_int_equal(dns_record_name(&records, &record, name), 0);
     assert_string_equal(name, "a???");
 }
 
