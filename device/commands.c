@@ -1,5 +1,5 @@
-/* latchkey-tool: every command of latchkey's but the agent. `latchkey` runs it in its place, so that
- * what stays resident is small. */
+/* latchkey-tool: every command of latchkey's but the agent. `latchkey` runs it in its place, so
+ * that what stays resident is small. */
 #include "device/command.h"
 #include "device/command_table.h"
 
