@@ -12,6 +12,9 @@
 
 static struct loop *loop;
 static struct terminator *terminator;
+static char backend[64];
+static struct device_config config = {
+    .backend = backend, .backend_idle_s = 60, .max_connections = 8};
 
 static void on_request(struct http_exchange *exchange, void *arg)
 {
@@ -22,8 +25,17 @@ static void on_request(struct http_exchange *exchange, void *arg)
 static int set_up(void **state)
 {
     (void)state;
+    backend[0] = '\0';
     return loop_new(&loop) != 0 ||
-           terminator_new(loop, on_request, NULL, &terminator) != 0;
+           terminator_new(loop, &config, on_request, NULL, &terminator) != 0;
+}
+
+static int set_up_with_backend(void **state)
+{
+    (void)state;
+    snprintf(backend, sizeof(backend), "127.0.0.1:9");
+    return loop_new(&loop) != 0 ||
+           terminator_new(loop, &config, on_request, NULL, &terminator) != 0;
 }
 
 static int tear_down(void **state)
@@ -42,7 +54,10 @@ static int listen_on(const char *first, const char *second, char *reason, size_t
     struct conf_texts listen = {.at = at, .count = second != NULL ? 2 : 1};
     snprintf(texts[0], sizeof(texts[0]), "%s", first);
     snprintf(texts[1], sizeof(texts[1]), "%s", second != NULL ? second : "");
-    return terminator_listen(terminator, &listen, reason, capacity);
+    config.serve = listen;
+    int error = terminator_listen(terminator, reason, capacity);
+    config.serve = (struct conf_texts){.count = 0};
+    return error;
 }
 
 static void test_where_it_reaches_itself(void **state)
@@ -81,12 +96,40 @@ static void test_what_stands_in_the_way_is_named(void **state)
     snprintf(taken, sizeof(taken), "127.0.0.1:%u", (unsigned)terminator_port(terminator));
     assert_int_equal(listen_on(taken, NULL, reason, sizeof(reason)), ERROR_IO);
     assert_non_null(strstr(reason, taken));
-    assert_non_null(strstr(reason, "in use"));
+    assert_non_null(strstr(reason, "taken by test_terminator (pid "));
     assert_int_equal(listen_on("203.0.113.1:443", NULL, reason, sizeof(reason)),
                      ERROR_IO);
     assert_non_null(strstr(reason, "203.0.113.1:443"));
     assert_true(listen_on("nonsense", NULL, reason, sizeof(reason)) < 0);
     assert_non_null(strstr(reason, "nonsense"));
+}
+
+/* With a backend `serve` and `pages` are two; people are told of the former. */
+static void test_backend_and_pages(void **state)
+{
+    (void)state;
+    char reason[256] = "";
+    char taken[64];
+    char page[] = "127.0.0.1:0";
+    char *pages[] = {page};
+    config.pages = (struct conf_texts){.at = pages, .count = 1};
+    assert_int_equal(listen_on("127.0.0.1:0", NULL, reason, sizeof(reason)), 0);
+    snprintf(taken, sizeof(taken), "127.0.0.1:%u", (unsigned)terminator_port(terminator));
+    char *same[] = {taken};
+    config.pages = (struct conf_texts){.at = same, .count = 1};
+    assert_int_equal(listen_on("127.0.0.1:0", NULL, reason, sizeof(reason)), ERROR_IO);
+    assert_non_null(strstr(reason, "pages = '"));
+    assert_non_null(strstr(reason, taken));
+    config.pages = (struct conf_texts){.count = 0};
+}
+
+/* Neither `serve` nor `pages`: another server has the certificate from live/. */
+static void test_nothing_served(void **state)
+{
+    (void)state;
+    char reason[256] = "";
+    assert_int_equal(terminator_listen(terminator, reason, sizeof(reason)), 0);
+    assert_int_equal(terminator_port(terminator), 0);
 }
 
 static void test_a_foreign_key_is_not_served(void **state)
@@ -119,6 +162,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_one_address, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_stands_in_the_way_is_named, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(test_backend_and_pages, set_up_with_backend,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_nothing_served, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_foreign_key_is_not_served, set_up,
                                         tear_down),
     };
