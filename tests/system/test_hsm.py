@@ -67,9 +67,11 @@ def tpm(tmp_path):
     folder = tmp_path / "tpm"
     folder.mkdir()
     one = Tpm(folder)
-    one.begin()
-    yield one
-    one.process.stop()
+    try:
+        one.begin()
+        yield one
+    finally:
+        one.process.stop()
 
 
 @pytest.fixture
