@@ -3,6 +3,8 @@
 #include "base/core/log.h"
 #include "base/core/text.h"
 #include "device/agent.h"
+#include "device/hook.h"
+#include "device/live.h"
 
 #include <errno.h>
 #include <net/if.h>
@@ -62,13 +64,36 @@ int command_read_config(const char *path, struct device_config *ret_config)
     return error;
 }
 
+/* What the configuration needs of the system for other servers. */
+static bool check_live(const char *path, const struct device_config *config)
+{
+    struct hook_command command;
+    gid_t group = 0;
+    bool is_good = true;
+    const char *wrong = hook_split(config->reload, &command);
+    if (wrong == NULL) {
+        wrong = hook_check(&command);
+    }
+    if (wrong != NULL) {
+        fprintf(stderr, "%s: [device] reload = '%s': %s\n", path, config->reload, wrong);
+        is_good = false;
+    }
+    if (config->live_group[0] != '\0' &&
+        live_find_group(config->live_group, &group) < 0) {
+        fprintf(stderr, "%s: [device] live_group = '%s': there is no such group\n", path,
+                config->live_group);
+        is_good = false;
+    }
+    return is_good;
+}
+
 bool command_check_files(const char *path, const struct device_config *config)
 {
     const struct {
         const char *key;
         const char *file;
     } files[] = {{"ca_file", config->ca_file}, {"token_file", config->token_file}};
-    bool is_good = true;
+    bool is_good = check_live(path, config);
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
         if (files[i].file[0] != '\0' && access(files[i].file, R_OK) != 0) {
             fprintf(stderr, "%s: [device] %s = '%s': %s\n", path, files[i].key,

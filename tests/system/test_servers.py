@@ -348,6 +348,8 @@ def test_a_missing_command_is_named(make_device):
     status = device.wait_failure("reload-failed", 20)
     assert "could not be started: No such file" in status["failure"]["detail"]
     assert "reload = '/nonexistent/reload': there is no such program" in device.process.log()
+    done = command("--check", "--config", device.config_file, status=1)
+    assert "there is no such program" in done.stderr
 
 
 # --- servers that the short lane leaves out ---
