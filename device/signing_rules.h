@@ -13,7 +13,7 @@ struct signing_rules {
     const char *id;        /* its id */
     const char
         *directory;  /* the relay's directory: its origin is the only one signed for */
-    bool may_leave;      /* its account's deactivation may be signed */
+    bool may_leave; /* its account's deactivation may be signed */
     const char *csr; /* base64url of the only request that may be finalized; "" : none */
     const json_t *publication; /* the only counter, addresses and receipt to publish; NULL: none */
     const char *nonce;         /* of the only question for the time; NULL: none */

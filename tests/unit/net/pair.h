@@ -23,7 +23,6 @@ struct pair {
 static inline void pair_make_under(struct pair *pair, const char *permitted,
                                    const char *name)
 {
-    const char *address = "127.0.0.1";
     int64_t now_at = clock_wall_at();
     assert_int_equal(key_generate(KEY_P256, &pair->identity), 0);
     assert_int_equal(key_generate(KEY_P256, &pair->key), 0);
