@@ -90,6 +90,37 @@ static void print_attention(const json_t *list)
     }
 }
 
+/* What live/ holds for other servers, and why they have not taken it. */
+static void print_live(const json_t *live)
+{
+    char text[512];
+    const char *code = json_get_text(live, "code");
+    const char *holds = json_get_text(live, "holds");
+    if (code != NULL && holds != NULL &&
+        text_format(text, sizeof(text), "the %s certificate; %.400s (%s)", holds,
+                    json_get_text(live, "detail"), code)) {
+        print_row("live/", text);
+    } else {
+        print_row("live/", holds);
+    }
+}
+
+static void print_own(const json_t *own)
+{
+    char text[512];
+    const char *host = json_get_text(own, "host");
+    const json_t *certificate = json_get_object(own, "certificate");
+    int64_t days = json_get_i64(own, "endsWithinDays", 0);
+    if (certificate != NULL && host != NULL &&
+        text_format(text, sizeof(text), "%s for %s, until %s%s", json_get_text(own, "state"),
+                    host, json_get_text(certificate, "notAfter"),
+                    days > 0 ? ": soon" : "")) {
+        print_row("own", text);
+    }
+    print_row("own request", json_get_text(own, "requestHost"));
+    print_row("own failure", json_get_text(own, "failure"));
+}
+
 static void print_people(const json_t *object)
 {
     print_row("id", json_get_text(object, "id"));
@@ -101,6 +132,8 @@ static void print_people(const json_t *object)
     print_certificate("trusted", json_get_object(object, "trusted"));
     print_row("renewal", json_get_text(object, "renewAt"));
     print_certificate("fallback", json_get_object(object, "fallback"));
+    print_own(json_get_object(object, "own"));
+    print_live(json_get_object(object, "live"));
     print_row("relay", json_get_text(object, "relay"));
     print_row("moved from", json_get_text(object, "movedFrom"));
     print_attention(json_get_array(object, "attention"));

@@ -124,6 +124,8 @@ def test_from_request_to_use(make_device, relay, authority):
     status = device.wait_status()
     assert status["own"]["state"] == "trial" and 290 < status["own"]["trialSeconds"] <= 300
     assert device.served(name) == status["trusted"]["sha256"]  # the relay's names go on
+    shown = command("status", "--config", device.config_file).stdout
+    assert f"own           trial for {HOST}, until " in shown
     # Only the certificate on trial confirms.
     install(device, "--confirm")
     status = device.wait_status()["own"]
@@ -168,6 +170,8 @@ def test_a_trial_ends_with_the_program(make_device, relay, authority):
     device.start()
     assert own(device)["state"] == "active" and device.served(HOST) == sha256(first)
     device.wait_status(lambda s: s["live"]["sha256"] == sha256(first))
+    shown = command("status", "--config", device.config_file).stdout
+    assert f"own           active for {HOST}" in shown and "live/         own" in shown
     # Taken back by the owner.
     install(device, pem(second, authority.intermediate))
     install(device, "--cancel")
