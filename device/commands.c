@@ -132,6 +132,6 @@ int main(int argc, char **argv)
     if (command != NULL) {
         return command->run(argc - 2, argv + 2);
     }
-    fprintf(stderr, "latchkey: '%s' is no command; see 'latchkey --help'\n", argv[1]);
+    fprintf(stderr, "latchkey: '%s' is no command of this build; see 'latchkey --help'\n", argv[1]);
     return COMMAND_USAGE;
 }
