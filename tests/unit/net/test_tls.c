@@ -60,7 +60,8 @@ static void link_open(struct link *link, struct tls_server *tls, struct client *
     SSL_set_connect_state(link->client);
     if (name != NULL) {
         assert_int_equal(SSL_ctrl(link->client, SSL_CTRL_SET_TLSEXT_HOSTNAME,
-                                  TLSEXT_NAMETYPE_host_name, (void *)(uintptr_t)name), 1);
+                                  TLSEXT_NAMETYPE_host_name, (void *)(uintptr_t)name),
+                         1);
     }
     if (client->session != NULL) {
         assert_int_equal(SSL_set_session(link->client, client->session), 1);
@@ -186,6 +187,47 @@ static void test_choice(void **state)
     tls_server_clear(tls, TLS_TRUSTED);
     set_slot(fixture, TLS_FALLBACK, &fixture->fallback);
     assert_served(tls, "a.id.lan.test", &fixture->fallback, TLS_FALLBACK);
+}
+
+/* The owner's certificate is for its own names, after those of the trusted one. */
+static void test_owner(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tls_server *tls = fixture->tls;
+    struct pair owner;
+    struct pair greedy;
+    struct client client;
+    struct link link;
+    uint8_t hash[32];
+    uint8_t expected[32];
+    pair_make(&owner, "nas.lan.test");
+    pair_make(&greedy, "*.id.lan.test");
+    set_slot(fixture, TLS_FALLBACK, &fixture->fallback);
+    set_slot(fixture, TLS_TRUSTED, &fixture->trusted);
+    assert_served(tls, "nas.lan.test", &fixture->fallback, TLS_FALLBACK);
+    set_slot(fixture, TLS_OWNER, &owner);
+    assert_served(tls, "NAS.lan.test", &owner, TLS_OWNER);
+    assert_served(tls, "a.id.lan.test", &fixture->trusted, TLS_TRUSTED);
+    assert_served(tls, "other.lan.test", &fixture->fallback, TLS_FALLBACK);
+    assert_served(tls, NULL, &fixture->fallback, TLS_FALLBACK);
+    /* A connection knows what it was shown, also after a swap. */
+    client_open(&client, TLS1_3_VERSION);
+    link_open(&link, tls, &client, "nas.lan.test");
+    assert_int_equal(tls_leaf_hash(link.server, hash), ERROR_STATE);
+    assert_true(shake(&link));
+    tls_server_clear(tls, TLS_OWNER);
+    assert_int_equal(tls_leaf_hash(link.server, hash), 0);
+    assert_int_equal(cert_fingerprint(owner.cert, expected), 0);
+    assert_memory_equal(hash, expected, sizeof(hash));
+    link_close(&link);
+    client_close(&client);
+    assert_served(tls, "nas.lan.test", &fixture->fallback, TLS_FALLBACK);
+    set_slot(fixture, TLS_OWNER, &greedy);
+    assert_served(tls, "a.id.lan.test", &fixture->trusted, TLS_TRUSTED);
+    tls_server_clear(tls, TLS_TRUSTED);
+    assert_served(tls, "a.id.lan.test", &greedy, TLS_OWNER);
+    pair_free(&owner);
+    pair_free(&greedy);
 }
 
 static void test_empty_refuses(void **state)
@@ -365,6 +407,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_SERVER(test_choice),
+        WITH_SERVER(test_owner),
         WITH_SERVER(test_empty_refuses),
         WITH_SERVER(test_swap_leaves_connections),
         WITH_SERVER(test_mismatch_keeps),
