@@ -1,5 +1,7 @@
 /* A signed time is believed when the key is the pinned or the remembered one, the nonce is the one
- * of this question, the zone is the relay's, and it is not before the floor.
+ * of this question, the zone is the relay's, and it is not before the floor. It is stored as the
+ * floor only once the relay's TLS certificate was found valid by it: whoever had the relay's key for
+ * a day and signed the year 2100 would else have turned devices off for good.
  *
  * Without a pin and before anything was remembered there is only the relay's TLS certificate, whose
  * chain and name were verified without its dates. The time is then used but not stored, and the
@@ -202,6 +204,13 @@ static const char *check(const struct agent *agent, const struct worker_result *
                                                    : NULL;
 }
 
+/* "" when no key is pinned or remembered. */
+static const char *known_pin(const struct agent *agent)
+{
+    const char *pin = agent->relay.current.pin;
+    return pin[0] != '\0' ? pin : agent->state.relay_pin;
+}
+
 static void take_time(struct agent *agent, int64_t at)
 {
     struct agent_clock *clock = &agent->clock;
@@ -213,8 +222,7 @@ static void take_time(struct agent *agent, int64_t at)
     if (statement_pin(agent->relay.key, clock->signed_by) < 0) {
         clock->signed_by[0] = '\0'; /* trusted for this run only */
     }
-    clock->is_provisional =
-        agent->relay.current.pin[0] == '\0' && agent->state.relay_pin[0] == '\0';
+    clock->is_provisional = true;
     clock->is_wanted = false;
     clock->failures = 0;
     clock->retry_mono_ms = clock->signed_mono_ms + REFRESH_MS;
@@ -223,11 +231,8 @@ static void take_time(struct agent *agent, int64_t at)
         clock_trust_system();
     } else {
         log_info("clock: the relay says it is %s%s; the system's clock is not used", text,
-                 clock->is_provisional ? " (its key is not yet known)" : "");
+                 known_pin(agent)[0] == '\0' ? " (its key is not yet known)" : "");
         clock_correct(at);
-    }
-    if (raise_floor(agent)) {
-        (void)agent_save_state(agent);
     }
 }
 
@@ -244,15 +249,17 @@ bool agent_clock_end(struct agent *agent, const struct worker_result *result)
     return true;
 }
 
-void agent_clock_confirm(struct agent *agent, const char *pin)
+void agent_clock_confirm(struct agent *agent)
 {
     struct agent_clock *clock = &agent->clock;
     if (!clock->is_signed || !clock->is_provisional) {
         return;
     }
     clock->is_provisional = false;
-    if (strcmp(clock->signed_by, pin) == 0) {
-        (void)raise_floor(agent);
+    if (strcmp(clock->signed_by, known_pin(agent)) == 0) {
+        if (raise_floor(agent)) {
+            (void)agent_save_state(agent);
+        }
         return;
     }
     log_warning("clock: the time was signed by another key than the relay has: it is not "

@@ -16,8 +16,8 @@ struct worker_result;
 struct agent_clock {
     bool is_wanted;      /* the time is to be asked for as soon as may be */
     bool is_signed;      /* in this run */
-    bool is_provisional; /* by a key that we first saw in that moment: not stored until a
-                            connection with dates has shown the same key */
+    bool is_provisional; /* not stored until a connection was judged by it, with dates, and
+                            the relay's key was the one that signed it */
     char signed_by[KEY_PIN_SIZE + 1];     /* the pin of the key that signed it */
     char nonce[STATEMENT_NONCE_SIZE + 1]; /* of the question at work */
     int64_t signed_at;
@@ -40,9 +40,9 @@ bool agent_clock_wants(const struct agent *agent, int64_t *ret_wait_ms);
 void agent_clock_doubt(struct agent *agent);
 /* What a task `time` brought; whether the time is known now. */
 bool agent_clock_end(struct agent *agent, const struct worker_result *result);
-/* A connection that was judged with dates has shown the relay's key, with PIN: what was provisional
- * holds if it was that key's, and is dropped if not. */
-void agent_clock_confirm(struct agent *agent, const char *pin);
+/* A connection that was judged with dates has shown what the relay's key is: what was provisional is
+ * stored if that key, or the pinned one, signed it, and is dropped if not. */
+void agent_clock_confirm(struct agent *agent);
 /* The earliest moment that it can be now. */
 int64_t agent_clock_floor(const struct agent *agent);
 

@@ -172,7 +172,7 @@ static void remember(struct agent *agent, const struct relay_facts *facts,
         log_info("relay: its own key has the pin '%s'%s", facts->pin,
                  agent->relay.current.pin[0] != '\0' ? "" : "; remembered");
     }
-    agent_clock_confirm(agent, facts->pin);
+    agent_clock_confirm(agent);
     if (!is_strange) {
         take_move(agent, facts);
     }

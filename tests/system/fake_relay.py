@@ -172,6 +172,8 @@ class FakeRelay:
             said["nonces"] = [b64(os.urandom(16))]
         elif self.time == "back":
             said["time"] = 1700000000
+        elif self.time == "far":
+            said["time"] = 4102444800
         elif self.time == "other-zone":
             said["zone"] = "evil.example"
         elif self.time == "other-url":

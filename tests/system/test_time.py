@@ -198,6 +198,23 @@ def test_time_does_not_go_back_past_the_floor(make, relay):
     assert seconds_of(device.wait_status()["now"]) >= floor
 
 
+def test_a_far_future_is_not_stored(make, relay):
+    """Who had the relay's key once can't turn devices off for good: the relay's own certificate has run
+    out by such a time, so it is never the floor, and the next start is told the right one."""
+    pin = relay.make_key()
+    relay.time = "far"
+    device = make(Device, relay, at=0, pin=pin)
+    wait_log(device, "the relay says it is 2100")
+    device.wait_failure("relay-date", 30)
+    device.stop()
+    assert state_of(device)["time_floor_at"] < time.time() + DAY
+    relay.time = "good"
+    device.start()
+    device.wait_trusted(30)
+    device.stop()
+    assert abs(state_of(device)["time_floor_at"] - time.time()) < 20
+
+
 def test_a_remembered_key_is_not_replaced(make, relay):
     """Without a pin the first key counts: another one gets no time believed, but certificates go on."""
     first = relay.make_key()
