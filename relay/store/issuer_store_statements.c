@@ -1,4 +1,5 @@
-/* The statements of issuer.db that the relay signs with its own key: front passes them on. */
+/* The statements of issuer.db that the relay signs with its own key: front passes them on. Front
+ * may be newer than the issuer, whose file then lacks these tables: nothing is said yet. */
 #include "relay/store/issuer_store.h"
 
 int issuer_store_put_announcement(struct database *database, const char *zone,
@@ -21,11 +22,15 @@ int issuer_store_announcement(struct database *database, const char *zone,
                               const char *what, struct buffer *content)
 {
     size_t before = content->size;
-    int error = database_query(database,
+    bool has = false;
+    int error = database_has_table(database, "announcements", &has);
+
+    if (error == 0 && has) {
+        error = database_query(database,
                                "SELECT content FROM announcements"
                                " WHERE zone = ? AND what = ?",
                                take_content, content, "tt", zone, what);
-
+    }
     return error == 0 && content->size == before ? ERROR_NOT_FOUND : error;
 }
 
@@ -42,10 +47,14 @@ int issuer_store_time(struct database *database, const char *zone, const char *n
                       struct buffer *content)
 {
     size_t before = content->size;
-    int error = database_query(database,
+    bool has = false;
+    int error = database_has_table(database, "times", &has);
+
+    if (error == 0 && has) {
+        error = database_query(database,
                                "SELECT content FROM times WHERE zone = ? AND number = ?",
                                take_content, content, "tt", zone, number);
-
+    }
     return error == 0 && content->size == before ? ERROR_NOT_FOUND : error;
 }
 

@@ -149,6 +149,26 @@ static void test_every_change_is_audited(void **state)
     assert_false(chain.repeated);
 }
 
+/* The commands that write admin.db may be newer than the last one that did. */
+static void test_older_file(void **state)
+{
+    struct fixture *fixture = *state;
+    const char *const older[] = {schema_admin[0], NULL};
+    struct database *reader = NULL;
+    struct admin_store_move move;
+    int64_t settled_at = -1;
+    assert_int_equal(
+        database_open(fixture->folder, "older.db", DATABASE_WRITER, older, &reader), 0);
+    database_close(reader);
+    assert_int_equal(database_open(fixture->folder, "older.db", DATABASE_READER,
+                                   schema_admin, &reader),
+                     0);
+    assert_int_equal(admin_store_last_move(reader, ZONE, &move), ERROR_NOT_FOUND);
+    assert_int_equal(admin_store_clone_settled_at(reader, ZONE, ID, &settled_at), 0);
+    assert_int_equal(settled_at, 0);
+    database_close(reader);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -157,6 +177,7 @@ int main(void)
                                         close_store),
         cmocka_unit_test_setup_teardown(test_every_change_is_audited, open_store,
                                         close_store),
+        cmocka_unit_test_setup_teardown(test_older_file, open_store, close_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

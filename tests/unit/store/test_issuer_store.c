@@ -374,6 +374,39 @@ static void test_certificates(void **state)
     assert_string_equal(seen.last, "longest");
 }
 
+/* Front may be upgraded before the issuer: nothing is announced then, and no time is told. */
+static void test_older_file(void **state)
+{
+    struct fixture *fixture = *state;
+    const char *const older[] = {schema_issuer[0], NULL};
+    struct database *reader = NULL;
+    struct buffer content = buffer_init(64);
+    int64_t rev = 0;
+
+    assert_int_equal(
+        database_open(fixture->folder, "older.db", DATABASE_WRITER, older, &reader), 0);
+    database_close(reader);
+    assert_int_equal(database_open(fixture->folder, "older.db", DATABASE_READER,
+                                   schema_issuer, &reader),
+                     0);
+    assert_int_equal(issuer_store_announcement(reader, ZONE, "key", &content),
+                     ERROR_NOT_FOUND);
+    assert_int_equal(issuer_store_time(reader, ZONE, "1", &content), ERROR_NOT_FOUND);
+    database_close(reader);
+    assert_int_equal(database_begin(fixture->database, &rev), 0);
+    assert_int_equal(
+        issuer_store_put_announcement(fixture->database, ZONE, rev, "key", "{}", NOW_AT),
+        0);
+    assert_int_equal(
+        issuer_store_put_time(fixture->database, ZONE, rev, "1", "now", NOW_AT), 0);
+    assert_int_equal(database_commit(fixture->database), 0);
+    assert_int_equal(issuer_store_announcement(fixture->database, ZONE, "key", &content),
+                     0);
+    assert_int_equal(issuer_store_time(fixture->database, ZONE, "1", &content), 0);
+    assert_string_equal(buffer_text(&content), "{}now");
+    buffer_free(&content);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -382,6 +415,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_generations, open_store, close_store),
         cmocka_unit_test_setup_teardown(test_challenges, open_store, close_store),
         cmocka_unit_test_setup_teardown(test_certificates, open_store, close_store),
+        cmocka_unit_test_setup_teardown(test_older_file, open_store, close_store),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
