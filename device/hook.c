@@ -110,14 +110,16 @@ static void keep_tail(struct hook *hook, const char *data, size_t size)
     hook->tail_size = kept + size;
 }
 
-/* What is there; false at the end of the output. */
-static bool read_output(struct hook *hook)
+/* What is there; false when there is no more. *RET_END at the end of the output for good: the command
+ * may close it and go on, and would then be reported as readable all the time. */
+static bool read_output(struct hook *hook, bool *ret_end)
 {
     char chunk[1024];
     ssize_t size = read(hook->fd, chunk, sizeof(chunk));
     if (size > 0) {
         keep_tail(hook, chunk, (size_t)size);
     }
+    *ret_end = size == 0 || (size < 0 && errno != EINTR && errno != EAGAIN);
     return size > 0 || (size < 0 && errno == EINTR);
 }
 
@@ -126,7 +128,8 @@ static void on_output(int fd, unsigned events, void *arg)
     struct hook *hook = arg;
     (void)fd;
     (void)events;
-    if (!read_output(hook) && errno != EAGAIN) {
+    bool is_end = false;
+    if (!read_output(hook, &is_end) && is_end) {
         loop_watch_free(hook->output);
         hook->output = NULL;
     }
@@ -151,7 +154,8 @@ static void finish(struct hook *hook, int status)
     enum { READS_MAX = 256 }; /* more than a pipe holds, but not for ever */
     char text[80];
     char line[TAIL_BYTES + 1];
-    for (int i = 0; i < READS_MAX && read_output(hook); i++) {
+    bool is_end = false;
+    for (int i = 0; i < READS_MAX && read_output(hook, &is_end); i++) {
     }
     last_line(hook, line, sizeof(line));
     if (hook->is_late) {

@@ -4,6 +4,7 @@
 #include "tests/unit/vector.h"
 
 #include <errno.h>
+#include <time.h>
 
 static const struct {
     const char *text;
@@ -108,6 +109,7 @@ static struct outcome run(const char *script, unsigned timeout_s)
         hook_start(outcome.loop, &command, "/x/live", timeout_s, on_end, &outcome, &hook),
         0);
     assert_int_equal(outcome.calls, 0);
+    errno = EAGAIN; /* as anything else may have left it */
     assert_int_equal(loop_run(outcome.loop), 0);
     assert_int_equal(outcome.calls, 1);
     loop_free(outcome.loop);
@@ -154,6 +156,16 @@ static void a_daemon_that_stays_is_not_waited_for(void **state)
     assert_true(clock_mono_ms() - start_ms < 3000);
 }
 
+static void closed_output_costs_nothing(void **state)
+{
+    (void)state;
+    clock_t start = clock();
+    struct outcome outcome = run("echo bye; exec >&- 2>&-; exec sleep 2", 10);
+    assert_true(outcome.is_good);
+    assert_string_equal(outcome.line, "bye");
+    assert_true(clock() - start < CLOCKS_PER_SEC / 2);
+}
+
 static void much_output_is_bounded(void **state)
 {
     (void)state;
@@ -196,6 +208,7 @@ int main(void)
         cmocka_unit_test(ends),
         cmocka_unit_test(the_group_is_killed_in_time),
         cmocka_unit_test(a_daemon_that_stays_is_not_waited_for),
+        cmocka_unit_test(closed_output_costs_nothing),
         cmocka_unit_test(much_output_is_bounded),
         cmocka_unit_test(what_is_freed_is_killed),
     };
