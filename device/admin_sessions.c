@@ -7,9 +7,9 @@
 #include <netinet/in.h>
 #include <string.h>
 
-enum { TRY_WINDOW_MS = 60 * 1000, RANDOM_BYTES = 32, IPV6_PREFIX_BYTES = 8 };
+enum { TRY_WINDOW_MS = 60 * 1000, RANDOM_BYTES = 32 };
 
-/* One IPv6 host has a whole /64 of addresses. */
+/* The whole address: neighbours on one LAN share an IPv6 prefix, and must not share a limit. */
 static void peer_key(const struct address *peer,
                      uint8_t ret_key[static ADMIN_SESSIONS_PEER_SIZE])
 {
@@ -21,7 +21,28 @@ static void peer_key(const struct address *peer,
     } else if (peer->storage.ss_family == AF_INET6) {
         struct sockaddr_in6 in6;
         memcpy(&in6, &peer->storage, sizeof(in6));
-        memcpy(ret_key, &in6.sin6_addr, IPV6_PREFIX_BYTES);
+        memcpy(ret_key, &in6.sin6_addr, ADMIN_SESSIONS_PEER_SIZE);
+    }
+}
+
+static bool is_known(const struct admin_sessions *sessions, const uint8_t *key)
+{
+    static const uint8_t nobody[ADMIN_SESSIONS_PEER_SIZE];
+    bool found = false;
+    for (size_t i = 0; i < ADMIN_SESSIONS_KNOWN_MAX; i++) {
+        found = found || memcmp(sessions->known[i], key, ADMIN_SESSIONS_PEER_SIZE) == 0;
+    }
+    return found && memcmp(key, nobody, sizeof(nobody)) != 0;
+}
+
+void admin_sessions_note_right(struct admin_sessions *sessions,
+                               const struct address *peer)
+{
+    uint8_t key[ADMIN_SESSIONS_PEER_SIZE];
+    peer_key(peer, key);
+    if (!is_known(sessions, key)) {
+        memcpy(sessions->known[sessions->next_known], key, sizeof(key));
+        sessions->next_known = (sessions->next_known + 1) % ADMIN_SESSIONS_KNOWN_MAX;
     }
 }
 
@@ -39,7 +60,8 @@ bool admin_sessions_may_try(const struct admin_sessions *sessions,
             own += memcmp(one->peer, key, sizeof(key)) == 0 ? 1 : 0;
         }
     }
-    return all < ADMIN_SESSIONS_WRONG_MAX && own < ADMIN_SESSIONS_PEER_WRONG_MAX;
+    return (all < ADMIN_SESSIONS_WRONG_MAX || is_known(sessions, key)) &&
+           own < ADMIN_SESSIONS_PEER_WRONG_MAX;
 }
 
 void admin_sessions_note_wrong(struct admin_sessions *sessions,

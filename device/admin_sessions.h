@@ -13,8 +13,9 @@ enum {
     ADMIN_SESSIONS_TOKEN_SIZE = 43, /* base64url of 32 random bytes */
     ADMIN_SESSIONS_IDLE_MS = 15 * 60 * 1000,
     ADMIN_SESSIONS_LIFE_MS = 12 * 60 * 60 * 1000,
-    ADMIN_SESSIONS_WRONG_MAX = 5,      /* logins in a minute, whoever tries */
-    ADMIN_SESSIONS_PEER_WRONG_MAX = 3, /* and from one peer (IPv6: its /64) */
+    ADMIN_SESSIONS_WRONG_MAX = 30,     /* logins in a minute, of all that are not known */
+    ADMIN_SESSIONS_PEER_WRONG_MAX = 3, /* and from one peer */
+    ADMIN_SESSIONS_KNOWN_MAX = 8,
     ADMIN_SESSIONS_PEER_SIZE = 16,
 };
 
@@ -37,14 +38,21 @@ struct admin_sessions {
     struct admin_session at[ADMIN_SESSIONS_MAX];
     struct admin_try tries[ADMIN_SESSIONS_WRONG_MAX]; /* the last wrong ones */
     size_t next_try;
+    uint8_t known[ADMIN_SESSIONS_KNOWN_MAX]
+                 [ADMIN_SESSIONS_PEER_SIZE]; /* who had it right */
+    size_t next_known;
 };
 
-/* Whether PEER may try to log in now. */
+/* Whether PEER may try to log in now. What others do wrong does not count for one that has had it
+ * right before: somebody with many addresses could keep the owner out for ever. */
 bool admin_sessions_may_try(const struct admin_sessions *sessions,
                             const struct address *peer, int64_t now_mono_ms);
 /* PEER's try was wrong. */
 void admin_sessions_note_wrong(struct admin_sessions *sessions,
                                const struct address *peer, int64_t now_mono_ms);
+/* PEER's try was right. */
+void admin_sessions_note_right(struct admin_sessions *sessions,
+                               const struct address *peer);
 /* A new session; the one that was used least lately makes room. RET_TOKEN is for the
  * cookie. ERROR_CRYPTO. */
 int admin_sessions_open(struct admin_sessions *sessions, int64_t now_mono_ms,

@@ -164,6 +164,7 @@ static void take_login(struct page_login *login, struct http_exchange *exchange,
     } else if (error == 0 &&
                admin_secret_matches(&login->secret, buffer_text(&given), given.size)) {
         log_info("login: %s has logged in with the admin secret", peer_text);
+        admin_sessions_note_right(&login->sessions, &peer);
         open_session(login, exchange);
     } else {
         admin_sessions_note_wrong(&login->sessions, &peer, clock_mono_ms());

@@ -1,5 +1,7 @@
 #include "device/admin_sessions.h"
 
+#include "base/core/text.h"
+
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -88,28 +90,60 @@ static void test_wrong_tries(void **state)
     }
     assert_false(admin_sessions_may_try(&sessions, &one, 10));
     assert_true(admin_sessions_may_try(&sessions, &other, 10));
-    admin_sessions_note_wrong(&sessions, &third, 10);
-    admin_sessions_note_wrong(&sessions, &neighbour, 10);
-    /* Five in all: nobody may, until the first of them are a minute old. */
-    assert_false(admin_sessions_may_try(&sessions, &other, 10));
-    assert_false(admin_sessions_may_try(&sessions, &other, 59999));
-    assert_true(admin_sessions_may_try(&sessions, &other, 60000));
-    assert_true(admin_sessions_may_try(&sessions, &one, 60010));
-    /* One /64 is one peer. */
-    struct admin_sessions ipv6 = {.next_try = 0};
+    /* Neighbours share an IPv6 prefix, but no limit. */
     for (int i = 0; i < ADMIN_SESSIONS_PEER_WRONG_MAX; i++) {
-        admin_sessions_note_wrong(&ipv6, i == 0 ? &third : &neighbour, 0);
+        admin_sessions_note_wrong(&sessions, &third, 10);
     }
-    assert_false(admin_sessions_may_try(&ipv6, &third, 1));
+    assert_false(admin_sessions_may_try(&sessions, &third, 10));
+    assert_true(admin_sessions_may_try(&sessions, &neighbour, 10));
+    assert_true(admin_sessions_may_try(&sessions, &third, 60010));
+}
+
+static void test_many_that_try_wrong(void **state)
+{
+    (void)state;
+    struct admin_sessions sessions = {.next_try = 0};
+    struct address owner = peer_of("192.168.1.2:1");
+    struct address other = peer_of("192.168.1.3:1");
+    char text[40];
+    admin_sessions_note_right(&sessions, &owner);
+    for (int i = 0; i < ADMIN_SESSIONS_WRONG_MAX; i++) {
+        assert_true(admin_sessions_may_try(&sessions, &other, 10));
+        assert_true(text_format(text, sizeof(text), "[fd12::%d]:1", i));
+        struct address attacker = peer_of(text);
+        admin_sessions_note_wrong(&sessions, &attacker, 10);
+    }
+    /* Nobody may, until the first of them are a minute old, but who had it right before. */
+    assert_false(admin_sessions_may_try(&sessions, &other, 10));
+    assert_false(admin_sessions_may_try(&sessions, &other, 60009));
+    assert_true(admin_sessions_may_try(&sessions, &other, 60010));
+    assert_true(admin_sessions_may_try(&sessions, &owner, 10));
+    for (int i = 0; i < ADMIN_SESSIONS_PEER_WRONG_MAX; i++) {
+        admin_sessions_note_wrong(&sessions, &owner, 20);
+    }
+    assert_false(admin_sessions_may_try(&sessions, &owner, 20));
+    /* Only so many are known; a unix socket's peer never is. */
+    for (int i = 0; i < ADMIN_SESSIONS_KNOWN_MAX; i++) {
+        assert_true(text_format(text, sizeof(text), "10.0.0.%d:1", i));
+        struct address guest = peer_of(text);
+        admin_sessions_note_right(&sessions, &guest);
+    }
+    for (int i = 0; i < ADMIN_SESSIONS_WRONG_MAX; i++) {
+        struct address none = {.size = 0};
+        admin_sessions_note_right(&sessions, &none);
+        admin_sessions_note_wrong(&sessions, &other, 70000);
+        assert_int_equal(admin_sessions_may_try(&sessions, &none, 70000),
+                         i + 1 < ADMIN_SESSIONS_WRONG_MAX);
+    }
+    assert_false(admin_sessions_may_try(&sessions, &owner, 70000));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_session_ends),
-        cmocka_unit_test(test_wrong_tokens),
-        cmocka_unit_test(test_the_table_is_bounded),
-        cmocka_unit_test(test_wrong_tries),
+        cmocka_unit_test(test_a_session_ends),       cmocka_unit_test(test_wrong_tokens),
+        cmocka_unit_test(test_the_table_is_bounded), cmocka_unit_test(test_wrong_tries),
+        cmocka_unit_test(test_many_that_try_wrong),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
