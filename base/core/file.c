@@ -104,8 +104,7 @@ static int open_temporary(const char *path, char ret_name[static PATH_MAX], int 
 {
     /* O_EXCL decides between threads; no counter, since liblatchkey has no globals. */
     for (int i = 0; i < TEMPORARY_TRIES; i++) {
-        int size =
-            snprintf(ret_name, PATH_MAX, "%s.%ld-%d.tmp", path, (long)getpid(), i);
+        int size = snprintf(ret_name, PATH_MAX, "%s.%ld-%d.tmp", path, (long)getpid(), i);
         if (size < 0 || size >= PATH_MAX) {
             errno = ENAMETOOLONG;
             return ERROR_IO;
@@ -196,7 +195,8 @@ int file_write_new(const char *path, const void *data, size_t size, mode_t mode)
     return error != 0 ? error : sync_folder_of(path);
 }
 
-int file_write_part(const char *path, const void *data, size_t size, mode_t mode, gid_t group)
+int file_write_part(const char *path, const void *data, size_t size, mode_t mode,
+                    gid_t group)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) {
@@ -249,12 +249,23 @@ int file_link_atomic(const char *path, const char *target)
 
 int file_remove_folder(const char *folder)
 {
-    DIR *entries = opendir(folder);
+    struct stat info;
+    DIR *entries = NULL;
     int error = 0;
-    if (entries == NULL) {
+    if (lstat(folder, &info) == 0 && S_ISLNK(info.st_mode)) {
+        return unlink(folder) == 0 ? 0 : from_errno();
+    }
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) {
         return from_errno();
     }
-    for (struct dirent *entry = readdir(entries); entry != NULL; entry = readdir(entries)) {
+    entries = fdopendir(fd);
+    if (entries == NULL) {
+        close_quietly(fd);
+        return ERROR_MEMORY;
+    }
+    for (struct dirent *entry = readdir(entries); entry != NULL;
+         entry = readdir(entries)) {
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
             unlinkat(dirfd(entries), entry->d_name, 0) != 0) {
             error = ERROR_IO;
@@ -311,8 +322,9 @@ int file_make_folder(const char *path, mode_t mode)
 
 int file_lock(const char *path, int *ret_fd)
 {
-    /* Not for writing: works on a read-only disk, and lets one be made read-only. */
-    int fd = open(path, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    /* Not for writing: works on a read-only disk, and lets one be made read-only. A FIFO would
+     * wait for its writer. */
+    int fd = open(path, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
     if (fd < 0) {
         return from_errno();
     }

@@ -31,7 +31,7 @@ int file_write_part(const char *path, const void *data, size_t size, mode_t mode
 int file_link_atomic(const char *path, const char *target) MUST_CHECK;
 /* fsyncs a folder: what is in it now stays in it. */
 int file_sync_folder(const char *folder) MUST_CHECK;
-/* Removes a folder that holds files only. */
+/* Removes a folder that holds files only; of a link to one, the link. */
 int file_remove_folder(const char *folder) MUST_CHECK;
 /* Makes a folder and its parents with MODE; fine when it exists. */
 int file_make_folder(const char *path, mode_t mode) MUST_CHECK;

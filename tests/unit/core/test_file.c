@@ -113,8 +113,29 @@ static void flat_folders_are_removed(void **state)
         text_format(name, sizeof(name), "%s/%d", flat, i);
         assert_int_equal(file_write_part(name, "x", 1, 0600, FILE_ANY_GROUP), 0);
     }
+    /* What a link leads to is somebody else's. */
+    char link[200];
+    text_format(link, sizeof(link), "%s/link", folder);
+    assert_int_equal(symlink("flat", link), 0);
+    assert_int_equal(file_remove_folder(link), 0);
+    assert_int_equal(file_remove_folder(link), ERROR_NOT_FOUND);
+    assert_int_equal(access(name, F_OK), 0);
     assert_int_equal(file_remove_folder(flat), 0);
     assert_int_equal(file_remove_folder(flat), ERROR_NOT_FOUND);
+}
+
+static void a_lock_does_not_wait(void **state)
+{
+    (void)state;
+    int fd = -1;
+    int other = -1;
+    assert_int_equal(mkfifo(path, 0600), 0);
+    alarm(10); /* ends the test where it would hang */
+    assert_int_equal(file_lock(path, &fd), 0);
+    alarm(0);
+    assert_int_equal(file_lock(path, &other), ERROR_BUSY);
+    close(fd);
+    assert_int_equal(file_remove(path), 0);
 }
 
 static void missing_files_are_told_apart(void **state)
@@ -276,6 +297,7 @@ int main(void)
         PLACE_TEST(only_regular_files_are_read),
         PLACE_TEST(links_are_switched),
         PLACE_TEST(flat_folders_are_removed),
+        PLACE_TEST(a_lock_does_not_wait),
         PLACE_TEST(folders_are_made_with_parents),
         PLACE_TEST(only_temporaries_are_removed),
         PLACE_TEST(locks_exclude_other_processes),
