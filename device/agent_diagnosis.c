@@ -193,6 +193,8 @@ static void begin(struct agent *agent)
     struct diagnosis_task task = {
         .config = agent->config,
         .relay = &agent->relay.current,
+        .remembered_pin = agent->state.relay_pin,
+        .relay_zone = agent->state.relay_zone,
         .key = agent->identity.key,
         .account_url = agent->state.account_url,
         .zone = agent->state.zone,

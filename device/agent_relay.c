@@ -9,59 +9,17 @@
 #include "base/core/text.h"
 #include "device/agent_clock.h"
 #include "device/agent_parts.h"
+#include "device/relay_candidates.h"
 #include "device/relay_facts.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { RELAY_FAILURES = 2, CANDIDATES_MAX = DEVICE_RELAYS_MAX + 1 };
+enum { RELAY_FAILURES = 2 };
 
-struct candidates {
-    struct device_relay at[CANDIDATES_MAX];
-    size_t count;
-};
-
-static bool is_configured(const struct device_config *config, const char *directory)
+static void list(const struct agent *agent, struct relay_candidates *ret_candidates)
 {
-    for (size_t i = 0; i < config->relay.count; i++) {
-        if (strcmp(config->relays[i].directory, directory) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Once the new relay has issued, the one that moved is left alone. */
-static void list(const struct agent *agent, struct candidates *ret_candidates)
-{
-    const struct device_config *config = agent->config;
-    const struct agent_state *state = &agent->state;
-    bool is_moved =
-        state->moved_to[0] != '\0' && is_configured(config, state->moved_from);
-    struct candidates candidates = {.count = 0};
-    if (is_moved) {
-        struct device_relay *moved = &candidates.at[candidates.count++];
-        text_copy(moved->directory, sizeof(moved->directory), state->moved_to);
-        text_copy(moved->pin, sizeof(moved->pin), state->moved_pin);
-    }
-    for (size_t i = 0; i < config->relay.count; i++) {
-        const struct device_relay *relay = &config->relays[i];
-        bool is_left = is_moved && state->moved_issued_at != 0 &&
-                       strcmp(relay->directory, state->moved_from) == 0;
-        if (!is_left && (!is_moved || strcmp(relay->directory, state->moved_to) != 0)) {
-            candidates.at[candidates.count++] = *relay;
-        }
-    }
-    *ret_candidates = candidates;
-}
-
-static size_t find(const struct candidates *candidates, const char *directory)
-{
-    size_t i = 0;
-    while (i < candidates->count && strcmp(candidates->at[i].directory, directory) != 0) {
-        i++;
-    }
-    return i;
+    relay_candidates_list(agent->config, &agent->state, ret_candidates);
 }
 
 static void forget_facts(struct agent_relay *relay)
@@ -74,10 +32,9 @@ static void forget_facts(struct agent_relay *relay)
 
 bool agent_relay_open(struct agent *agent)
 {
-    struct candidates candidates;
+    struct relay_candidates candidates;
     list(agent, &candidates);
-    size_t index = find(&candidates, agent->state.directory);
-    agent->relay.current = candidates.at[index < candidates.count ? index : 0];
+    agent->relay.current = *relay_candidates_current(&candidates, &agent->state);
     return agent_state_turn_to(&agent->state, agent->relay.current.directory);
 }
 
@@ -149,7 +106,7 @@ static void take_move(struct agent *agent, const struct relay_facts *facts)
     log_info("relay: move %lld: it has moved to '%s', signed by its own key",
              (long long)move.serial, move.to);
     /* A move of a relay that was moved to itself: the configuration still names the first. */
-    if (is_configured(agent->config, from)) {
+    if (relay_candidates_is_configured(agent->config, from)) {
         text_copy(state->moved_from, sizeof(state->moved_from), from);
     }
     text_copy(state->moved_to, sizeof(state->moved_to), move.to);
@@ -250,7 +207,9 @@ bool agent_relay_has_zone(const struct agent *agent, const char *zone)
 const char *agent_relay_moved_from(const struct agent *agent)
 {
     const struct agent_state *state = &agent->state;
-    return strcmp(agent->relay.current.directory, state->moved_to) == 0 ? state->moved_from : "";
+    return strcmp(agent->relay.current.directory, state->moved_to) == 0
+               ? state->moved_from
+               : "";
 }
 
 /* --- which one --- */
@@ -262,11 +221,11 @@ void agent_relay_begin(struct agent *agent)
 
 void agent_relay_prefer_first(struct agent *agent)
 {
-    struct candidates candidates;
+    struct relay_candidates candidates;
     list(agent, &candidates);
     if (agent->state.order == NULL && agent->relay.failures == 0 &&
         agent->life.failures == 0 &&
-        find(&candidates, agent->relay.current.directory) != 0) {
+        relay_candidates_find(&candidates, agent->relay.current.directory) != 0) {
         turn(agent, &candidates.at[0], "it comes first");
     }
 }
@@ -285,7 +244,7 @@ bool agent_relay_failed(struct agent *agent, const char *code)
 {
     static const char *const codes[] = {"net", "no-relay", "relay-not-itself",
                                         "zone-changed"};
-    struct candidates candidates;
+    struct relay_candidates candidates;
     bool is_relays = false;
     for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
         is_relays = is_relays || strcmp(code, codes[i]) == 0;
@@ -295,7 +254,7 @@ bool agent_relay_failed(struct agent *agent, const char *code)
     if (agent->relay.failures < RELAY_FAILURES || candidates.count < 2) {
         return false;
     }
-    size_t index = find(&candidates, agent->relay.current.directory) + 1;
+    size_t index = relay_candidates_find(&candidates, agent->relay.current.directory) + 1;
     turn(agent, &candidates.at[index < candidates.count ? index : 0],
          "the other one does not answer as it should");
     return true;
@@ -304,7 +263,7 @@ bool agent_relay_failed(struct agent *agent, const char *code)
 void agent_relay_follow_move(struct agent *agent)
 {
     const struct agent_state *state = &agent->state;
-    struct candidates candidates;
+    struct relay_candidates candidates;
     if (strcmp(state->move_about, agent->relay.current.directory) != 0 ||
         state->moved_issued_at != 0 || agent->relay.is_move_tried) {
         return;

@@ -61,6 +61,8 @@ static int set_facts(json_t *object, const struct diagnosis_task *task)
         {"label", task->config->name},
         {"fingerprint", or_null(task->fingerprint)},
         {"relay_pin", or_null(task->relay->pin)},
+        {"relay_remembered", or_null(task->remembered_pin)},
+        {"relay_zone", or_null(task->relay_zone)},
     };
     int error = facts != NULL ? 0 : ERROR_MEMORY;
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]) && error == 0; i++) {

@@ -12,8 +12,10 @@
 /* All borrowed; "" where something is not known. */
 struct diagnosis_task {
     const struct device_config *config;
-    const struct device_relay *relay;
-    const struct key *key; /* the identity's */
+    const struct device_relay *relay; /* the one in use */
+    const char *remembered_pin;       /* of the key that it showed first */
+    const char *relay_zone;           /* that it had first */
+    const struct key *key;            /* the identity's */
     const char *account_url;
     const char *zone;
     const struct own_addresses *addresses;

@@ -232,9 +232,19 @@ static const struct diagnosis_texts_code codes[] = {
              "Check `relay` in the configuration."),
     [DIAGNOSIS_RELAY_IMPOSTOR] = CODE(
         RELAY, FAIL, "relay-impostor",
-        "The relay does not show the key whose pin is in this device's configuration.",
+        "The relay does not show the key whose pin this device was given.",
         "Ask the relay's operator for its pin over another way, and compare. Until it "
         "fits, don't change it: this is what it is for."),
+    [DIAGNOSIS_RELAY_ZONE] = CODE(
+        RELAY, FAIL, "relay-zone", "The relay has another zone than it had at first.",
+        "Ask the relay's operator. The device does not take over another zone by itself: "
+        "if it is right, remove `state.json` in the device's folder and restart."),
+    [DIAGNOSIS_RELAY_KEY] = CODE(
+        RELAY, WARN, "relay-key",
+        "The relay shows another key than it did at first, or none. Its certificates are "
+        "good; its time and its moves are not believed.",
+        "Ask the relay's operator for its pin over another way, and write it behind the "
+        "URL in `relay`, after a `#`."),
 
     [DIAGNOSIS_ORDER_NONE] = CODE(ORDER, OK, "order-none", "No order waits.", ""),
     [DIAGNOSIS_ORDER_WAITING] = CODE(

@@ -12,6 +12,7 @@
 #include "device/control_client.h"
 #include "device/diagnosis_task.h"
 #include "device/identity_source.h"
+#include "device/relay_candidates.h"
 #include "device/worker_session.h"
 
 #include <errno.h>
@@ -30,6 +31,8 @@ enum {
 struct doctor {
     const char *folder;
     struct device_config config;
+    struct relay_candidates relays;
+    const struct device_relay *relay; /* that the state is about */
     struct identity_source source;
     struct identity identity;
     struct agent_state state;
@@ -50,6 +53,9 @@ static void read_folder(struct doctor *doctor)
         agent_state_free(&doctor->state);
         doctor->state = (struct agent_state){.order = NULL};
     }
+    relay_candidates_list(&doctor->config, &doctor->state, &doctor->relays);
+    doctor->relay = relay_candidates_current(&doctor->relays, &doctor->state);
+    (void)agent_state_turn_to(&doctor->state, doctor->relay->directory);
     if (text_format(path, sizeof(path), "%s/trusted.pem", doctor->folder) &&
         bundle_load(path, &doctor->trusted) == 0 &&
         cert_fingerprint(doctor->trusted.cert, hash) == 0) {
@@ -139,7 +145,9 @@ static int run_worker(struct doctor *doctor)
     struct worker_session *session = NULL;
     struct diagnosis_task task = {
         .config = &doctor->config,
-        .relay = &doctor->config.relays[0],
+        .relay = doctor->relay,
+        .remembered_pin = doctor->state.relay_pin,
+        .relay_zone = doctor->state.relay_zone,
         .key = doctor->identity.key,
         .account_url = doctor->state.account_url,
         .zone = doctor->state.zone,
@@ -150,7 +158,7 @@ static int run_worker(struct doctor *doctor)
     struct worker_session_options options = {
         .worker = worker,
         .key = doctor->identity.key,
-        .directory = doctor->config.relays[0].directory,
+        .directory = doctor->relay->directory,
         .timeout_s = TIMEOUT_S,
         .handlers = &handlers,
         .arg = doctor,

@@ -521,8 +521,17 @@ static enum diagnosis_code relay_code(const struct findings *findings)
     if (!relay->is_latchkey) {
         return DIAGNOSIS_RELAY_OTHER;
     }
-    return relay->has_pin && !relay->is_pin_right ? DIAGNOSIS_RELAY_IMPOSTOR
-                                                  : DIAGNOSIS_RELAY_ANSWERS;
+    switch (relay->verdict) {
+    case RELAY_NOT_ITSELF:
+        return DIAGNOSIS_RELAY_IMPOSTOR;
+    case RELAY_ZONE_CHANGED:
+        return DIAGNOSIS_RELAY_ZONE;
+    case RELAY_KEY_CHANGED:
+        return DIAGNOSIS_RELAY_KEY;
+    case RELAY_ITSELF:
+        break;
+    }
+    return DIAGNOSIS_RELAY_ANSWERS;
 }
 
 static void judge_relay(const struct findings *findings, struct diagnosis *diagnosis)
@@ -537,6 +546,8 @@ static void judge_relay(const struct findings *findings, struct diagnosis *diagn
     diagnosis_add(diagnosis, DIAGNOSIS_CHECK_RELAY, "the relay is %s", relay->name);
     if (relay->error != 0) {
         diagnosis_add(diagnosis, DIAGNOSIS_CHECK_RELAY, "%s", relay->reason);
+    } else if (relay->doubt[0] != '\0') {
+        diagnosis_add(diagnosis, DIAGNOSIS_CHECK_RELAY, "%s", relay->doubt);
     } else if (code != DIAGNOSIS_RELAY_ANSWERS) {
         diagnosis_add(diagnosis, DIAGNOSIS_CHECK_RELAY, "HTTP status %d", relay->status);
     }
@@ -547,7 +558,8 @@ static void judge_relay(const struct findings *findings, struct diagnosis *diagn
         diagnosis_add(diagnosis, DIAGNOSIS_CHECK_RELAY, "and ends at %s", text);
     }
     if (code == DIAGNOSIS_RELAY_ANSWERS && relay->has_pin) {
-        diagnosis_add(diagnosis, DIAGNOSIS_CHECK_RELAY, "its key has the configured pin");
+        diagnosis_add(diagnosis, DIAGNOSIS_CHECK_RELAY,
+                      "its key has the pin that is expected");
     }
 }
 

@@ -7,6 +7,7 @@
 #include "base/net/dns_message.h"
 #include "device/diagnosis.h"
 #include "device/own_addresses.h"
+#include "device/relay_facts.h"
 
 enum { JUDGE_RESOLVERS_MAX = 4, JUDGE_PUBLICS_MAX = 4, JUDGE_TEXT_BYTES = 160 };
 
@@ -59,10 +60,11 @@ struct judge_relay {
     bool is_acme;     /* a directory with newOrder */
     bool is_latchkey; /* with meta.latchkey */
     bool is_proxy;    /* it was the proxy that failed or refused */
-    bool has_pin;     /* of its key, in the configuration */
-    bool is_pin_right;
-    bool is_name_known; /* asked after a failure: its address was found */
-    bool is_connected;  /* and a TLS handshake came about, whatever the certificate */
+    bool has_pin;     /* of its key, from the configuration or a signed move */
+    enum relay_verdict verdict;
+    char doubt[2 * JUDGE_TEXT_BYTES]; /* why it is not itself */
+    bool is_name_known;               /* asked after a failure: its address was found */
+    bool is_connected; /* and a TLS handshake came about, whatever the certificate */
     char issuer[JUDGE_TEXT_BYTES]; /* of that certificate */
     int64_t not_before_at;         /* 0: no certificate was seen */
     int64_t not_after_at;

@@ -50,21 +50,37 @@ static bool split_url(const char *url, char *ret_host, size_t capacity,
     return text_format(ret_host, capacity, "%.*s", (int)size, host);
 }
 
-/* Whether the key that the directory names has the configured pin. */
-static bool is_pin_right(const json_t *relay, const char *pin)
+static const char *known(const struct diagnose *diagnose, const char *key)
 {
-    char own[KEY_PIN_SIZE + 1];
-    struct key *key = NULL;
-    bool is_right = key_from_jwk(json_get_object(relay, "relayKey"), &key) == 0 &&
-                    statement_pin(key, own) == 0 && strcmp(own, pin) == 0;
-    key_free(key);
-    return is_right;
+    const char *text = json_get_text(diagnose->facts, key);
+    return text != NULL ? text : "";
+}
+
+/* Judges as the agent does before it works with a relay. */
+static void judge_relay(struct diagnose *diagnose, const json_t *relay)
+{
+    struct judge_relay *found = &diagnose->findings.relay;
+    const char *pin = known(diagnose, "relay_pin");
+    const struct relay_known before = {
+        .pin = pin,
+        .remembered = pin[0] != '\0' ? "" : known(diagnose, "relay_remembered"),
+        .zone = known(diagnose, "relay_zone"),
+    };
+    struct relay_facts facts = {.key = NULL};
+    text_copy(facts.zone, sizeof(facts.zone), json_get_text(relay, "zone"));
+    if (key_from_jwk(json_get_object(relay, "relayKey"), &facts.key) == 0 &&
+        statement_pin(facts.key, facts.pin) < 0) {
+        facts.pin[0] = '\0';
+    }
+    found->has_pin = pin[0] != '\0';
+    found->verdict =
+        relay_facts_judge(&facts, &before, found->doubt, sizeof(found->doubt));
+    relay_facts_free(&facts);
 }
 
 static void read_directory(struct diagnose *diagnose, struct bytes body)
 {
     struct judge_relay *found = &diagnose->findings.relay;
-    const char *pin = json_get_text(diagnose->facts, "relay_pin");
     if (json_parse(body.data, body.size, DIRECTORY_BYTES, &diagnose->directory) < 0) {
         diagnose->directory = NULL;
         return;
@@ -74,8 +90,9 @@ static void read_directory(struct diagnose *diagnose, struct bytes body)
     const char *zone = json_get_text(relay, "zone");
     found->is_acme = json_get_text(diagnose->directory, "newOrder") != NULL;
     found->is_latchkey = zone != NULL;
-    found->has_pin = pin != NULL;
-    found->is_pin_right = pin != NULL && is_pin_right(relay, pin);
+    if (zone != NULL) {
+        judge_relay(diagnose, relay);
+    }
     if (zone != NULL && diagnose->findings.zone[0] == '\0') {
         text_copy(diagnose->findings.zone, sizeof(diagnose->findings.zone), zone);
     }

@@ -2,7 +2,9 @@
 purpose, with the filters that people have: dnsmasq, Unbound and Knot Resolver."""
 import base64
 import io
+import json
 import os
+import pathlib
 import re
 import subprocess
 import tarfile
@@ -252,6 +254,24 @@ def test_what_is_at_the_relays_address(ward, place):
     assert verdicts[check]["mend"]
     # A device that never ran: it has no name and no certificate yet.
     assert codes(verdicts)["certificate"] == "certificate-none"
+
+
+def test_the_relay_in_use(ward, tmp_path):
+    """It is judged by what the device remembers of it, not by what comes first in the configuration."""
+    state = ward.copy_state(tmp_path)
+    relays = f"https://198.51.100.1:4499/relay/directory {ward.env['LAB_DIRECTORY']}"
+
+    def diagnose(name, **changes):
+        path = pathlib.Path(state, "state.json")
+        path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+        return ward.alone(name, state=state, relay=relays)["relay"]
+
+    assert diagnose("second")["code"] == "relay-answers"
+    verdict = diagnose("key", relay_pin="A" * 43)
+    assert verdict["code"] == "relay-key" and verdict["level"] == "warn", verdict
+    assert has_detail(verdict, "with the pin 'AAAA")
+    verdict = diagnose("zone", relay_zone="other.example")
+    assert verdict["code"] == "relay-zone" and has_detail(verdict, "was 'other.example'"), verdict
 
 
 # --- the device's own names and HTTPS ---

@@ -145,6 +145,8 @@ static void test_describe(void **state)
     struct diagnosis_task wanted = {
         .config = &config,
         .relay = &config.relays[0],
+        .remembered_pin = "the-first-one",
+        .relay_zone = "",
         .key = key,
         .account_url = "",
         .zone = "lan.example.com",
@@ -159,6 +161,9 @@ static void test_describe(void **state)
     assert_string_equal(json_get_text(facts, "label"), "nas");
     assert_string_equal(json_get_text(facts, "zone"), "lan.example.com");
     assert_null(json_object_get(facts, "fingerprint"));
+    assert_string_equal(json_get_text(facts, "relay_remembered"), "the-first-one");
+    assert_null(json_object_get(facts, "relay_pin"));
+    assert_null(json_object_get(facts, "relay_zone"));
     assert_null(json_object_get(json_get_object(task.body, "key"), "d"));
     assert_int_equal(json_array_size(json_get_array(facts, "doh")), 1);
     worker_message_free(&task);

@@ -350,9 +350,14 @@ static void test_relay_responses(void **state)
     expect(DIAGNOSIS_CHECK_RELAY, "relay-portal");
     findings.relay.is_latchkey = false;
     expect(DIAGNOSIS_CHECK_RELAY, "relay-other");
-    findings.relay.has_pin = true;
+    findings.relay.verdict = RELAY_NOT_ITSELF;
     expect(DIAGNOSIS_CHECK_RELAY, "relay-impostor");
-    findings.relay.has_pin = findings.relay.is_pin_right = true;
+    findings.relay.verdict = RELAY_ZONE_CHANGED;
+    expect(DIAGNOSIS_CHECK_RELAY, "relay-zone");
+    findings.relay.verdict = RELAY_KEY_CHANGED;
+    expect(DIAGNOSIS_CHECK_RELAY, "relay-key");
+    findings.relay.verdict = RELAY_ITSELF;
+    findings.relay.has_pin = true;
     expect(DIAGNOSIS_CHECK_RELAY, "relay-answers");
     findings.relay.is_asked = false;
     expect(DIAGNOSIS_CHECK_RELAY, "not-checked");
