@@ -10,6 +10,7 @@
 #include "base/core/reader.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/if.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
@@ -200,6 +201,9 @@ static int kernel_error(const struct bytes *body)
     memcpy(&error.error, body->data, sizeof(error.error));
     if (error.error == 0) {
         return 0;
+    }
+    if (error.error > 0 || error.error == INT_MIN) {
+        return ERROR_SYNTAX; /* the kernel's are negative numbers of errno */
     }
     errno = -error.error;
     return ERROR_IO;
