@@ -13,13 +13,32 @@
 
 enum { PAGE_BYTES = 32 << 10 };
 
+static void escape_byte(struct buffer *html, char byte)
+{
+    if (strchr("&<>\"'", byte) != NULL) {
+        buffer_printf(html, "&#%u;", (unsigned)(unsigned char)byte);
+    } else {
+        buffer_append(html, &byte, 1);
+    }
+}
+
 static void escape(struct buffer *html, const char *text)
 {
     for (; *text != '\0'; text++) {
-        if (strchr("&<>\"'", *text) != NULL) {
-            buffer_printf(html, "&#%u;", (unsigned)(unsigned char)*text);
+        escape_byte(html, *text);
+    }
+}
+
+/* A sentence of ours, in which `word` is what people type or write. */
+static void append_prose(struct buffer *html, const char *text)
+{
+    bool is_word = false;
+    for (; *text != '\0'; text++) {
+        if (*text == '`' && (is_word || strchr(text + 1, '`') != NULL)) {
+            buffer_append_text(html, is_word ? "</code>" : "<code>");
+            is_word = !is_word;
         } else {
-            buffer_append(html, text, 1);
+            escape_byte(html, *text);
         }
     }
 }
@@ -54,7 +73,7 @@ static void draw(const struct device_status *status, struct buffer *html)
                   device_status_reason(status));
     if (status->failure_code[0] != '\0') {
         buffer_append_text(html, "<p>");
-        escape(html, page_text_failure(status->failure_code));
+        append_prose(html, page_text_failure(status->failure_code));
         buffer_append_text(html, "</p>\n");
     }
     buffer_append_text(html, "</html>\n");

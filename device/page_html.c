@@ -10,9 +10,9 @@ enum {
     HTTPS_PORT = 443
 };
 
-void page_html_escape(struct buffer *html, const char *text)
+static void escape(struct buffer *html, const char *text, size_t size)
 {
-    for (; *text != '\0'; text++) {
+    for (const char *end = text + size; text < end; text++) {
         switch (*text) {
         case '&':
             buffer_append_text(html, "&amp;");
@@ -35,11 +35,34 @@ void page_html_escape(struct buffer *html, const char *text)
     }
 }
 
+void page_html_escape(struct buffer *html, const char *text)
+{
+    escape(html, text, strlen(text));
+}
+
 void page_html_element(struct buffer *html, const char *tag, const char *text)
 {
     buffer_printf(html, "<%s>", tag);
     page_html_escape(html, text);
     /* A tag may carry attributes. */
+    buffer_printf(html, "</%.*s>", (int)strcspn(tag, " "), tag);
+}
+
+void page_html_prose(struct buffer *html, const char *tag, const char *text)
+{
+    const char *open = strchr(text, '`');
+    const char *close = open != NULL ? strchr(open + 1, '`') : NULL;
+    buffer_printf(html, "<%s>", tag);
+    while (close != NULL) {
+        escape(html, text, (size_t)(open - text));
+        buffer_append_text(html, "<code>");
+        escape(html, open + 1, (size_t)(close - open - 1));
+        buffer_append_text(html, "</code>");
+        text = close + 1;
+        open = strchr(text, '`');
+        close = open != NULL ? strchr(open + 1, '`') : NULL;
+    }
+    page_html_escape(html, text); /* with a sign that has no second, if there is one */
     buffer_printf(html, "</%.*s>", (int)strcspn(tag, " "), tag);
 }
 

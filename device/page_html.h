@@ -33,7 +33,9 @@ void page_html_end(struct buffer *html);
 void page_html_escape(struct buffer *html, const char *text);
 /* <TAG>text</TAG>. */
 void page_html_element(struct buffer *html, const char *tag, const char *text);
-/* The same, of a text with {1} and {2}. */
+/* The same of a sentence of ours, in which `word` is what people type or write: <code>. */
+void page_html_prose(struct buffer *html, const char *tag, const char *text);
+/* <TAG>text</TAG> of a text with {1} and {2}. */
 void page_html_fill(struct buffer *html, const char *tag, enum page_text text,
                     const char *first, const char *second);
 /* A line of a <dl>. */

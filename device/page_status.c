@@ -83,7 +83,7 @@ static void draw_failure(const struct device_status *status, bool is_owner,
     struct buffer when = buffer_init(TEXT_BYTES);
     buffer_append_text(html, "<section>");
     page_html_element(html, "h2", page_text(PAGE_TEXT_FAILURE_HEAD));
-    page_html_element(html, "p", page_text_failure(status->failure_code));
+    page_html_prose(html, "p", page_text_failure(status->failure_code));
     buffer_append_text(html, "<p class=\"note\">");
     if (status->failure_at != 0) {
         char human[TEXT_TIME_CAPACITY + 8];
@@ -232,7 +232,7 @@ void page_status_settings(const struct diagnosis *diagnosis, struct buffer *html
         }
         buffer_append_text(html, "<details>");
         page_html_element(html, "summary", mend->system);
-        page_html_element(html, "p", mend->where);
+        page_html_prose(html, "p", mend->where);
         for (size_t j = 0; router_mends_line(mend, j, diagnosis->zone, line); j++) {
             page_html_element(html, "pre", line);
         }
@@ -249,9 +249,9 @@ static void draw_verdict(const struct diagnosis *diagnosis, enum diagnosis_check
     page_html_escape(html, page_text(level_text(level)));
     buffer_append_text(html, "</span>");
     page_html_element(html, "h3", page_text_check(check));
-    page_html_element(html, "p", page_text_verdict(verdict->code));
+    page_html_prose(html, "p", page_text_verdict(verdict->code));
     if (in_full && page_text_mend(verdict->code)[0] != '\0') {
-        page_html_element(html, "p class=\"mend\"", page_text_mend(verdict->code));
+        page_html_prose(html, "p class=\"mend\"", page_text_mend(verdict->code));
     }
     if (in_full && diagnosis_code_has_settings(verdict->code)) {
         page_status_settings(diagnosis, html);
@@ -416,7 +416,7 @@ int page_status_fragment(const struct device_status *status, struct buffer *html
         page_html_element(
             html, "p", page_text(expired ? PAGE_TEXT_EXPIRED_BODY : PAGE_TEXT_NEW_BODY));
         if (status->failure_code[0] != '\0') {
-            page_html_element(html, "p", page_text_failure(status->failure_code));
+            page_html_prose(html, "p", page_text_failure(status->failure_code));
         }
     }
     buffer_append_text(html, "</section>\n");

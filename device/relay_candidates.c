@@ -15,7 +15,6 @@ bool relay_candidates_is_configured(const struct device_config *config,
     return false;
 }
 
-/* Once the new relay has issued, the one that moved is left alone. */
 void relay_candidates_list(const struct device_config *config,
                            const struct agent_state *state,
                            struct relay_candidates *ret_candidates)

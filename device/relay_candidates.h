@@ -11,6 +11,7 @@ struct relay_candidates {
     size_t count; /* >= 1 */
 };
 
+/* All of them; once the new relay has issued, without the one that moved. */
 void relay_candidates_list(const struct device_config *config,
                            const struct agent_state *state,
                            struct relay_candidates *ret_candidates);

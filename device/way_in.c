@@ -143,7 +143,7 @@ static void draw_waiting(const struct device_status *status, struct buffer *html
     page_html_element(html, "p",
                       page_text(expired ? PAGE_TEXT_WAY_EXPIRED : PAGE_TEXT_WAY_NEW));
     if (status->failure_code[0] != '\0') {
-        page_html_element(html, "p", page_text_failure(status->failure_code));
+        page_html_prose(html, "p", page_text_failure(status->failure_code));
     }
     buffer_append_text(html, "</section>\n");
 }

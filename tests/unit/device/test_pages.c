@@ -252,6 +252,33 @@ static void test_whats_wrong_is_shown(void **state)
     buffer_free(&html);
 }
 
+static void expect_prose(const char *text, const char *expected)
+{
+    struct buffer html = buffer_init(1024);
+    page_html_prose(&html, "p class=\"x\"", text);
+    assert_string_equal(buffer_text(&html), expected);
+    buffer_free(&html);
+}
+
+static void test_words_to_type(void **state)
+{
+    (void)state;
+    expect_prose("Check `relay` and `a < \"b\"`.",
+                 "<p class=\"x\">Check <code>relay</code> and <code>a &lt; "
+                 "&quot;b&quot;</code>.</p>");
+    expect_prose("`relay`", "<p class=\"x\"><code>relay</code></p>");
+    expect_prose("<no> word", "<p class=\"x\">&lt;no&gt; word</p>");
+    expect_prose("one `a` and <half` of", "<p class=\"x\">one <code>a</code> and "
+                                          "&lt;half` of</p>");
+    expect_prose("", "<p class=\"x\"></p>");
+    struct device_status status = sample();
+    status.failure_code = "no-relay";
+    struct buffer html = render(&status, true);
+    has(&html, "Check <code>relay</code> in the");
+    lacks(&html, "`");
+    buffer_free(&html);
+}
+
 static void test_public_json(void **state)
 {
     (void)state;
@@ -416,6 +443,7 @@ int main(void)
         cmocka_unit_test(test_every_text_is_escaped),
         cmocka_unit_test(test_fingerprints_need_a_checked_page),
         cmocka_unit_test(test_whats_wrong_is_shown),
+        cmocka_unit_test(test_words_to_type),
         cmocka_unit_test(test_public_json),
         cmocka_unit_test(test_hosts_by_kind),
     };
