@@ -1,7 +1,7 @@
 /* A signed time is believed when the key is the pinned or the remembered one, the nonce is the one
  * of this question, the zone is the relay's, and it is not before the floor. It is stored as the
- * floor only once the relay's TLS certificate was found valid by it: whoever had the relay's key for
- * a day and signed the year 2100 would else have turned devices off for good.
+ * floor only once the relay's TLS certificate was found valid by it: whoever had the relay's key
+ * for a day and signed the year 2100 would else have turned devices off for good.
  *
  * Without a pin and before anything was remembered there is only the relay's TLS certificate, whose
  * chain and name were verified without its dates. The time is then used but not stored, and the

@@ -40,8 +40,8 @@ bool agent_clock_wants(const struct agent *agent, int64_t *ret_wait_ms);
 void agent_clock_doubt(struct agent *agent);
 /* What a task `time` brought; whether the time is known now. */
 bool agent_clock_end(struct agent *agent, const struct worker_result *result);
-/* A connection that was judged with dates has shown what the relay's key is: what was provisional is
- * stored if that key, or the pinned one, signed it, and is dropped if not. */
+/* A connection that was judged with dates has shown what the relay's key is: what was provisional
+ * is stored if that key, or the pinned one, signed it, and is dropped if not. */
 void agent_clock_confirm(struct agent *agent);
 /* The earliest moment that it can be now. */
 int64_t agent_clock_floor(const struct agent *agent);

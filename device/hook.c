@@ -110,8 +110,8 @@ static void keep_tail(struct hook *hook, const char *data, size_t size)
     hook->tail_size = kept + size;
 }
 
-/* What is there; false when there is no more. *RET_END at the end of the output for good: the command
- * may close it and go on, and would then be reported as readable all the time. */
+/* What is there; false when there is no more. *RET_END at the end of the output for good: the
+ * command may close it and go on, and would then be reported as readable all the time. */
 static bool read_output(struct hook *hook, bool *ret_end)
 {
     char chunk[1024];
