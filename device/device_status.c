@@ -347,12 +347,12 @@ static int fill(json_t *object, const struct device_status *status)
         error = set_live(object, &status->live);
     }
     if (error == 0) {
+        error = set_owner(object, &status->owner);
+    }
+    if (error == 0) {
         error = set_condition(object, status);
     }
     if (error == 0) {
-    if (error == 0) {
-        error = set_owner(object, &status->owner);
-    }
         error = set_failure(object, status);
     }
     return error == 0 ? set_diagnosis(object, status) : error;

@@ -44,24 +44,44 @@ static void draw_state(const struct device_status *status,
     buffer_append_text(html, "</div></section>\n");
 }
 
+/* Whether the diagnosis, which draw_diagnosis shows, has something to say on CHECK. */
+static bool is_diagnosed(const struct device_status *status, enum diagnosis_check check)
+{
+    const struct diagnosis *diagnosis = status->diagnosis;
+    return diagnosis != NULL && diagnosis->at != 0 &&
+           diagnosis_code_level(diagnosis->verdicts[check].code) >= DIAGNOSIS_WARN;
+}
+
+/* What a diagnosis says too is said there, with its mend. */
 static void draw_attention(const struct device_status *status, struct buffer *html)
 {
-    bool reload = device_status_has_reload_failed(status);
-    bool disk = device_status_is_disk_failing(status);
+    const struct {
+        bool is_so;
+        enum page_text text;
+    } notes[] = {
+        {status->is_cloned && !is_diagnosed(status, DIAGNOSIS_CHECK_IDENTITY),
+         PAGE_TEXT_ATTENTION_CLONE},
+        {device_status_is_disk_failing(status) &&
+             !is_diagnosed(status, DIAGNOSIS_CHECK_STORAGE),
+         PAGE_TEXT_ATTENTION_DISK},
+        {status->is_clock_signed && !is_diagnosed(status, DIAGNOSIS_CHECK_CLOCK),
+         PAGE_TEXT_ATTENTION_CLOCK},
+        {device_status_has_reload_failed(status), PAGE_TEXT_ATTENTION_RELOAD},
+    };
     bool owner = status->owner.certificate != NULL && status->owner.warn_days > 0;
-    if (!disk && !status->is_cloned && !reload && !owner) {
+    bool is_any = owner;
+    for (size_t i = 0; i < sizeof(notes) / sizeof(notes[0]); i++) {
+        is_any = is_any || notes[i].is_so;
+    }
+    if (!is_any) {
         return;
     }
     open_card(html, "bad", SIGN_WARN);
     page_html_element(html, "h2", page_text(PAGE_TEXT_ATTENTION_HEAD));
-    if (status->is_cloned) {
-        page_html_element(html, "p", page_text(PAGE_TEXT_ATTENTION_CLONE));
-    }
-    if (disk) {
-        page_html_element(html, "p", page_text(PAGE_TEXT_ATTENTION_DISK));
-    }
-    if (reload) {
-        page_html_element(html, "p", page_text(PAGE_TEXT_ATTENTION_RELOAD));
+    for (size_t i = 0; i < sizeof(notes) / sizeof(notes[0]); i++) {
+        if (notes[i].is_so) {
+            page_html_element(html, "p", page_text(notes[i].text));
+        }
     }
     if (owner) {
         struct buffer when = buffer_init(TEXT_BYTES);

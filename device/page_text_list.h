@@ -105,6 +105,9 @@
       "Another device uses the same identity key: one of them is a copy. Whoever has "   \
       "the copy can pass for this device. Reset the one that was copied to its factory " \
       "state.")                                                                          \
+    X(ATTENTION_CLOCK, "attention.clock",                                                \
+      "The device's own clock is wrong. It goes by the time that the relay has signed, " \
+      "until its clock is right again.")                                                 \
     X(ATTENTION_RELOAD, "attention.reload",                                              \
       "A new certificate came, but the program that serves it did not take it over. "    \
       "The previous one is in use again. The log says more.")                            \

@@ -235,7 +235,7 @@ static void test_whats_wrong_is_shown(void **state)
     diagnosis_add(&diagnosis, DIAGNOSIS_CHECK_PRIVATE, "resolver 192.168.1.1");
     status.diagnosis = &diagnosis;
     status.storage = "read-only";
-    status.is_cloned = true;
+    status.is_cloned = status.is_clock_signed = true;
     status.live.failure_code = "reload-failed";
     struct buffer html = render(&status, true); /* a stranger */
     has(&html, "drops answers with private addresses");
@@ -245,7 +245,19 @@ static void test_whats_wrong_is_shown(void **state)
     has(&html, page_text(PAGE_TEXT_ATTENTION_CLONE));
     has(&html, "it is full or read-only");
     has(&html, "did not take it over");
+    has(&html, "time that the relay has signed");
     lacks(&html, "resolver 192.168.1.1");
+    buffer_free(&html);
+    /* What the diagnosis says too is said once. */
+    diagnosis_set(&diagnosis, DIAGNOSIS_CHECK_IDENTITY, DIAGNOSIS_IDENTITY_CLONED);
+    diagnosis_set(&diagnosis, DIAGNOSIS_CHECK_STORAGE, DIAGNOSIS_STORAGE_READ_ONLY);
+    diagnosis_set(&diagnosis, DIAGNOSIS_CHECK_CLOCK, DIAGNOSIS_CLOCK_WRONG);
+    html = render(&status, true);
+    has(&html, page_text_mend(DIAGNOSIS_CLOCK_WRONG));
+    lacks(&html, page_text(PAGE_TEXT_ATTENTION_CLONE));
+    lacks(&html, "it is full or read-only");
+    lacks(&html, "time that the relay has signed");
+    has(&html, page_text(PAGE_TEXT_ATTENTION_RELOAD));
     buffer_free(&html);
     html = render(&status, false); /* the owner */
     has(&html, "resolver 192.168.1.1");
