@@ -72,27 +72,52 @@ static void refuse(struct agent *agent, const char *code, const char *reason)
     log_warning("relay: '%s': %s", agent->relay.current.directory, reason);
 }
 
-/* A statement of the relay under the key that we know as its own. */
-static void take_move(struct agent *agent, const struct relay_facts *facts)
+/* Known, or one from before. */
+static bool is_known_move(const struct agent_state *state, const char *from,
+                          int64_t serial)
+{
+    return (strcmp(state->move_about, from) == 0 && serial <= state->move_serial) ||
+           (strcmp(state->move_second, from) == 0 &&
+            serial <= state->move_second_serial) ||
+           (strcmp(state->move_third, from) == 0 && serial <= state->move_third_serial);
+}
+
+/* The relays that moved lately are remembered: one that moved away and one that moved back may both
+ * go on saying so, and the device would order a certificate of each in turn, without end. */
+static void note_move(struct agent_state *state, const char *from, int64_t serial)
+{
+    if (strcmp(state->move_about, from) != 0) {
+        if (strcmp(state->move_second, from) != 0) {
+            text_copy(state->move_third, sizeof(state->move_third), state->move_second);
+            state->move_third_serial = state->move_second_serial;
+        }
+        text_copy(state->move_second, sizeof(state->move_second), state->move_about);
+        state->move_second_serial = state->move_serial;
+        text_copy(state->move_about, sizeof(state->move_about), from);
+    }
+    state->move_serial = serial;
+}
+
+/* A statement of the relay under the key that we know as its own. Whether it is news. */
+static bool take_move(struct agent *agent, const struct relay_facts *facts)
 {
     struct agent_state *state = &agent->state;
     const char *from = agent->relay.current.directory;
     struct statement_move move;
     if (facts->moved_to == NULL || facts->key == NULL) {
-        return;
+        return false;
     }
     int error = statement_read_move(facts->moved_to, strlen(facts->moved_to), facts->key,
                                     from, &move);
     if (error < 0) {
         log_warning("relay: a move that it announces is not believed: %s",
                     error_text(error));
-        return;
+        return false;
     }
-    if (strcmp(state->move_about, from) == 0 && move.serial <= state->move_serial) {
-        return; /* known, or one from before */
+    if (is_known_move(state, from, move.serial)) {
+        return false;
     }
-    text_copy(state->move_about, sizeof(state->move_about), from);
-    state->move_serial = move.serial;
+    note_move(state, from, move.serial);
     agent->relay.is_move_tried = false;
     state->moved_issued_at = 0;
     if (strcmp(move.to, from) == 0) {
@@ -101,7 +126,7 @@ static void take_move(struct agent *agent, const struct relay_facts *facts)
             state->moved_to[0] = '\0';
             state->moved_pin[0] = '\0';
         }
-        return;
+        return true;
     }
     log_info("relay: move %lld: it has moved to '%s', signed by its own key",
              (long long)move.serial, move.to);
@@ -111,6 +136,7 @@ static void take_move(struct agent *agent, const struct relay_facts *facts)
     }
     text_copy(state->moved_to, sizeof(state->moved_to), move.to);
     text_copy(state->moved_pin, sizeof(state->moved_pin), move.pin);
+    return true;
 }
 
 /* What was learnt over a connection whose certificate was judged with dates. */
@@ -120,7 +146,6 @@ static void remember(struct agent *agent, const struct relay_facts *facts,
     struct agent_state *state = &agent->state;
     bool is_new = state->relay_zone[0] == '\0' ||
                   (state->relay_pin[0] == '\0' && facts->pin[0] != '\0');
-    int64_t serial = state->move_serial;
     if (state->relay_zone[0] == '\0') {
         text_copy(state->relay_zone, sizeof(state->relay_zone), facts->zone);
     }
@@ -130,10 +155,8 @@ static void remember(struct agent *agent, const struct relay_facts *facts,
                  agent->relay.current.pin[0] != '\0' ? "" : "; remembered");
     }
     agent_clock_confirm(agent);
-    if (!is_strange) {
-        take_move(agent, facts);
-    }
-    if (is_new || serial != state->move_serial) {
+    bool is_moved = !is_strange && take_move(agent, facts);
+    if (is_new || is_moved) {
         (void)agent_save_state(agent);
     }
 }
@@ -207,9 +230,10 @@ bool agent_relay_has_zone(const struct agent *agent, const char *zone)
 const char *agent_relay_moved_from(const struct agent *agent)
 {
     const struct agent_state *state = &agent->state;
-    return strcmp(agent->relay.current.directory, state->moved_to) == 0
-               ? state->moved_from
-               : "";
+    /* Moved back, it is where the configuration says. */
+    bool is_moved = strcmp(agent->relay.current.directory, state->moved_to) == 0 &&
+                    strcmp(state->moved_from, state->moved_to) != 0;
+    return is_moved ? state->moved_from : "";
 }
 
 /* --- which one --- */

@@ -39,6 +39,8 @@ static const struct text_member text_members[] = {
     TEXT_MEMBER(moved_to),
     TEXT_MEMBER(moved_pin),
     TEXT_MEMBER(move_about),
+    TEXT_MEMBER(move_second),
+    TEXT_MEMBER(move_third),
 };
 
 struct number_member {
@@ -55,7 +57,8 @@ static const struct number_member number_members[] = {
     NUMBER_MEMBER(counter),       NUMBER_MEMBER(published_at), NUMBER_MEMBER(obtained_at),
     NUMBER_MEMBER(hold_until_at), NUMBER_MEMBER(failure_at),
     NUMBER_MEMBER(cloned_at),     NUMBER_MEMBER(move_serial),  NUMBER_MEMBER(moved_issued_at),
-    NUMBER_MEMBER(time_floor_at),
+    NUMBER_MEMBER(time_floor_at), NUMBER_MEMBER(move_second_serial),
+    NUMBER_MEMBER(move_third_serial),
 };
 
 enum {

@@ -25,22 +25,28 @@ struct agent_state {
     /* About the present relay: what it showed first, which is never replaced silently. */
     char relay_zone[AGENT_STATE_ZONE_CAPACITY]; /* "" until known */
     char relay_pin[64];                         /* of its own key; "" until known */
-    char receipt[32];    /* that it answered the last publication with; "" : none */
-    int64_t cloned_at;   /* it says that another device has this key; 0: no */
+    char receipt[32];  /* that it answered the last publication with; "" : none */
+    int64_t cloned_at; /* it says that another device has this key; 0: no */
     /* Where a relay has moved by its own signed word. */
     char moved_from[LIMIT_URL_BYTES]; /* the one in the configuration */
     char moved_to[LIMIT_URL_BYTES];   /* "" : nowhere */
     char moved_pin[64];
     char move_about[LIMIT_URL_BYTES]; /* whose word it was, and its number */
     int64_t move_serial;
+    char move_second
+        [LIMIT_URL_BYTES]; /* those before: of relays that name each other, each is
+                                          followed once */
+    int64_t move_second_serial;
+    char move_third[LIMIT_URL_BYTES];
+    int64_t move_third_serial;
     int64_t moved_issued_at; /* when the new one first issued; 0: not yet */
     int64_t time_floor_at;   /* it is later than this: signed by a relay; 0: never was */
-    int64_t counter;                       /* of the last publication */
-    struct own_addresses published;        /* what the relay holds for the stable name */
-    int64_t published_at;                  /* 0: nothing is published */
-    int64_t obtained_at;   /* when the trusted certificate was installed; 0: none */
-    int64_t hold_until_at; /* the relay asked not to come before; 0: no */
-    char live_confirmed[65];       /* hex SHA-256 of the leaf in live/ that other servers were
+    int64_t counter;         /* of the last publication */
+    struct own_addresses published; /* what the relay holds for the stable name */
+    int64_t published_at;           /* 0: nothing is published */
+    int64_t obtained_at;     /* when the trusted certificate was installed; 0: none */
+    int64_t hold_until_at;   /* the relay asked not to come before; 0: no */
+    char live_confirmed[65]; /* hex SHA-256 of the leaf in live/ that other servers were
                                       told of */
     char fallback_fingerprint[65]; /* hex SHA-256 of the fallback leaf */
     char fallback_names[1024];     /* what it was made for, see fallback.c */

@@ -29,6 +29,10 @@ void relay_candidates_list(const struct device_config *config,
     }
     for (size_t i = 0; i < config->relay.count; i++) {
         const struct device_relay *relay = &config->relays[i];
+        /* Moved back: of a relay in the configuration, its word counts and no other relay's. */
+        if (is_moved && strcmp(relay->directory, state->moved_to) == 0) {
+            candidates.at[0] = *relay;
+        }
         bool is_left = is_moved && state->moved_issued_at != 0 &&
                        strcmp(relay->directory, state->moved_from) == 0;
         if (!is_left && (!is_moved || strcmp(relay->directory, state->moved_to) != 0)) {

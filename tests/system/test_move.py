@@ -188,6 +188,22 @@ def test_an_older_move_is_not_followed_again(make_device, relays):
     assert state_of(device)["move_serial"] == 2
 
 
+def test_there_and_back_is_no_circle(make_device, relays):
+    """The new relay sends its devices back, while the old one still announces the move: each is followed
+    once. And what the new one says of the old one's key does not count, as the configuration names it."""
+    one, two = relays
+    one.moved_to = one.state_move(two.directory, 1, two.pin)
+    two.moved_to = two.state_move(one.directory, 1, "A" * 43)
+    device = make_device(one, [one.directory])
+    device.wait_status(lambda s: s["relay"] == one.directory and len(two.finalized) == 1 and
+                       len(one.finalized) == 2 and s["state"] == "trusted", 30)
+    time.sleep(2)
+    command("renew", "--config", device.config_file)
+    status = device.wait_status(lambda s: len(one.finalized) == 3 and s["state"] == "trusted", 30)
+    assert status["relay"] == one.directory and "movedFrom" not in status and len(two.finalized) == 1
+    assert device.process.log().count("turning from") == 2
+
+
 def test_the_old_one_is_there_until_the_new_one_has_issued(make_device, relays):
     one, two = relays
     two.down = True
