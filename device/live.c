@@ -262,14 +262,20 @@ static int write_folder(const struct live *live, unsigned number,
     return error == 0 ? file_sync_folder(path) : error;
 }
 
+/* A backup or a copy that followed the link has put a folder in its place. */
 static int switch_to(const struct live *live, unsigned number)
 {
     char path[LIVE_PATH_CAPACITY];
     char target[32];
     text_format(target, sizeof(target), "%s%u", prefix, number);
-    return text_format(path, sizeof(path), "%s/live", live->folder)
-               ? file_link_atomic(path, target)
-               : ERROR_LIMIT;
+    if (!text_format(path, sizeof(path), "%s/live", live->folder)) {
+        return ERROR_LIMIT;
+    }
+    int error = file_link_atomic(path, target);
+    if (error < 0 && errno == EISDIR && file_remove_folder(path) == 0) {
+        error = file_link_atomic(path, target);
+    }
+    return error;
 }
 
 /* Notes that the link leads to NUMBER now. */

@@ -293,6 +293,22 @@ def test_a_crash_between_files_and_command(make_device, make_server, relay, tmp_
     assert len(relay.orders) == 1
 
 
+def test_a_backup_that_followed_the_link(make_device, relay):
+    """A folder in the link's place is taken away, and no fault of the disk."""
+    relay.down = False
+    device = make_device(relay)
+    device.wait_trusted()
+    device.stop()
+    link = device.file("live")
+    shutil.copytree(link, link + ".copy")
+    os.unlink(link)
+    os.rename(link + ".copy", link)
+    device.start()
+    status = device.wait_trusted()
+    assert os.path.islink(link) and live_leaf(device) == status["trusted"]["sha256"]
+    assert status["disk"] == "good" and "storage: can't" not in device.process.log()
+
+
 def test_a_group_may_read(make_device, relay, tmp_path):
     conftest.need_root()
     conftest.need("setpriv")
