@@ -75,17 +75,30 @@ static void print_failure(const json_t *object)
     print_row("", json_get_text(failure, "at"));
 }
 
-static void print_attention(const json_t *list)
+static void print_disk(const char *disk)
 {
+    char text[128];
+    if (disk != NULL &&
+        text_format(text, sizeof(text), "the state folder can't be written (%s)%s", disk,
+                    strcmp(disk, "error") == 0 ? ": the log says why" : "")) {
+        print_row("attention", text);
+    }
+}
+
+static void print_attention(const json_t *object)
+{
+    const json_t *list = json_get_array(object, "attention");
     for (size_t i = 0; i < json_array_size(list); i++) {
         const char *word = json_string_value(json_array_get(list, i));
         if (word != NULL && strcmp(word, "clone") == 0) {
-            print_row("attention", "another device has this one's identity key, so nobody can tell "
-                                   "the two apart: factory-reset one of them");
+            print_row("attention",
+                      "another device has this one's identity key, so nobody can tell "
+                      "the two apart: factory-reset one of them");
         } else if (word != NULL && strcmp(word, "clock") == 0) {
-            print_row("attention", "the system's clock is wrong; the relay's time is used");
+            print_row("attention",
+                      "the system's clock is wrong; the relay's time is used");
         } else if (word != NULL && strcmp(word, "disk") == 0) {
-            print_row("attention", "the state folder can't be written");
+            print_disk(json_get_text(object, "disk"));
         }
     }
 }
@@ -112,9 +125,9 @@ static void print_own(const json_t *own)
     const json_t *certificate = json_get_object(own, "certificate");
     int64_t days = json_get_i64(own, "endsWithinDays", 0);
     if (certificate != NULL && host != NULL &&
-        text_format(text, sizeof(text), "%s for %s, until %s%s", json_get_text(own, "state"),
-                    host, json_get_text(certificate, "notAfter"),
-                    days > 0 ? ": soon" : "")) {
+        text_format(text, sizeof(text), "%s for %s, until %s%s",
+                    json_get_text(own, "state"), host,
+                    json_get_text(certificate, "notAfter"), days > 0 ? ": soon" : "")) {
         print_row("own", text);
     }
     print_row("own request", json_get_text(own, "requestHost"));
@@ -136,7 +149,7 @@ static void print_people(const json_t *object)
     print_live(json_get_object(object, "live"));
     print_row("relay", json_get_text(object, "relay"));
     print_row("moved from", json_get_text(object, "movedFrom"));
-    print_attention(json_get_array(object, "attention"));
+    print_attention(object);
     print_failure(object);
     int64_t wait_s = json_get_i64(object, "nextTryInSeconds", 0);
     if (wait_s > 0) {

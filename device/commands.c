@@ -19,8 +19,8 @@ static void print_help(FILE *out)
         "  status [--json]           what the running agent does\n"
         "  doctor [--json]           what is wrong, and what helps\n"
         "  support-bundle [FILE]     what somebody who helps needs to see, without a "
-          "secret (tar)\n"
-          "  renew                     asks it for a new certificate now\n"
+        "secret (tar)\n"
+        "  renew                     asks it for a new certificate now\n"
         "  qr [--svg] [--invite]     the device's pin as a QR code, and its "
         "fingerprints;\n"
         "                            with --invite one app may enrol by it\n"
@@ -72,7 +72,7 @@ static int check(int argc, char **argv)
         error = ERROR_NOT_FOUND;
     }
     if (error == 0) {
-        printf("%s: good; the relay is %s\n", options.config, config.relays[0].directory);
+        device_config_print_good(options.config, &config);
     }
     device_config_free(&config);
     return error == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
@@ -95,15 +95,12 @@ static int version(int argc, char **argv)
 }
 
 static const struct command_table_row own_commands[] = {
-    {"--check", check},
-    {"--help", help},
-    {"-h", help},
-    {"--version", version},
-    {NULL, NULL},
+    {"--check", check},     {"--help", help}, {"-h", help},
+    {"--version", version}, {NULL, NULL},
 };
 
 static const struct command_table_row *find(const struct command_table_row *commands,
-                                       const char *name)
+                                            const char *name)
 {
     for (const struct command_table_row *at = commands; at->name != NULL; at++) {
         if (strcmp(name, at->name) == 0) {
@@ -132,6 +129,7 @@ int main(int argc, char **argv)
     if (command != NULL) {
         return command->run(argc - 2, argv + 2);
     }
-    fprintf(stderr, "latchkey: '%s' is no command of this build; see 'latchkey --help'\n", argv[1]);
+    fprintf(stderr, "latchkey: '%s' is no command of this build; see 'latchkey --help'\n",
+            argv[1]);
     return COMMAND_USAGE;
 }

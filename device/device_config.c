@@ -7,6 +7,7 @@
 #include "device/hook.h"
 #include "device/own_addresses.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -450,4 +451,13 @@ int device_config_parse(const char *name, const char *text,
 void device_config_free(struct device_config *config)
 {
     conf_free(rows, ROW_COUNT, config);
+}
+
+void device_config_print_good(const char *path, const struct device_config *config)
+{
+    printf("%s: good; the relay%s", path, config->relay.count > 1 ? "s are" : " is");
+    for (size_t i = 0; i < config->relay.count; i++) {
+        printf("%s %s", i > 0 ? "," : "", config->relays[i].directory);
+    }
+    printf("\n");
 }

@@ -71,6 +71,8 @@ int device_config_parse(const char *name, const char *text,
                         struct device_config *ret_config,
                         struct buffer *report) MUST_CHECK;
 void device_config_free(struct device_config *config);
+/* Tells stdout that PATH is good, and the relays in it, for `--check`. */
+void device_config_print_good(const char *path, const struct device_config *config);
 
 /* Splits "https://host[:port]/path#pin" into the URL (RET_URL holds LIMIT_URL_BYTES) and
  * the pin (RET_PIN holds 64, "" when there is none). A sentence of what is wrong, or

@@ -50,7 +50,7 @@ static int check_config(const char *path)
         error = ERROR_IO;
     }
     if (error == 0) {
-        printf("%s: good; the relay is %s\n", path, config.relays[0].directory);
+        device_config_print_good(path, &config);
     }
     device_config_free(&config);
     buffer_free(&report);

@@ -110,7 +110,8 @@ static int is_cloned(const struct listing *listing, const char *id, bool *ret_cl
         result = front_store_get_receipt(listing->front, listing->zone, id, &receipt);
     }
     if ((result == 0 || result == ERROR_NOT_FOUND) && listing->admin != NULL) {
-        result = admin_store_clone_settled_at(listing->admin, listing->zone, id, &settled_at);
+        result =
+            admin_store_clone_settled_at(listing->admin, listing->zone, id, &settled_at);
     }
     if (result == 0 || result == ERROR_NOT_FOUND) {
         *ret_cloned = front_store_is_cloned(&receipt, settled_at, listing->now_at);
@@ -242,10 +243,13 @@ static int print_device(struct listing *listing, const char *id)
         return result;
     }
     printf("blocked   %s\n", blocked ? "yes" : "no");
-    printf("cloned    %s\n",
-           cloned ? "yes: two devices have this key; factory-reset one, then "
-                    "'latchkey-relay settle' it"
-                  : "no");
+    if (cloned) {
+        printf("cloned    yes: two devices have this key; factory-reset one, then run "
+               "'latchkey-relay settle %s'\n",
+               id);
+    } else {
+        printf("cloned    no\n");
+    }
     result = front_store_get_addresses(listing->front, listing->zone, id, print_addresses,
                                        NULL);
     if (result == ERROR_NOT_FOUND) {
