@@ -50,7 +50,7 @@ static void print_help(FILE *out)
         "  --check [--config FILE]   checks the configuration, and ends\n"
         "  --help, --version\n"
         "\n"
-        "run, status, renew and qr take:\n"
+        "All but verify, name and publish take:\n"
         "  --config FILE             default " DEVICE_CONFIG_PATH "\n"
         "  --state FOLDER            (not run) the agent's folder, instead of a "
         "configuration\n"
