@@ -7,6 +7,7 @@
 
 #include "base/core/log.h"
 #include "base/core/text.h"
+#include "device/child.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -542,19 +543,8 @@ int worker_session_start(struct loop *loop, const struct worker_session_options 
 
 int worker_session_find(const char *configured, char *ret_path, size_t capacity)
 {
-    char self[4096];
     if (configured != NULL && configured[0] != '\0') {
         return text_copy(ret_path, capacity, configured) ? 0 : ERROR_LIMIT;
     }
-    ssize_t size = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    if (size < 0) {
-        return ERROR_IO;
-    }
-    self[size] = '\0';
-    char *slash = strrchr(self, '/');
-    if (slash == NULL) {
-        return ERROR_IO;
-    }
-    *slash = '\0';
-    return text_format(ret_path, capacity, "%s/latchkey-worker", self) ? 0 : ERROR_LIMIT;
+    return child_find("latchkey-worker", ret_path, capacity);
 }
