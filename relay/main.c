@@ -5,7 +5,7 @@
 #include "relay/issuer/issuer.h"
 #include "relay/nameserver/nameserver.h"
 #include "relay/nameserver_start.h"
-#include "relay/relay_config.h"
+#include "relay/relay_config_zones.h"
 #include "relay/supervisor.h"
 
 #include <getopt.h>
@@ -19,7 +19,7 @@ static const char default_config[] = "/etc/latchkey/relay.conf";
 static void print_usage(FILE *file)
 {
     fprintf(file,
-            "Usage: latchkey-relay [--config FILE] COMMAND\n"
+            "Usage: latchkey-relay [--config FILE] [--zone ZONE] COMMAND\n"
             "\n"
             "Roles, one process each:\n"
             "  front               the ACME server that devices talk to\n"
@@ -32,6 +32,8 @@ static void print_usage(FILE *file)
             "\n"
             "Options:\n"
             "  -c, --config FILE   the configuration; default %s\n"
+            "  -z, --zone ZONE     the zone that a command is about; default: the main "
+            "file's\n"
             "      --check         read the configuration, say what is wrong with it, "
             "and exit\n"
             "  -h, --help          this text\n"
@@ -43,6 +45,7 @@ enum option_value { OPTION_CHECK = 256 };
 
 struct command_line {
     const char *config_path;
+    const char *zone; /* NULL: not given */
     bool check;
     int exit_status; /* -1: go on */
 };
@@ -50,17 +53,21 @@ struct command_line {
 static struct command_line parse_command_line(int argc, char **argv)
 {
     static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+                                            {"zone", required_argument, NULL, 'z'},
                                             {"check", no_argument, NULL, OPTION_CHECK},
                                             {"help", no_argument, NULL, 'h'},
                                             {"version", no_argument, NULL, 'V'},
                                             {NULL, 0, NULL, 0}};
     struct command_line line = {.config_path = default_config, .exit_status = -1};
     /* '+': options after the command are the command's own. */
-    for (int c = getopt_long(argc, argv, "+c:hV", options, NULL); c != -1;
-         c = getopt_long(argc, argv, "+c:hV", options, NULL)) {
+    for (int c = getopt_long(argc, argv, "+c:z:hV", options, NULL); c != -1;
+         c = getopt_long(argc, argv, "+c:z:hV", options, NULL)) {
         switch (c) {
         case 'c':
             line.config_path = optarg;
+            break;
+        case 'z':
+            line.zone = optarg;
             break;
         case OPTION_CHECK:
             line.check = true;
@@ -82,23 +89,52 @@ static struct command_line parse_command_line(int argc, char **argv)
     return line;
 }
 
-static int run_command(const char *program, const char *config_path,
-                       const struct relay_config *config, int argc, char **argv)
+static bool is_role(const char *command)
 {
-    const char *command = argv[0];
-    enum log_level level = (enum log_level)config->log;
-    if (argc > 1 || (strcmp(command, "front") != 0 && strcmp(command, "issuer") != 0 &&
-                     strcmp(command, "dns") != 0 && strcmp(command, "run") != 0)) {
-        return admin_run(config, argc, argv);
+    return strcmp(command, "front") == 0 || strcmp(command, "issuer") == 0 ||
+           strcmp(command, "dns") == 0 || strcmp(command, "run") == 0;
+}
+
+static int run_role(const struct command_line *line, const struct relay_config *config,
+                    const char *role)
+{
+    if (line->zone != NULL) {
+        fprintf(stderr, "latchkey-relay: %s serves all zones: leave out --zone\n", role);
+        return 2;
     }
-    if (strcmp(command, "run") == 0) {
-        return supervisor_run(program, config_path);
+    if (strcmp(role, "run") == 0) {
+        return supervisor_run("/proc/self/exe", line->config_path);
     }
-    log_open(command, level);
-    int result = strcmp(command, "front") == 0    ? front_run(config)
-                 : strcmp(command, "issuer") == 0 ? issuer_run(config)
-                                                  : nameserver_start(config);
+    log_open(role, (enum log_level)config->log);
+    int result = strcmp(role, "front") == 0    ? front_run(config)
+                 : strcmp(role, "issuer") == 0 ? issuer_run(config)
+                                               : nameserver_start(config);
     return result == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int run_admin(const struct command_line *line, const struct relay_config *config,
+                     int argc, char **argv)
+{
+    struct buffer report = buffer_init(16 << 10);
+    const struct relay_config *zone = config;
+    if (line->zone != NULL) {
+        zone = relay_config_zones_find(config, line->zone, &report);
+    }
+    if (zone == NULL) {
+        fprintf(stderr, "latchkey-relay: --zone: %s", buffer_text(&report));
+    }
+    buffer_free(&report);
+    return zone != NULL ? admin_run(zone, line->zone == NULL, argc, argv) : 2;
+}
+
+static int check(const struct command_line *line, const struct relay_config *config)
+{
+    struct buffer report = buffer_init(64 << 10);
+    relay_config_zones_warn(config, &report);
+    fputs(buffer_text(&report), stderr);
+    buffer_free(&report);
+    printf("%s: good\n", line->config_path);
+    return EXIT_SUCCESS;
 }
 
 int main(int argc, char **argv)
@@ -116,15 +152,17 @@ int main(int argc, char **argv)
     int status = EXIT_FAILURE;
     int result = relay_config_read(line.config_path, &config, &report);
     fputs(buffer_text(&report), stderr);
+    argc -= optind;
+    argv += optind;
     if (result != 0) {
         fprintf(stderr, "latchkey-relay: '%s' can't be used: %s\n", line.config_path,
                 error_text(result));
     } else if (line.check) {
-        printf("%s: good\n", line.config_path);
-        status = EXIT_SUCCESS;
+        status = check(&line, &config);
+    } else if (argc == 1 && is_role(argv[0])) {
+        status = run_role(&line, &config, argv[0]);
     } else {
-        status = run_command("/proc/self/exe", line.config_path, &config, argc - optind,
-                             argv + optind);
+        status = run_admin(&line, &config, argc, argv);
     }
     buffer_free(&report);
     relay_config_free(&config);

@@ -3,7 +3,9 @@
 #include "base/core/limits.h"
 #include "base/core/text.h"
 #include "base/lanname.h"
+#include "relay/relay_config_zones.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { ZONE_MAX = 200 };
@@ -166,22 +168,34 @@ static const char *const enrolments[] = {"token", "open", NULL};
         .section = s, .key = k, .type = CONF_CHOICE, .offset = AT(field), __VA_ARGS__    \
     }
 
+/* The keys that count for the whole process, so that they stand in the main file alone ...
+ */
 /* clang-format off */
-static const struct conf_row rows[] = {
-    TEXT("relay", "zone", zone, .required = true, .check = check_host),
+static const struct conf_row process_rows[] = {
+    TEXTS("relay", "zone_files", zone_files),
     TEXT("relay", "store", store, .fallback = "/var/lib/latchkey"),
-    TEXT("relay", "base_url", base_url, .check = check_https),
-    TEXT("relay", "host", host, .check = check_host),
     TEXT("relay", "secret_file", secret_file),
-    TEXT("relay", "relay_key_file", relay_key_file),
     CHOICE("relay", "log", log, .fallback = "info", .choices = log_levels),
     TEXTS("front", "listen", front_listen, .fallback = ":443", .check = check_endpoint),
     TEXT("front", "ready_file", front_ready_file, .fallback = ""),
     TEXT("front", "certificate_file", front_certificate_file, .fallback = ""),
     TEXT("front", "key_file", front_key_file, .fallback = ""),
-    CHOICE("front", "enrolment", enrolment, .fallback = "token", .choices = enrolments),
     NUMBER("front", "max_connections", front_max_connections,
            .fallback = "4096", .min = 16, .max = 1000000),
+    TEXTS("issuer", "resolvers", issuer_resolvers, .check = check_endpoint),
+    TEXT("issuer", "ready_file", issuer_ready_file, .fallback = ""),
+    TEXTS("dns", "listen", dns_listen, .fallback = "0.0.0.0:53 [::]:53", .check = check_endpoint),
+    TEXT("dns", "ready_file", dns_ready_file, .fallback = ""),
+};
+
+/* ... and those that each zone has of its own, in its file. */
+static const struct conf_row zone_rows[] = {
+    TEXT("relay", "zone", zone, .required = true, .check = check_host),
+    TEXT("relay", "base_url", base_url, .check = check_https),
+    TEXTS("relay", "base_url_aliases", base_url_aliases, .check = check_https),
+    TEXT("relay", "host", host, .check = check_host),
+    TEXT("relay", "relay_key_file", relay_key_file),
+    CHOICE("front", "enrolment", enrolment, .fallback = "token", .choices = enrolments),
     TEXT("issuer", "directory", ca_directory, .check = check_url,
          .fallback = "https://acme-v02.api.letsencrypt.org/directory"),
     TEXT("issuer", "ca_file", ca_file, .fallback = ""),
@@ -205,10 +219,7 @@ static const struct conf_row rows[] = {
     NUMBER("issuer", "connections", ca_connections, .fallback = "32", .min = 1, .max = 1000),
     NUMBER("issuer", "new_orders_at_once", new_orders_at_once,
            .fallback = "8", .min = 1, .max = 1000),
-    TEXTS("issuer", "resolvers", issuer_resolvers, .check = check_endpoint),
     TEXTS("issuer", "check_name_servers", name_server_checks, .check = check_endpoint),
-    TEXT("issuer", "ready_file", issuer_ready_file, .fallback = ""),
-    TEXTS("dns", "listen", dns_listen, .fallback = "0.0.0.0:53 [::]:53", .check = check_endpoint),
     TEXTS("dns", "name_servers", dns_name_servers, .required = true, .check = check_name_server),
     TEXTS("dns", "hosts", dns_hosts, .check = check_host_addresses),
     TEXTS("dns", "apex", dns_apex, .check = check_plain_address),
@@ -216,11 +227,35 @@ static const struct conf_row rows[] = {
     TEXT("dns", "contact", dns_contact),
     SWITCH("dns", "answer_shared", dns_shared, .fallback = "no"),
     SWITCH("dns", "answer_loopback", dns_loopback, .fallback = "no"),
-    TEXT("dns", "ready_file", dns_ready_file, .fallback = ""),
 };
 /* clang-format on */
 
-enum { ROW_COUNT = sizeof(rows) / sizeof(rows[0]) };
+enum {
+    PROCESS_ROW_COUNT = sizeof(process_rows) / sizeof(process_rows[0]),
+    ZONE_ROW_COUNT = sizeof(zone_rows) / sizeof(zone_rows[0]),
+    ROW_COUNT = PROCESS_ROW_COUNT + ZONE_ROW_COUNT,
+};
+
+static const char *refuse_process_wide(const char *value)
+{
+    (void)value;
+    return "counts for all zones; it belongs into the main file";
+}
+
+/* The rows of one file. In a zone's file a process-wide key has a row that refuses it, so
+ * that the report says why. */
+static void join_rows(bool is_zone_file, struct conf_row ret_rows[static ROW_COUNT])
+{
+    memcpy(ret_rows, process_rows, sizeof(process_rows));
+    memcpy(ret_rows + PROCESS_ROW_COUNT, zone_rows, sizeof(zone_rows));
+    for (size_t i = 0; is_zone_file && i < PROCESS_ROW_COUNT; i++) {
+        ret_rows[i] = (struct conf_row){.section = process_rows[i].section,
+                                        .key = process_rows[i].key,
+                                        .type = CONF_TEXT,
+                                        .offset = process_rows[i].offset,
+                                        .check = refuse_process_wide};
+    }
+}
 
 /* FIELD, if it was not given, becomes PREFIX and SUFFIX together. */
 static int derive(char **field, const char *prefix, const char *suffix)
@@ -251,7 +286,17 @@ static int derive_host(struct relay_config *config)
     return derive(&config->host, host, "");
 }
 
-static int derive_all(struct relay_config *config)
+static int derive_relay_key(struct relay_config *config, bool is_main)
+{
+    char name[ZONE_MAX + 32];
+    if (!text_format(name, sizeof(name), "/relay-key%s%s.pem", is_main ? "" : "-",
+                     is_main ? "" : config->zone)) {
+        return ERROR_LIMIT;
+    }
+    return derive(&config->relay_key_file, config->store, name);
+}
+
+static int derive_all(struct relay_config *config, bool is_main)
 {
     int result = derive(&config->base_url, "https://relay.", config->zone);
     if (result == 0) {
@@ -261,7 +306,7 @@ static int derive_all(struct relay_config *config)
         result = derive(&config->secret_file, config->store, "/secret");
     }
     if (result == 0) {
-        result = derive(&config->relay_key_file, config->store, "/relay-key.pem");
+        result = derive_relay_key(config, is_main);
     }
     if (result == 0) {
         result = derive(&config->dns_contact, "hostmaster@", config->zone);
@@ -269,13 +314,15 @@ static int derive_all(struct relay_config *config)
     return result;
 }
 
-/* Whether NAME is the zone or below it. */
-static bool is_in_zone(const char *name, const char *zone)
+/* Both or neither of a pair of keys. */
+static int check_pair(const char *path, const char *keys, const char *a, const char *b,
+                      struct buffer *report)
 {
-    size_t name_size = strlen(name);
-    size_t zone_size = strlen(zone);
-    return name_size >= zone_size && strcmp(name + name_size - zone_size, zone) == 0 &&
-           (name_size == zone_size || name[name_size - zone_size - 1] == '.');
+    if ((a[0] != '\0') == (b[0] != '\0')) {
+        return 0;
+    }
+    buffer_printf(report, "%s: %s: give both or neither\n", path, keys);
+    return ERROR_SYNTAX;
 }
 
 /* What no single line shows. */
@@ -291,7 +338,7 @@ static int check_whole(const char *path, const struct relay_config *config,
                       path, config->ca_directory);
         faults++;
     }
-    if (!is_in_zone(config->host, config->zone)) {
+    if (!relay_config_zones_is_below(config->host, config->zone)) {
         buffer_printf(
             report,
             "%s: [relay] host = '%s': must be below the zone '%s', whose DNS proves it\n",
@@ -302,7 +349,7 @@ static int check_whole(const char *path, const struct relay_config *config,
         const char *server = config->dns_name_servers.at[i];
         char name[256];
         if (!text_format(name, sizeof(name), "%.*s", (int)strcspn(server, "="), server) ||
-            (strchr(server, '=') == NULL) == is_in_zone(name, config->zone)) {
+            (strchr(server, '=') == NULL) == relay_config_zones_is_below(name, config->zone)) {
             buffer_printf(
                 report,
                 "%s: [dns] name_servers = '%s': a name server in the zone must have its "
@@ -311,37 +358,129 @@ static int check_whole(const char *path, const struct relay_config *config,
             faults++;
         }
     }
-    if ((config->ca_eab_kid[0] != '\0') != (config->ca_eab_key_file[0] != '\0')) {
-        buffer_printf(report,
-                      "%s: [issuer] eab_kid and eab_key_file: give both or neither\n",
-                      path);
-        faults++;
-    }
-    if ((config->front_certificate_file[0] != '\0') !=
-        (config->front_key_file[0] != '\0')) {
-        buffer_printf(report,
-                      "%s: [front] certificate_file and key_file: give both or neither\n",
-                      path);
+    if (check_pair(path, "[issuer] eab_kid and eab_key_file", config->ca_eab_kid,
+                   config->ca_eab_key_file, report) != 0) {
         faults++;
     }
     return faults == 0 ? 0 : ERROR_SYNTAX;
+}
+
+static int copy_texts(const struct conf_texts *from, struct conf_texts *ret_to)
+{
+    ret_to->at = calloc(from->count + 1, sizeof(*ret_to->at));
+    for (size_t i = 0; ret_to->at != NULL && i < from->count; i++) {
+        ret_to->at[i] = strdup(from->at[i]);
+        if (ret_to->at[i] == NULL) {
+            return ERROR_MEMORY;
+        }
+        ret_to->count = i + 1;
+    }
+    return ret_to->at != NULL ? 0 : ERROR_MEMORY;
+}
+
+static int copy_value(const struct conf_row *row, const void *from, void *to)
+{
+    const char *source = (const char *)from + row->offset;
+    char *target = (char *)to + row->offset;
+    switch (row->type) {
+    case CONF_TEXT: {
+        const char *text = *(char *const *)source;
+        char *copy = text != NULL ? strdup(text) : NULL;
+        *(char **)target = copy;
+        return text == NULL || copy != NULL ? 0 : ERROR_MEMORY;
+    }
+    case CONF_TEXTS:
+        return copy_texts((const struct conf_texts *)source, (struct conf_texts *)target);
+    case CONF_NUMBER:
+    case CONF_DURATION:
+        *(uint64_t *)target = *(const uint64_t *)source;
+        break;
+    case CONF_BOOL:
+        *(bool *)target = *(const bool *)source;
+        break;
+    case CONF_CHOICE:
+        *(int *)target = *(const int *)source;
+        break;
+    }
+    return 0;
+}
+
+/* One file. MAIN: the main file's configuration, or NULL when this is the main file. */
+static int read_file(const char *path, const struct relay_config *main_config,
+                     struct relay_config *config, struct buffer *report)
+{
+    struct conf_row rows[ROW_COUNT];
+    join_rows(main_config != NULL, rows);
+    config->path = strdup(path);
+    int result = config->path == NULL
+                     ? ERROR_MEMORY
+                     : conf_read(path, rows, ROW_COUNT, config, report);
+    for (size_t i = 0; main_config != NULL && result == 0 && i < PROCESS_ROW_COUNT; i++) {
+        result = copy_value(&process_rows[i], main_config, config);
+    }
+    if (result == 0) {
+        result = derive_all(config, main_config == NULL);
+    }
+    if (result == 0) {
+        result = check_whole(path, config, report);
+    }
+    if (result == 0 && main_config == NULL) {
+        result = check_pair(path, "[front] certificate_file and key_file",
+                            config->front_certificate_file, config->front_key_file,
+                            report);
+    }
+    return result;
+}
+
+/* Every zone's file is read, whatever is wrong with another: all faults are told at once.
+ */
+static int read_zone_files(struct relay_config *main_config, struct buffer *report)
+{
+    struct relay_config *last = main_config;
+    int result = 0;
+    for (size_t i = 0; i < main_config->zone_files.count; i++) {
+        struct relay_config *config = calloc(1, sizeof(*config));
+        if (config == NULL) {
+            return ERROR_MEMORY;
+        }
+        last->next = config;
+        last = config;
+        int read = read_file(main_config->zone_files.at[i], main_config, config, report);
+        result = result == 0 ? read : result;
+    }
+    return result;
 }
 
 int relay_config_read(const char *path, struct relay_config *ret_config,
                       struct buffer *report)
 {
     memset(ret_config, 0, sizeof(*ret_config));
-    int result = conf_read(path, rows, ROW_COUNT, ret_config, report);
+    int result = read_file(path, NULL, ret_config, report);
     if (result == 0) {
-        result = derive_all(ret_config);
+        result = read_zone_files(ret_config, report);
     }
     if (result == 0) {
-        result = check_whole(path, ret_config, report);
+        result = relay_config_zones_compare(ret_config, report);
     }
     return result;
 }
 
+static void free_one(struct relay_config *config)
+{
+    struct conf_row rows[ROW_COUNT];
+    join_rows(false, rows);
+    conf_free(rows, ROW_COUNT, config);
+    free(config->path);
+    config->path = NULL;
+}
+
 void relay_config_free(struct relay_config *config)
 {
-    conf_free(rows, ROW_COUNT, config);
+    while (config->next != NULL) {
+        struct relay_config *next = config->next;
+        config->next = next->next;
+        free_one(next);
+        free(next);
+    }
+    free_one(config);
 }

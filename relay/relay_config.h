@@ -1,6 +1,6 @@
-/* relay.conf: one file for all roles of the relay. Read once at start. Keys, defaults and
- * what is allowed stand in relay_config.c's table and, for people, in
- * deploy/relay.conf.example. */
+/* relay.conf: one file for all roles of the relay, read at start and at each SIGHUP; further
+ * zones have a file each. Keys, defaults and what is allowed stand in relay_config.c's
+ * tables and, for people, in deploy/relay.conf.example. */
 #ifndef RELAY_RELAY_CONFIG_H
 #define RELAY_RELAY_CONFIG_H
 
@@ -8,15 +8,23 @@
 
 enum relay_enrolment { RELAY_ENROLMENT_TOKEN, RELAY_ENROLMENT_OPEN };
 
+/* One zone and, by `next`, the further ones in the order of zone_files. What counts for
+ * the whole process (its keys are in process_rows) is the same in each. */
 struct relay_config {
+    char *path;                /* the file that this was read from */
+    struct relay_config *next; /* the next zone, or NULL */
     /* [relay] */
+    struct conf_texts zone_files; /* the further zones' files */
     char *zone;     /* "lan.example.com", lower case, no dot at the end; required */
     char *store;    /* folder; default /var/lib/latchkey */
     char *base_url; /* "https://relay.<zone>" is the default; no slash at the end */
+    struct conf_texts base_url_aliases; /* old base URLs under which the zone is still
+                                           served */
     char *host; /* the relay's host name in its certificate; default: the host of base_url
                  */
     char *secret_file; /* default <store>/secret */
-    char *relay_key_file; /* the relay's own key; default <store>/relay-key.pem */
+    char *relay_key_file; /* the zone's own key; default <store>/relay-key.pem, for a
+                             further zone <store>/relay-key-<zone>.pem */
     int log;           /* error, warning, info, debug */
     /* [front] */
     struct conf_texts front_listen; /* addresses; default [::]:443 */
@@ -66,10 +74,11 @@ struct relay_config {
     char *dns_ready_file;
 };
 
-/* Reads and checks PATH, fills in what follows from other keys. On failure REPORT has one
- * line per fault. Free with relay_config_free in any case. */
+/* Reads and checks PATH and its zones' files, fills in what follows from other keys. On
+ * failure REPORT has one line per fault. Free with relay_config_free in any case. */
 int relay_config_read(const char *path, struct relay_config *ret_config,
                       struct buffer *report) MUST_CHECK;
+/* Frees what CONFIG holds and its further zones, not CONFIG itself. */
 void relay_config_free(struct relay_config *config);
 
 #endif

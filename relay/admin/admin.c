@@ -232,13 +232,29 @@ static int end_token(const struct relay_config *config, const char *kid)
     return status;
 }
 
-static int run_token(const struct relay_config *config, int argc, char **argv)
+/* LIST for CONFIG's zone, or for all zones with a heading each. */
+static int list_zones(const struct relay_config *config, bool all_zones,
+                      int (*list)(const struct relay_config *config))
+{
+    int status = EXIT_SUCCESS;
+    if (!all_zones || config->next == NULL) {
+        return list(config);
+    }
+    for (; config != NULL && status == EXIT_SUCCESS; config = config->next) {
+        printf("%s:\n", config->zone);
+        status = list(config);
+    }
+    return status;
+}
+
+static int run_token(const struct relay_config *config, bool all_zones, int argc,
+                     char **argv)
 {
     if (argc >= 2 && strcmp(argv[1], "add") == 0) {
         return add_token(config, argc - 1, argv + 1);
     }
     if (argc == 2 && strcmp(argv[1], "list") == 0) {
-        return list_tokens(config);
+        return list_zones(config, all_zones, list_tokens);
     }
     if (argc == 3 && strcmp(argv[1], "end") == 0) {
         return end_token(config, argv[2]);
@@ -314,10 +330,10 @@ static int run_settle(const struct relay_config *config, const char *id)
     return status;
 }
 
-int admin_run(const struct relay_config *config, int argc, char **argv)
+int admin_run(const struct relay_config *config, bool all_zones, int argc, char **argv)
 {
     if (strcmp(argv[0], "token") == 0) {
-        return run_token(config, argc, argv);
+        return run_token(config, all_zones, argc, argv);
     }
     if (strcmp(argv[0], "block") == 0 || strcmp(argv[0], "unblock") == 0) {
         return run_block(config, argc, argv);
@@ -341,7 +357,7 @@ int admin_run(const struct relay_config *config, int argc, char **argv)
         return admin_plan_run(config, argc, argv);
     }
     if (strcmp(argv[0], "list") == 0 && argc == 1) {
-        return admin_list_devices(config);
+        return list_zones(config, all_zones, admin_list_devices);
     }
     if (strcmp(argv[0], "show") == 0 && argc == 2) {
         char id[LANNAME_ID_SIZE + 1];

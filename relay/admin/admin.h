@@ -6,8 +6,10 @@
 
 #include "relay/relay_config.h"
 
-/* ARGV[0] is the command's name. Blocks on the disk. */
-int admin_run(const struct relay_config *config, int argc, char **argv);
+/* ARGV[0] is the command's name. CONFIG is that of the zone that the command is about.
+ * ALL_ZONES: none was named, so a list may go on with CONFIG's further zones. Blocks on
+ * the disk. */
+int admin_run(const struct relay_config *config, bool all_zones, int argc, char **argv);
 
 /* One line per command, for --help. */
 extern const char admin_usage[];

@@ -163,3 +163,24 @@ def test_examples_name_every_key():
         missing = [f"[{section}] {key}" for section, key in rows
                    if not re.search(rf"(?m)^#?{key} =", text) and not key.endswith("ready_file")]
         assert not missing, f"'{example}' doesn't mention {missing}"
+
+
+def test_zone_files(tmp_path):
+    """Further zones have files of their own; --zone names one of them, and what can't stand there is said."""
+    second = tmp_path / "second.conf"
+    second.write_text(GOOD_RELAY.replace("lan.example.com", "dev.example.com").replace("store = {folder}/store\n", ""))
+    main = GOOD_RELAY.replace("[issuer]", f"zone_files = {second}\n[issuer]")
+    status, said, path = check(tmp_path, "latchkey-relay", main)
+    assert status == 0 and "warning" in said and "'example.com'" in said, said
+    relay = (conftest.program("latchkey-relay"), "--config", path)
+    status, said = say(*relay, "--zone", "lan.example.org", "list")
+    assert status == 2 and "lan.example.com, dev.example.com" in said, said
+    status, said = say(*relay, "--zone", "dev.example.com", "front")
+    assert status == 2 and "--zone" in said, said
+    status, said = say(*relay, "list")
+    assert status == 0 and "lan.example.com:" in said and "dev.example.com:" in said, said
+    status, said = say(*relay, "--zone", "DEV.example.com", "list")
+    assert status == 0 and "lan.example.com" not in said, said
+    second.write_text(second.read_text() + "listen = 127.0.0.1:53\n")
+    status, said, path = check(tmp_path, "latchkey-relay", main)
+    assert status != 0 and f"{second}:6: [dns] listen" in said and "main file" in said, said

@@ -1,0 +1,146 @@
+/* A zone within another zone is refused rather than served by longest match: the outer
+ * zone would need a delegation to the inner one, and a host name of one could be a device
+ * of the other. */
+#include "relay/relay_config_zones.h"
+
+#include "base/core/text.h"
+
+#include <string.h>
+
+bool relay_config_zones_is_below(const char *name, const char *zone)
+{
+    size_t name_size = strlen(name);
+    size_t zone_size = strlen(zone);
+    return name_size >= zone_size && strcmp(name + name_size - zone_size, zone) == 0 &&
+           (name_size == zone_size || name[name_size - zone_size - 1] == '.');
+}
+
+static int compare_names(const struct relay_config *a, const struct relay_config *b,
+                         struct buffer *report)
+{
+    if (strcmp(a->zone, b->zone) == 0) {
+        buffer_printf(report, "%s: [relay] zone = '%s': is the zone of '%s' already\n",
+                      b->path, b->zone, a->path);
+        return ERROR_SYNTAX;
+    }
+    const char *below = relay_config_zones_is_below(b->zone, a->zone)   ? b->zone
+                        : relay_config_zones_is_below(a->zone, b->zone) ? a->zone
+                                                                        : NULL;
+    if (below != NULL) {
+        buffer_printf(report,
+                      "%s: [relay] zone = '%s': one of it and '%s' of '%s' lies below the "
+                      "other, so that a name could belong to both; take names side by "
+                      "side\n",
+                      b->path, b->zone, a->zone, a->path);
+        return ERROR_SYNTAX;
+    }
+    return 0;
+}
+
+/* The INDEXth URL that a zone is served under: base_url, then the aliases; NULL: no more.
+ */
+static const char *base_at(const struct relay_config *config, size_t index)
+{
+    if (index == 0) {
+        return config->base_url;
+    }
+    return index <= config->base_url_aliases.count
+               ? config->base_url_aliases.at[index - 1]
+               : NULL;
+}
+
+/* Base URLs are told apart by host and path; the port that a client sees is no part of
+ * what reaches us behind a forwarded port. */
+static bool is_same_base(const char *a, const char *b)
+{
+    size_t a_size = strcspn(a + strlen("https://"), ":/");
+    size_t b_size = strcspn(b + strlen("https://"), ":/");
+    const char *a_path = strchr(a + strlen("https://"), '/');
+    const char *b_path = strchr(b + strlen("https://"), '/');
+    return a_size == b_size &&
+           strncmp(a + strlen("https://"), b + strlen("https://"), a_size) == 0 &&
+           strcmp(a_path != NULL ? a_path : "", b_path != NULL ? b_path : "") == 0;
+}
+
+static int compare_bases(const struct relay_config *a, const struct relay_config *b,
+                         struct buffer *report)
+{
+    int result = 0;
+    for (size_t i = 0; base_at(b, i) != NULL; i++) {
+        /* Within one zone each pair is looked at once. */
+        for (size_t j = 0; base_at(a, j) != NULL && (a != b || j < i); j++) {
+            if (!is_same_base(base_at(a, j), base_at(b, i))) {
+                continue;
+            }
+            buffer_printf(report,
+                          "%s: [relay] %s = '%s': host and path are those of '%s' of "
+                          "'%s' already\n",
+                          b->path, i == 0 ? "base_url" : "base_url_aliases",
+                          base_at(b, i), base_at(a, j), a->path);
+            result = ERROR_SYNTAX;
+        }
+    }
+    return result;
+}
+
+int relay_config_zones_compare(const struct relay_config *main_config,
+                               struct buffer *report)
+{
+    int result = 0;
+    for (const struct relay_config *b = main_config; b != NULL; b = b->next) {
+        for (const struct relay_config *a = main_config; a != b; a = a->next) {
+            int names = compare_names(a, b, report);
+            int bases = compare_bases(a, b, report);
+            result = names != 0 || bases != 0 ? ERROR_SYNTAX : result;
+        }
+        if (compare_bases(b, b, report) != 0) {
+            result = ERROR_SYNTAX;
+        }
+    }
+    return result;
+}
+
+/* The last two labels: the registered domain, where no public suffix is longer. */
+static const char *registered_domain(const char *zone)
+{
+    const char *last = strrchr(zone, '.');
+    while (last > zone && last[-1] != '.') {
+        last--;
+    }
+    return last;
+}
+
+void relay_config_zones_warn(const struct relay_config *main_config,
+                             struct buffer *report)
+{
+    for (const struct relay_config *b = main_config; b != NULL; b = b->next) {
+        for (const struct relay_config *a = main_config; a != b; a = a->next) {
+            if (strcmp(registered_domain(a->zone), registered_domain(b->zone)) != 0 ||
+                strcmp(a->ca_directory, b->ca_directory) != 0) {
+                continue;
+            }
+            buffer_printf(report,
+                          "%s: warning: '%s' and '%s' seem to share the registered domain "
+                          "'%s', so the CA counts both against one weekly limit: divide "
+                          "[issuer] certificates_per_week between them\n",
+                          b->path, a->zone, b->zone, registered_domain(b->zone));
+        }
+    }
+}
+
+const struct relay_config *
+relay_config_zones_find(const struct relay_config *main_config, const char *zone,
+                        struct buffer *report)
+{
+    for (const struct relay_config *at = main_config; at != NULL; at = at->next) {
+        if (text_equal_nocase(at->zone, zone)) {
+            return at;
+        }
+    }
+    buffer_printf(report, "'%.200s' is no zone of this relay; its zones are:", zone);
+    for (const struct relay_config *at = main_config; at != NULL; at = at->next) {
+        buffer_printf(report, "%s %s", at == main_config ? "" : ",", at->zone);
+    }
+    buffer_append_text(report, "\n");
+    return NULL;
+}
