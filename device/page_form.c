@@ -1,61 +1,11 @@
 #include "device/page_form.h"
 
+#include "base/core/html.h"
 #include "base/core/text.h"
 
 #include <string.h>
 
 enum { BOUNDARY_MAX = 70, PART_HEAD_MAX = 1024, PARTS_MAX = 16 };
-
-static int hex_value(char digit)
-{
-    return digit >= '0' && digit <= '9'   ? digit - '0'
-           : digit >= 'a' && digit <= 'f' ? digit - 'a' + 10
-           : digit >= 'A' && digit <= 'F' ? digit - 'A' + 10
-                                          : -1;
-}
-
-/* "a%20b+c" -> "a b c". */
-static int decode(const char *text, size_t size, struct buffer *value)
-{
-    for (size_t i = 0; i < size; i++) {
-        char byte = text[i] == '+' ? ' ' : text[i];
-        if (text[i] == '%') {
-            int high = i + 2 < size ? hex_value(text[i + 1]) : -1;
-            int low = i + 2 < size ? hex_value(text[i + 2]) : -1;
-            if (high < 0 || low < 0) {
-                return ERROR_SYNTAX;
-            }
-            byte = (char)(high << 4 | low);
-            i += 2;
-        }
-        if (byte == '\0') {
-            return ERROR_SYNTAX;
-        }
-        buffer_append(value, &byte, 1);
-    }
-    return value->error;
-}
-
-static int url_value(struct bytes body, const char *name, struct buffer *value)
-{
-    const char *at = (const char *)body.data;
-    size_t left = body.size;
-    size_t name_size = strlen(name);
-    while (left > 0) {
-        const char *end = memchr(at, '&', left);
-        size_t size = end != NULL ? (size_t)(end - at) : left;
-        if (size > name_size && memcmp(at, name, name_size) == 0 &&
-            at[name_size] == '=') {
-            return decode(at + name_size + 1, size - name_size - 1, value);
-        }
-        if (end == NULL) {
-            break;
-        }
-        at += size + 1;
-        left -= size + 1;
-    }
-    return ERROR_NOT_FOUND;
-}
 
 /* The delimiter "\r\n--boundary" that CONTENT_TYPE announces (RFC 2046 5.1.1). */
 static bool find_delimiter(const char *content_type,
@@ -146,7 +96,7 @@ int page_form_value(const char *content_type, struct bytes body, const char *nam
     }
     size_t size = strcspn(content_type, "; \t");
     if (size == strlen(url_type) && strncmp(content_type, url_type, size) == 0) {
-        return url_value(body, name, value);
+        return html_form_value(body, name, value);
     }
     if (size == strlen(part_type) && strncmp(content_type, part_type, size) == 0 &&
         find_delimiter(content_type, delimiter)) {

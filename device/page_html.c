@@ -10,75 +10,19 @@ enum {
     HTTPS_PORT = 443
 };
 
-static void escape(struct buffer *html, const char *text, size_t size)
-{
-    for (const char *end = text + size; text < end; text++) {
-        switch (*text) {
-        case '&':
-            buffer_append_text(html, "&amp;");
-            break;
-        case '<':
-            buffer_append_text(html, "&lt;");
-            break;
-        case '>':
-            buffer_append_text(html, "&gt;");
-            break;
-        case '"':
-            buffer_append_text(html, "&quot;");
-            break;
-        case '\'':
-            buffer_append_text(html, "&#39;");
-            break;
-        default:
-            buffer_append(html, text, 1);
-        }
-    }
-}
-
-void page_html_escape(struct buffer *html, const char *text)
-{
-    escape(html, text, strlen(text));
-}
-
-void page_html_element(struct buffer *html, const char *tag, const char *text)
-{
-    buffer_printf(html, "<%s>", tag);
-    page_html_escape(html, text);
-    /* A tag may carry attributes. */
-    buffer_printf(html, "</%.*s>", (int)strcspn(tag, " "), tag);
-}
-
-void page_html_prose(struct buffer *html, const char *tag, const char *text)
-{
-    const char *open = strchr(text, '`');
-    const char *close = open != NULL ? strchr(open + 1, '`') : NULL;
-    buffer_printf(html, "<%s>", tag);
-    while (close != NULL) {
-        escape(html, text, (size_t)(open - text));
-        buffer_append_text(html, "<code>");
-        escape(html, open + 1, (size_t)(close - open - 1));
-        buffer_append_text(html, "</code>");
-        text = close + 1;
-        open = strchr(text, '`');
-        close = open != NULL ? strchr(open + 1, '`') : NULL;
-    }
-    page_html_escape(html, text); /* with a sign that has no second, if there is one */
-    buffer_printf(html, "</%.*s>", (int)strcspn(tag, " "), tag);
-}
-
 void page_html_fill(struct buffer *html, const char *tag, enum page_text text,
                     const char *first, const char *second)
 {
     struct buffer filled = buffer_init(PAGE_HTML_BYTES);
     page_text_fill(page_text(text), first, second, &filled);
-    page_html_element(html, tag, buffer_text(&filled));
+    html_element(html, tag, buffer_text(&filled));
     buffer_free(&filled);
 }
 
 void page_html_row(struct buffer *html, enum page_text label, const char *value)
 {
-    page_html_element(html, "dt", page_text(label));
-    page_html_element(html, "dd", value);
+    html_element(html, "dt", page_text(label));
+    html_element(html, "dd", value);
 }
 
 void page_html_time_text(int64_t at, char ret_text[static TEXT_TIME_CAPACITY + 8])
@@ -140,15 +84,15 @@ void page_html_time_row(struct buffer *html, enum page_text label, int64_t at,
     struct buffer relative = buffer_init(SPAN_BYTES);
     text_time(at, machine);
     page_html_time_text(at, human);
-    page_html_element(html, "dt", page_text(label));
+    html_element(html, "dt", page_text(label));
     buffer_printf(html, "<dd><time datetime=\"%s\">%s</time>", machine, human);
     if (at != now_at) {
         page_html_relative_text(at, now_at, &relative);
         buffer_append_text(html, " <small>(");
-        page_html_escape(html, buffer_text(&relative));
+        html_escape(html, buffer_text(&relative));
         if (note != NULL) {
             buffer_append_text(html, ", ");
-            page_html_escape(html, note);
+            html_escape(html, note);
         }
         buffer_append_text(html, ")</small>");
     }
@@ -164,7 +108,7 @@ void page_html_grouped(struct buffer *html, const char *text)
         if (i > 0 && i % 4 == 0) {
             buffer_append_text(html, " ");
         }
-        page_html_escape(html, one);
+        html_escape(html, one);
     }
     buffer_append_text(html, "</code>");
 }
@@ -177,10 +121,10 @@ static void breakable(struct buffer *html, const char *url)
         size_t size = strcspn(url, ".");
         size += url[size] == '.' ? 1 : 0;
         if (!text_format(label, sizeof(label), "%.*s", (int)size, url)) {
-            page_html_escape(html, url);
+            html_escape(html, url);
             return;
         }
-        page_html_element(html, "span", label);
+        html_element(html, "span", label);
         buffer_append_text(html, "<wbr>");
         url += size;
     }
@@ -189,7 +133,7 @@ static void breakable(struct buffer *html, const char *url)
 void page_html_link(struct buffer *html, const char *url)
 {
     buffer_append_text(html, "<a href=\"");
-    page_html_escape(html, url);
+    html_escape(html, url);
     buffer_append_text(html, "\">");
     breakable(html, url);
     buffer_append_text(html, "</a>");
@@ -200,20 +144,20 @@ static void draw_navigation(const struct page_html_frame *frame,
 {
     bool is_in = frame->csrf[0] != '\0';
     buffer_append_text(html, "<nav aria-label=\"");
-    page_html_escape(html, page_text(PAGE_TEXT_NAVIGATION));
+    html_escape(html, page_text(PAGE_TEXT_NAVIGATION));
     buffer_printf(html, "\"><a href=\"/\"%s>",
                   place == PAGE_HTML_STATUS ? " aria-current=\"page\"" : "");
-    page_html_escape(html, page_text(PAGE_TEXT_NAV_STATUS));
+    html_escape(html, page_text(PAGE_TEXT_NAV_STATUS));
     buffer_printf(html, "</a><a href=\"%s\"%s>", is_in ? "/certificate" : "/login",
                   place == PAGE_HTML_OWNER ? " aria-current=\"page\"" : "");
-    page_html_escape(html, page_text(is_in ? PAGE_TEXT_NAV_OWNER : PAGE_TEXT_NAV_LOGIN));
+    html_escape(html, page_text(is_in ? PAGE_TEXT_NAV_OWNER : PAGE_TEXT_NAV_LOGIN));
     buffer_append_text(html, "</a>");
     if (is_in) {
         buffer_append_text(html, "<form method=\"post\" action=\"/logout\"><input "
                                  "type=\"hidden\" name=\"csrf\" value=\"");
-        page_html_escape(html, frame->csrf);
+        html_escape(html, frame->csrf);
         buffer_append_text(html, "\"><button class=\"plain\">");
-        page_html_escape(html, page_text(PAGE_TEXT_NAV_LOGOUT));
+        html_escape(html, page_text(PAGE_TEXT_NAV_LOGOUT));
         buffer_append_text(html, "</button></form>");
     }
     buffer_append_text(html, "</nav>");
@@ -224,14 +168,14 @@ void page_html_start(const struct page_html_frame *frame, enum page_html_place p
 {
     const char *name = brand_name(frame->brand);
     buffer_append_text(html, "<!doctype html>\n<html lang=\"");
-    page_html_escape(html, page_text(PAGE_TEXT_LANGUAGE));
+    html_escape(html, page_text(PAGE_TEXT_LANGUAGE));
     buffer_append_text(html, "\" dir=\"");
-    page_html_escape(html, page_text(PAGE_TEXT_DIRECTION));
+    html_escape(html, page_text(PAGE_TEXT_DIRECTION));
     buffer_append_text(html, "\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
                              "content=\"width=device-width,initial-scale=1\"><title>");
-    page_html_escape(html, page_text(frame->title));
+    html_escape(html, page_text(frame->title));
     buffer_append_text(html, " – ");
-    page_html_escape(html, name);
+    html_escape(html, name);
     buffer_printf(html,
                   "</title><link rel=\"icon\" href=\"" BRAND_LOGO_PATH
                   "\"><link rel=\"stylesheet\" href=\"" BRAND_STYLE_PATH "\">%s%s%s",
@@ -239,11 +183,11 @@ void page_html_start(const struct page_html_frame *frame, enum page_html_place p
                   frame->script != NULL ? frame->script : "",
                   frame->script != NULL ? "\"></script>" : "");
     buffer_append_text(html, "</head>\n<body><a class=\"skip\" href=\"#content\">");
-    page_html_escape(html, page_text(PAGE_TEXT_SKIP));
+    html_escape(html, page_text(PAGE_TEXT_SKIP));
     buffer_append_text(html,
                        "</a><header><div class=\"brand\"><img src=\"" BRAND_LOGO_PATH
                        "\" alt=\"\" height=\"32\"><b>");
-    page_html_escape(html, name);
+    html_escape(html, name);
     buffer_append_text(html, "</b></div>");
     if (frame->has_login) {
         draw_navigation(frame, place, html);
@@ -251,7 +195,7 @@ void page_html_start(const struct page_html_frame *frame, enum page_html_place p
     buffer_append_text(html, "</header>\n<main id=\"content\"");
     if (frame->script != NULL) {
         buffer_append_text(html, " data-name=\"");
-        page_html_escape(html, frame->script_name);
+        html_escape(html, frame->script_name);
         buffer_append_text(html, "\" data-port=\"");
         if (frame->script_port != HTTPS_PORT) {
             buffer_printf(html, ":%u", (unsigned)frame->script_port);

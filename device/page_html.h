@@ -1,9 +1,10 @@
 /* The pieces that pages are made of. Everything that is not markup of ours goes through
- * page_html_escape(): host names, the relay's sentences, translations and the maker's name
+ * html_escape(): host names, the relay's sentences, translations and the maker's name
  * come from outside. Appends to a buffer, whose sticky error says whether all went in. */
 #ifndef DEVICE_PAGE_HTML_H
 #define DEVICE_PAGE_HTML_H
 
+#include "base/core/html.h"
 #include "base/core/text.h"
 #include "device/brand.h"
 #include "device/page_text.h"
@@ -29,12 +30,6 @@ void page_html_start(const struct page_html_frame *frame, enum page_html_place p
                      struct buffer *html);
 void page_html_end(struct buffer *html);
 
-/* TEXT with the five characters that mean something in HTML replaced. */
-void page_html_escape(struct buffer *html, const char *text);
-/* <TAG>text</TAG>. */
-void page_html_element(struct buffer *html, const char *tag, const char *text);
-/* The same of a sentence of ours, in which `word` is what people type or write: <code>. */
-void page_html_prose(struct buffer *html, const char *tag, const char *text);
 /* <TAG>text</TAG> of a text with {1} and {2}. */
 void page_html_fill(struct buffer *html, const char *tag, enum page_text text,
                     const char *first, const char *second);

@@ -94,29 +94,27 @@ static void respond_form(const struct page_login *login, struct http_exchange *e
     page_html_start(&frame, PAGE_HTML_OWNER, &html);
     if (!http_exchange_is_trusted(exchange)) {
         buffer_append_text(&html, "<section class=\"warn\">");
-        page_html_element(&html, "p", page_text(PAGE_TEXT_LOGIN_UNTRUSTED));
+        html_element(&html, "p", page_text(PAGE_TEXT_LOGIN_UNTRUSTED));
         buffer_append_text(&html, "</section>\n");
     }
     buffer_append_text(&html, "<section>");
-    page_html_element(&html, "h1", page_text(PAGE_TEXT_LOGIN_HEAD));
+    html_element(&html, "h1", page_text(PAGE_TEXT_LOGIN_HEAD));
     if (!login->secret.is_set) {
-        page_html_element(&html, "p", page_text(PAGE_TEXT_LOGIN_NONE));
+        html_element(&html, "p", page_text(PAGE_TEXT_LOGIN_NONE));
     } else {
-        page_html_element(&html, "p", page_text(PAGE_TEXT_LOGIN_BODY));
+        html_element(&html, "p", page_text(PAGE_TEXT_LOGIN_BODY));
         buffer_append_text(&html, "<form method=\"post\" action=\"/login\">");
         if (message != PAGE_TEXT_COUNT) {
-            page_html_element(&html, "p class=\"error\" role=\"alert\" id=\"message\"",
-                              page_text(message));
+            html_element(&html, "p class=\"error\" role=\"alert\" id=\"message\"",
+                         page_text(message));
         }
-        page_html_element(&html, "label for=\"secret\"",
-                          page_text(PAGE_TEXT_LOGIN_SECRET));
+        html_element(&html, "label for=\"secret\"", page_text(PAGE_TEXT_LOGIN_SECRET));
         buffer_printf(&html,
                       "<input id=\"secret\" name=\"secret\" type=\"password\" "
                       "autocomplete=\"current-password\" spellcheck=\"false\" "
                       "maxlength=\"100\" required autofocus%s><div>",
                       message != PAGE_TEXT_COUNT ? " aria-describedby=\"message\"" : "");
-        page_html_element(&html, "button class=\"main\"",
-                          page_text(PAGE_TEXT_LOGIN_BUTTON));
+        html_element(&html, "button class=\"main\"", page_text(PAGE_TEXT_LOGIN_BUTTON));
         buffer_append_text(&html, "</div></form>");
     }
     buffer_append_text(&html, "</section>\n");

@@ -36,16 +36,14 @@ static void open_form(struct buffer *html, const struct view *view, const char *
     buffer_printf(html, "<form method=\"post\" action=\"" FOLDER "/%s\"%s>", path,
                   has_file ? " enctype=\"multipart/form-data\"" : "");
     buffer_append_text(html, "<input type=\"hidden\" name=\"csrf\" value=\"");
-    page_html_escape(html,
-                     view->session != NULL ? view->session->csrf : view->owner->ticket);
+    html_escape(html, view->session != NULL ? view->session->csrf : view->owner->ticket);
     buffer_append_text(html, "\">");
 }
 
 static void draw_button(struct buffer *html, bool is_main, enum page_text text)
 {
-    page_html_element(html,
-                      is_main ? "button class=\"main\"" : "button class=\"main second\"",
-                      page_text(text));
+    html_element(html, is_main ? "button class=\"main\"" : "button class=\"main second\"",
+                 page_text(text));
 }
 
 static void draw_act(struct buffer *html, const struct view *view, const char *path,
@@ -83,19 +81,19 @@ static enum page_text check_label(enum upload_check check)
 static void draw_verdicts(struct buffer *html, const struct upload_verdicts *verdicts)
 {
     buffer_append_text(html, "<section class=\"bad\" role=\"alert\">");
-    page_html_element(html, "h2", page_text(PAGE_TEXT_OWNER_NOT_TAKEN));
+    html_element(html, "h2", page_text(PAGE_TEXT_OWNER_NOT_TAKEN));
     buffer_append_text(html, "</section>\n<section>");
-    page_html_element(html, "h2", page_text(PAGE_TEXT_OWNER_VERDICTS));
+    html_element(html, "h2", page_text(PAGE_TEXT_OWNER_VERDICTS));
     buffer_append_text(html, "<ul class=\"list\">");
     for (size_t i = 0; i < verdicts->count; i++) {
         const struct upload_verdict *one = &verdicts->at[i];
         buffer_append_text(html, "<li>");
-        page_html_element(
+        html_element(
             html, one->is_good ? "span class=\"level ok\"" : "span class=\"level fail\"",
             page_text(one->is_good ? PAGE_TEXT_OWNER_PASSED : PAGE_TEXT_OWNER_REFUSED));
-        page_html_element(html, "h3", page_text(check_label(one->check)));
+        html_element(html, "h3", page_text(check_label(one->check)));
         if (!one->is_good) {
-            page_html_element(html, "p", one->sentence);
+            html_element(html, "p", one->sentence);
         }
         buffer_append_text(html, "</li>");
     }
@@ -119,12 +117,12 @@ static void draw_trial_link(struct buffer *html, const struct view *view)
     const char *port =
         host != NULL ? strchr(bracket != NULL ? bracket : host, ':') : NULL;
     buffer_append_text(html, "<p><a class=\"button\" href=\"https://");
-    page_html_escape(html, view->status.host);
-    page_html_escape(html, port != NULL ? port : "");
+    html_escape(html, view->status.host);
+    html_escape(html, port != NULL ? port : "");
     buffer_append_text(html, FOLDER "/trial?");
-    page_html_escape(html, view->owner->ticket);
+    html_escape(html, view->owner->ticket);
     buffer_append_text(html, "\">");
-    page_html_escape(html, page_text(PAGE_TEXT_OWNER_TRIAL_LINK));
+    html_escape(html, page_text(PAGE_TEXT_OWNER_TRIAL_LINK));
     buffer_append_text(html, "</a></p>");
 }
 
@@ -145,16 +143,16 @@ static void draw_trial(struct buffer *html, const struct view *view)
     struct buffer left = buffer_init(HOST_BYTES);
     page_html_relative_text(view->status.trial_s, 0, &left);
     buffer_append_text(html, "<section class=\"warn\">");
-    page_html_element(html, "h2", page_text(PAGE_TEXT_OWNER_TRIAL_HEAD));
+    html_element(html, "h2", page_text(PAGE_TEXT_OWNER_TRIAL_HEAD));
     bool is_here = is_by_trial(view);
     page_html_fill(html, "p",
                    is_here ? PAGE_TEXT_OWNER_TRIAL_HERE : PAGE_TEXT_OWNER_TRIAL_BODY,
                    view->status.host, buffer_text(&left));
     if (is_here) {
-        page_html_element(html, "p", page_text(PAGE_TEXT_OWNER_CONFIRM_NOTE));
+        html_element(html, "p", page_text(PAGE_TEXT_OWNER_CONFIRM_NOTE));
         draw_act(html, view, "confirm", PAGE_TEXT_OWNER_CONFIRM, true);
     } else {
-        page_html_element(html, "p", page_text(PAGE_TEXT_OWNER_CONFIRM_NOT));
+        html_element(html, "p", page_text(PAGE_TEXT_OWNER_CONFIRM_NOT));
         draw_trial_link(html, view);
     }
     draw_act(html, view, "cancel", PAGE_TEXT_OWNER_RETURN, false);
@@ -182,35 +180,35 @@ static void draw_steps(struct buffer *html, const struct view *view)
     const char *host =
         status->request_host[0] != '\0' ? status->request_host : status->host;
     buffer_append_text(html, "<section>");
-    page_html_element(html, "h2", page_text(PAGE_TEXT_OWNER_STEP_NAME));
+    html_element(html, "h2", page_text(PAGE_TEXT_OWNER_STEP_NAME));
     open_form(html, view, "request", false);
-    page_html_element(html, "label for=\"host\"", page_text(PAGE_TEXT_OWNER_HOST));
+    html_element(html, "label for=\"host\"", page_text(PAGE_TEXT_OWNER_HOST));
     buffer_append_text(html,
                        "<input id=\"host\" name=\"host\" required maxlength=\"253\" "
                        "autocapitalize=\"none\" spellcheck=\"false\" "
                        "aria-describedby=\"host-note\" value=\"");
-    page_html_escape(html, host);
+    html_escape(html, host);
     buffer_append_text(html, "\">");
-    page_html_element(html, "p class=\"note\" id=\"host-note\"",
-                      page_text(PAGE_TEXT_OWNER_HOST_NOTE));
+    html_element(html, "p class=\"note\" id=\"host-note\"",
+                 page_text(PAGE_TEXT_OWNER_HOST_NOTE));
     draw_button(html, host[0] == '\0', PAGE_TEXT_OWNER_HOST_BUTTON);
     buffer_append_text(html, "</form></section>\n");
     if (host[0] == '\0') {
         return;
     }
     buffer_append_text(html, "<section>");
-    page_html_element(html, "h2", page_text(PAGE_TEXT_OWNER_STEP_SIGN));
-    page_html_element(html, "p", page_text(PAGE_TEXT_OWNER_CSR_NOTE));
+    html_element(html, "h2", page_text(PAGE_TEXT_OWNER_STEP_SIGN));
+    html_element(html, "p", page_text(PAGE_TEXT_OWNER_CSR_NOTE));
     draw_act(html, view, "csr", PAGE_TEXT_OWNER_CSR, true);
     buffer_append_text(html, "</section>\n<section>");
-    page_html_element(html, "h2", page_text(PAGE_TEXT_OWNER_STEP_TRY));
+    html_element(html, "h2", page_text(PAGE_TEXT_OWNER_STEP_TRY));
     open_form(html, view, "upload", true);
-    page_html_element(html, "label for=\"file\"", page_text(PAGE_TEXT_OWNER_UPLOAD));
+    html_element(html, "label for=\"file\"", page_text(PAGE_TEXT_OWNER_UPLOAD));
     buffer_append_text(html, "<input id=\"file\" name=\"file\" type=\"file\" required "
                              "accept=\".pem,.crt,.cer,.der,.p7b\" "
                              "aria-describedby=\"file-note\">");
-    page_html_element(html, "p class=\"note\" id=\"file-note\"",
-                      page_text(PAGE_TEXT_OWNER_UPLOAD_NOTE));
+    html_element(html, "p class=\"note\" id=\"file-note\"",
+                 page_text(PAGE_TEXT_OWNER_UPLOAD_NOTE));
     draw_button(html, true, PAGE_TEXT_OWNER_UPLOAD_BUTTON);
     buffer_append_text(html, "</form></section>\n");
 }
@@ -235,14 +233,14 @@ static void respond_view(struct view *view, int code)
     agent_owner_fill_status(view->agent, &view->status);
     const char *state = view->status.state;
     page_html_start(&frame, PAGE_HTML_OWNER, &html);
-    page_html_element(&html, "h1", page_text(PAGE_TEXT_OWNER_HEAD));
-    page_html_element(&html, "p class=\"lead\"", page_text(PAGE_TEXT_OWNER_BODY));
+    html_element(&html, "h1", page_text(PAGE_TEXT_OWNER_HEAD));
+    html_element(&html, "p class=\"lead\"", page_text(PAGE_TEXT_OWNER_BODY));
     draw_message(&html, view);
     if (view->verdicts != NULL) {
         draw_verdicts(&html, view->verdicts);
     }
     if (view->status.failure[0] != '\0') {
-        page_html_element(&html, "p class=\"error\"", view->status.failure);
+        html_element(&html, "p class=\"error\"", view->status.failure);
     }
     if (strcmp(state, "trial") == 0) {
         draw_trial(&html, view);
@@ -270,7 +268,7 @@ static void respond_trial(struct view *view, int code)
         draw_trial(&html, view);
     } else {
         buffer_append_text(&html, "<section class=\"good\" role=\"status\">");
-        page_html_element(&html, "h1", page_text(PAGE_TEXT_OWNER_DONE));
+        html_element(&html, "h1", page_text(PAGE_TEXT_OWNER_DONE));
         if (view->status.host[0] != '\0') {
             page_html_fill(&html, "p", PAGE_TEXT_OWNER_ACTIVE, view->status.host, NULL);
         }

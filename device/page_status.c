@@ -36,10 +36,10 @@ static void draw_state(const struct device_status *status,
     }
     open_card(html, status->is_trusted ? "good" : "warn",
               status->is_trusted ? SIGN_LOCK : SIGN_WARN);
-    page_html_element(html, "h1", page_text(head));
-    page_html_element(html, "p", page_text(body));
+    html_element(html, "h1", page_text(head));
+    html_element(html, "p", page_text(body));
     if (status->is_trusted && !visit->by_name) {
-        page_html_element(html, "p", page_text(PAGE_TEXT_VISIT_NAME));
+        html_element(html, "p", page_text(PAGE_TEXT_VISIT_NAME));
     }
     buffer_append_text(html, "</div></section>\n");
 }
@@ -77,10 +77,10 @@ static void draw_attention(const struct device_status *status, struct buffer *ht
         return;
     }
     open_card(html, "bad", SIGN_WARN);
-    page_html_element(html, "h2", page_text(PAGE_TEXT_ATTENTION_HEAD));
+    html_element(html, "h2", page_text(PAGE_TEXT_ATTENTION_HEAD));
     for (size_t i = 0; i < sizeof(notes) / sizeof(notes[0]); i++) {
         if (notes[i].is_so) {
-            page_html_element(html, "p", page_text(notes[i].text));
+            html_element(html, "p", page_text(notes[i].text));
         }
     }
     if (owner) {
@@ -102,8 +102,8 @@ static void draw_failure(const struct device_status *status, bool is_owner,
     }
     struct buffer when = buffer_init(TEXT_BYTES);
     buffer_append_text(html, "<section>");
-    page_html_element(html, "h2", page_text(PAGE_TEXT_FAILURE_HEAD));
-    page_html_prose(html, "p", page_text_failure(status->failure_code));
+    html_element(html, "h2", page_text(PAGE_TEXT_FAILURE_HEAD));
+    html_prose(html, "p", page_text_failure(status->failure_code));
     buffer_append_text(html, "<p class=\"note\">");
     if (status->failure_at != 0) {
         char human[TEXT_TIME_CAPACITY + 8];
@@ -114,12 +114,12 @@ static void draw_failure(const struct device_status *status, bool is_owner,
         struct buffer next = buffer_init(TEXT_BYTES);
         page_html_span_text(status->next_try_s, &when);
         page_text_fill(page_text(PAGE_TEXT_NEXT_TRY), buffer_text(&when), NULL, &next);
-        page_html_escape(html, buffer_text(&next));
+        html_escape(html, buffer_text(&next));
         buffer_free(&next);
     }
     buffer_append_text(html, "</p>");
     if (is_owner && status->failure_text[0] != '\0') {
-        page_html_element(html, "pre", status->failure_text);
+        html_element(html, "pre", status->failure_text);
     }
     buffer_append_text(html, "</section>\n");
     buffer_free(&when);
@@ -138,20 +138,20 @@ static void draw_public_names(const struct device_status *status, struct buffer 
     if (!device_status_stable_url(status, url)) {
         return;
     }
-    page_html_element(html, "dt", page_text(PAGE_TEXT_STABLE_NAME));
+    html_element(html, "dt", page_text(PAGE_TEXT_STABLE_NAME));
     buffer_append_text(html, "<dd>");
     page_html_link(html, url);
     buffer_append_text(html, "<br>");
-    page_html_element(html, "small", page_text(PAGE_TEXT_STABLE_NOTE));
+    html_element(html, "small", page_text(PAGE_TEXT_STABLE_NOTE));
     buffer_append_text(html, "</dd>");
-    page_html_element(html, "dt", page_text(PAGE_TEXT_ADDRESS_NAME));
+    html_element(html, "dt", page_text(PAGE_TEXT_ADDRESS_NAME));
     for (size_t i = 0; i < status->addresses->count; i++) {
         if (device_status_address_url(status, &status->addresses->at[i], url)) {
             draw_url(html, url);
         }
     }
     if (status->addresses->count == 0) {
-        page_html_element(html, "dd", page_text(PAGE_TEXT_NO_ADDRESSES));
+        html_element(html, "dd", page_text(PAGE_TEXT_NO_ADDRESSES));
     }
 }
 
@@ -159,10 +159,10 @@ static void draw_names(const struct device_status *status, struct buffer *html)
 {
     char url[STATUS_NAME_CAPACITY];
     buffer_append_text(html, "<section>");
-    page_html_element(html, "h2", page_text(PAGE_TEXT_NAMES_HEAD));
+    html_element(html, "h2", page_text(PAGE_TEXT_NAMES_HEAD));
     buffer_append_text(html, "<dl>");
     draw_public_names(status, html);
-    page_html_element(html, "dt", page_text(PAGE_TEXT_LOCAL_NAME));
+    html_element(html, "dt", page_text(PAGE_TEXT_LOCAL_NAME));
     const char *const locals[] = {status->local_name, status->mdns_name};
     for (size_t i = 0; i < sizeof(locals) / sizeof(locals[0]); i++) {
         bool is_new = locals[i] != NULL && locals[i][0] != '\0' &&
@@ -177,7 +177,7 @@ static void draw_names(const struct device_status *status, struct buffer *html)
         }
     }
     buffer_append_text(html, "<dd>");
-    page_html_element(html, "small", page_text(PAGE_TEXT_LOCAL_NOTE));
+    html_element(html, "small", page_text(PAGE_TEXT_LOCAL_NOTE));
     buffer_append_text(html, "</dd></dl></section>\n");
 }
 
@@ -189,7 +189,7 @@ static void draw_order(const struct device_status *status, struct buffer *html)
         struct buffer when = buffer_init(TEXT_BYTES);
         page_html_relative_text(status->now_at + status->next_try_s, status->now_at,
                                 &when);
-        page_html_element(html, "dt", page_text(PAGE_TEXT_ORDER));
+        html_element(html, "dt", page_text(PAGE_TEXT_ORDER));
         page_html_fill(html, "dd", PAGE_TEXT_ORDER_WAITS, buffer_text(&when), NULL);
         buffer_free(&when);
     }
@@ -200,7 +200,7 @@ static void draw_certificate(const struct device_status *status, struct buffer *
     const struct status_certificate *used =
         status->is_trusted ? &status->trusted : &status->fallback;
     buffer_append_text(html, "<section>");
-    page_html_element(html, "h2", page_text(PAGE_TEXT_CERTIFICATE_HEAD));
+    html_element(html, "h2", page_text(PAGE_TEXT_CERTIFICATE_HEAD));
     buffer_append_text(html, "<dl>");
     page_html_row(html, PAGE_TEXT_IN_USE,
                   page_text(status->is_trusted ? PAGE_TEXT_IN_USE_TRUSTED
@@ -244,17 +244,17 @@ static enum page_text level_text(enum diagnosis_level level)
 void page_status_settings(const struct diagnosis *diagnosis, struct buffer *html)
 {
     char line[ROUTER_MENDS_LINE_BYTES];
-    page_html_element(html, "h3", page_text(PAGE_TEXT_DIAGNOSIS_SETTINGS));
+    html_element(html, "h3", page_text(PAGE_TEXT_DIAGNOSIS_SETTINGS));
     for (size_t i = 0; i < router_mends_count(); i++) {
         const struct router_mend *mend = router_mends_at(i);
         if (!router_mends_fits(mend, diagnosis->router)) {
             continue;
         }
         buffer_append_text(html, "<details>");
-        page_html_element(html, "summary", mend->system);
-        page_html_prose(html, "p", mend->where);
+        html_element(html, "summary", mend->system);
+        html_prose(html, "p", mend->where);
         for (size_t j = 0; router_mends_line(mend, j, diagnosis->zone, line); j++) {
-            page_html_element(html, "pre", line);
+            html_element(html, "pre", line);
         }
         buffer_append_text(html, "</details>");
     }
@@ -266,12 +266,12 @@ static void draw_verdict(const struct diagnosis *diagnosis, enum diagnosis_check
     const struct verdict *verdict = &diagnosis->verdicts[check];
     enum diagnosis_level level = diagnosis_code_level(verdict->code);
     buffer_printf(html, "<li><span class=\"level %s\">", diagnosis_level_word(level));
-    page_html_escape(html, page_text(level_text(level)));
+    html_escape(html, page_text(level_text(level)));
     buffer_append_text(html, "</span>");
-    page_html_element(html, "h3", page_text_check(check));
-    page_html_prose(html, "p", page_text_verdict(verdict->code));
+    html_element(html, "h3", page_text_check(check));
+    html_prose(html, "p", page_text_verdict(verdict->code));
     if (in_full && page_text_mend(verdict->code)[0] != '\0') {
-        page_html_prose(html, "p class=\"mend\"", page_text_mend(verdict->code));
+        html_prose(html, "p class=\"mend\"", page_text_mend(verdict->code));
     }
     if (in_full && diagnosis_code_has_settings(verdict->code)) {
         page_status_settings(diagnosis, html);
@@ -283,7 +283,7 @@ static void draw_detail(const struct verdict *verdict, struct buffer *html)
 {
     char line[DIAGNOSIS_LINE_BYTES];
     for (size_t i = 0; diagnosis_line(verdict, i, line); i++) {
-        page_html_element(html, "pre", line);
+        html_element(html, "pre", line);
     }
 }
 
@@ -298,7 +298,7 @@ static void draw_diagnosis(const struct device_status *status, bool is_owner,
     page_html_relative_text(diagnosis->at, status->now_at, &when);
     if (diagnosis_worst(diagnosis) >= DIAGNOSIS_WARN) {
         buffer_append_text(html, "<section>");
-        page_html_element(html, "h2", page_text(PAGE_TEXT_DIAGNOSIS_HEAD));
+        html_element(html, "h2", page_text(PAGE_TEXT_DIAGNOSIS_HEAD));
         buffer_append_text(html, "<ul class=\"list\">");
         for (int i = 0; i < DIAGNOSIS_CHECK_COUNT; i++) {
             if (diagnosis_code_level(diagnosis->verdicts[i].code) >= DIAGNOSIS_WARN) {
@@ -312,7 +312,7 @@ static void draw_diagnosis(const struct device_status *status, bool is_owner,
         buffer_append_text(html, "</ul></section>\n");
     }
     buffer_append_text(html, "<details class=\"card\">");
-    page_html_element(html, "summary", page_text(PAGE_TEXT_DIAGNOSIS_ALL));
+    html_element(html, "summary", page_text(PAGE_TEXT_DIAGNOSIS_ALL));
     page_html_fill(html, "p class=\"note\"", PAGE_TEXT_DIAGNOSIS_AT, buffer_text(&when),
                    NULL);
     buffer_append_text(html, "<ul class=\"list\">");
@@ -336,17 +336,17 @@ static int draw_fingerprints(const struct device_status *status, struct buffer *
     if (error < 0) {
         return error;
     }
-    page_html_escape(&label, page_text(PAGE_TEXT_QR_LABEL));
-    page_html_element(html, "p", page_text(PAGE_TEXT_VERIFY_HERE));
+    html_escape(&label, page_text(PAGE_TEXT_QR_LABEL));
+    html_element(html, "p", page_text(PAGE_TEXT_VERIFY_HERE));
     buffer_append_text(html, "<div class=\"verify\"><div class=\"qr\">");
     error = qr_svg(payload, buffer_text(&label), html);
     buffer_append_text(html, "</div><div>");
-    page_html_element(html, "h3", page_text(PAGE_TEXT_LEAF_FINGERPRINT));
+    html_element(html, "h3", page_text(PAGE_TEXT_LEAF_FINGERPRINT));
     page_html_grouped(html, status->fallback.fingerprint);
-    page_html_element(html, "small", page_text(PAGE_TEXT_LEAF_NOTE));
-    page_html_element(html, "h3", page_text(PAGE_TEXT_PIN));
+    html_element(html, "small", page_text(PAGE_TEXT_LEAF_NOTE));
+    html_element(html, "h3", page_text(PAGE_TEXT_PIN));
     page_html_grouped(html, status->pin);
-    page_html_element(html, "small", page_text(PAGE_TEXT_PIN_NOTE));
+    html_element(html, "small", page_text(PAGE_TEXT_PIN_NOTE));
     buffer_append_text(html, "</div></div>");
     buffer_free(&label);
     return error;
@@ -358,16 +358,16 @@ static int draw_verification(const struct device_status *status,
     int error = 0;
     if (visit->is_trusted) {
         buffer_append_text(html, "<details class=\"card\">");
-        page_html_element(html, "summary", page_text(PAGE_TEXT_VERIFY_HEAD));
-        page_html_element(html, "p", page_text(PAGE_TEXT_VERIFY_BODY));
+        html_element(html, "summary", page_text(PAGE_TEXT_VERIFY_HEAD));
+        html_element(html, "p", page_text(PAGE_TEXT_VERIFY_BODY));
         error = draw_fingerprints(status, html);
         buffer_append_text(html, "</details>\n");
         return error;
     }
     buffer_append_text(html, "<section>");
-    page_html_element(html, "h2", page_text(PAGE_TEXT_VERIFY_HEAD));
-    page_html_element(html, "p", page_text(PAGE_TEXT_VERIFY_BODY));
-    page_html_element(html, "p class=\"honest\"", page_text(PAGE_TEXT_VERIFY_NOT_HERE));
+    html_element(html, "h2", page_text(PAGE_TEXT_VERIFY_HEAD));
+    html_element(html, "p", page_text(PAGE_TEXT_VERIFY_BODY));
+    html_element(html, "p class=\"honest\"", page_text(PAGE_TEXT_VERIFY_NOT_HERE));
     buffer_append_text(html, "</section>\n");
     return 0;
 }
@@ -378,7 +378,7 @@ static void draw_device(const struct device_status *status, bool is_owner,
     char addresses[512];
     own_addresses_text(status->addresses, addresses, sizeof(addresses));
     buffer_append_text(html, "<details class=\"card\">");
-    page_html_element(html, "summary", page_text(PAGE_TEXT_DEVICE_HEAD));
+    html_element(html, "summary", page_text(PAGE_TEXT_DEVICE_HEAD));
     buffer_append_text(html, "<dl>");
     page_html_row(html, PAGE_TEXT_ID, status->id);
     page_html_row(html, PAGE_TEXT_ADDRESSES,
@@ -416,13 +416,13 @@ int page_status_fragment(const struct device_status *status, struct buffer *html
     char until[TEXT_TIME_CAPACITY + 8];
     buffer_printf(html, "<section class=\"latchkey latchkey-%s\" lang=\"",
                   status->is_trusted ? "trusted" : "fallback");
-    page_html_escape(html, page_text(PAGE_TEXT_LANGUAGE));
+    html_escape(html, page_text(PAGE_TEXT_LANGUAGE));
     buffer_append_text(html, "\" dir=\"");
-    page_html_escape(html, page_text(PAGE_TEXT_DIRECTION));
+    html_escape(html, page_text(PAGE_TEXT_DIRECTION));
     buffer_append_text(html, "\">");
-    page_html_element(html, "h2",
-                      page_text(status->is_trusted ? PAGE_TEXT_EMBED_TRUSTED
-                                                   : PAGE_TEXT_EMBED_UNTRUSTED));
+    html_element(html, "h2",
+                 page_text(status->is_trusted ? PAGE_TEXT_EMBED_TRUSTED
+                                              : PAGE_TEXT_EMBED_UNTRUSTED));
     if (status->is_trusted) {
         if (device_status_stable_url(status, url)) {
             buffer_append_text(html, "<p>");
@@ -433,10 +433,10 @@ int page_status_fragment(const struct device_status *status, struct buffer *html
         page_html_fill(html, "p", PAGE_TEXT_EMBED_UNTIL, until, NULL);
     } else {
         bool expired = strcmp(device_status_reason(status), "expired") == 0;
-        page_html_element(
-            html, "p", page_text(expired ? PAGE_TEXT_EXPIRED_BODY : PAGE_TEXT_NEW_BODY));
+        html_element(html, "p",
+                     page_text(expired ? PAGE_TEXT_EXPIRED_BODY : PAGE_TEXT_NEW_BODY));
         if (status->failure_code[0] != '\0') {
-            page_html_prose(html, "p", page_text_failure(status->failure_code));
+            html_prose(html, "p", page_text_failure(status->failure_code));
         }
     }
     buffer_append_text(html, "</section>\n");

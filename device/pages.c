@@ -40,9 +40,9 @@ static void respond_missing(struct pages *pages, struct http_exchange *exchange)
                                     .csrf = session != NULL ? session->csrf : ""};
     page_html_start(&frame, PAGE_HTML_ELSEWHERE, &html);
     buffer_append_text(&html, "<section>");
-    page_html_element(&html, "h1", page_text(PAGE_TEXT_NOT_FOUND));
+    html_element(&html, "h1", page_text(PAGE_TEXT_NOT_FOUND));
     buffer_append_text(&html, "<p><a href=\"/\">");
-    page_html_escape(&html, page_text(PAGE_TEXT_BACK));
+    html_escape(&html, page_text(PAGE_TEXT_BACK));
     buffer_append_text(&html, "</a></p></section>\n");
     page_html_end(&html);
     if (html.error == 0) {

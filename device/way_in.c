@@ -101,12 +101,12 @@ static void draw_unfound(const struct device_status *status, struct buffer *html
     buffer_append_text(html, "<div id=\"unfound\" hidden>");
     bool filtered = level_of(status, DIAGNOSIS_CHECK_PRIVATE) >= DIAGNOSIS_WARN;
     if (!filtered && is_offline(status)) {
-        page_html_element(html, "p", page_text(PAGE_TEXT_WAY_OFFLINE));
+        html_element(html, "p", page_text(PAGE_TEXT_WAY_OFFLINE));
     } else {
         page_html_fill(html, "p", PAGE_TEXT_WAY_FILTER, status->zone, NULL);
     }
     if (filtered) {
-        page_html_element(html, "p", page_text(PAGE_TEXT_WAY_FILTER_SURE));
+        html_element(html, "p", page_text(PAGE_TEXT_WAY_FILTER_SURE));
         page_status_settings(status->diagnosis, html);
     }
     buffer_append_text(html, "</div>");
@@ -118,20 +118,20 @@ static void draw_trying(const struct device_status *status, const char *name,
     buffer_append_text(html,
                        "<section id=\"trying\" class=\"state\" role=\"status\" hidden>"
                        "<div class=\"spin\" aria-hidden=\"true\"></div><div>");
-    page_html_element(html, "h1", page_text(PAGE_TEXT_WAY_HEAD));
-    page_html_element(html, "p", page_text(PAGE_TEXT_WAY_TRYING));
+    html_element(html, "h1", page_text(PAGE_TEXT_WAY_HEAD));
+    html_element(html, "p", page_text(PAGE_TEXT_WAY_TRYING));
     buffer_append_text(html, "</div></section>\n<noscript><section>");
-    page_html_element(html, "h1", page_text(PAGE_TEXT_WAY_HEAD));
-    page_html_element(html, "p", page_text(PAGE_TEXT_WAY_NO_SCRIPT));
+    html_element(html, "h1", page_text(PAGE_TEXT_WAY_HEAD));
+    html_element(html, "p", page_text(PAGE_TEXT_WAY_NO_SCRIPT));
     buffer_append_text(html, "</section></noscript>\n<section id=\"failed\" "
                              "class=\"warn\" tabindex=\"-1\" role=\"alert\" hidden>");
-    page_html_element(html, "h1", page_text(PAGE_TEXT_WAY_FAILED_HEAD));
-    page_html_element(html, "pre", name);
+    html_element(html, "h1", page_text(PAGE_TEXT_WAY_FAILED_HEAD));
+    html_element(html, "pre", name);
     draw_unfound(status, html);
     buffer_append_text(html, "<div id=\"untrusted\" hidden>");
-    page_html_element(html, "p", page_text(PAGE_TEXT_WAY_UNTRUSTED));
+    html_element(html, "p", page_text(PAGE_TEXT_WAY_UNTRUSTED));
     buffer_append_text(html, "</div><p><a href=\"\">");
-    page_html_escape(html, page_text(PAGE_TEXT_WAY_AGAIN));
+    html_escape(html, page_text(PAGE_TEXT_WAY_AGAIN));
     buffer_append_text(html, "</a></p></section>\n");
 }
 
@@ -139,11 +139,11 @@ static void draw_waiting(const struct device_status *status, struct buffer *html
 {
     bool expired = strcmp(device_status_reason(status), "expired") == 0;
     buffer_append_text(html, "<section class=\"warn\">");
-    page_html_element(html, "h1", page_text(PAGE_TEXT_WAY_WAIT_HEAD));
-    page_html_element(html, "p",
-                      page_text(expired ? PAGE_TEXT_WAY_EXPIRED : PAGE_TEXT_WAY_NEW));
+    html_element(html, "h1", page_text(PAGE_TEXT_WAY_WAIT_HEAD));
+    html_element(html, "p",
+                 page_text(expired ? PAGE_TEXT_WAY_EXPIRED : PAGE_TEXT_WAY_NEW));
     if (status->failure_code[0] != '\0') {
-        page_html_prose(html, "p", page_text_failure(status->failure_code));
+        html_prose(html, "p", page_text_failure(status->failure_code));
     }
     buffer_append_text(html, "</section>\n");
 }
@@ -153,11 +153,11 @@ static void draw_button(struct buffer *html, const char *id, const char *url,
 {
     buffer_printf(html, "<div id=\"%s\"><a class=\"button%s\" href=\"", id,
                   strcmp(id, "secure") == 0 ? "" : " second");
-    page_html_escape(html, url);
+    html_escape(html, url);
     buffer_append_text(html, "\">");
-    page_html_escape(html, page_text(text));
+    html_escape(html, page_text(text));
     buffer_append_text(html, "</a>");
-    page_html_element(html, "p class=\"note\"", page_text(note));
+    html_element(html, "p class=\"note\"", page_text(note));
     buffer_append_text(html, "</div>");
 }
 
@@ -186,7 +186,7 @@ static int render(const struct brand *brand, const struct device_status *status,
                     PAGE_TEXT_WAY_FALLBACK_NOTE);
     }
     buffer_append_text(html, "</section>\n");
-    page_html_element(html, "p class=\"note\"", page_text(PAGE_TEXT_WAY_PLAIN));
+    html_element(html, "p class=\"note\"", page_text(PAGE_TEXT_WAY_PLAIN));
     page_html_end(html);
     return html->error;
 }

@@ -267,7 +267,7 @@ static void test_whats_wrong_is_shown(void **state)
 static void expect_prose(const char *text, const char *expected)
 {
     struct buffer html = buffer_init(1024);
-    page_html_prose(&html, "p class=\"x\"", text);
+    html_prose(&html, "p class=\"x\"", text);
     assert_string_equal(buffer_text(&html), expected);
     buffer_free(&html);
 }
