@@ -10,6 +10,7 @@
 #include "relay/admin/admin_move.h"
 #include "relay/admin/admin_plan.h"
 #include "relay/store/admin_store.h"
+#include "relay/store/place.h"
 #include "relay/store/schema.h"
 #include "relay/store/token.h"
 
@@ -42,13 +43,21 @@ const char admin_usage[] =
 
 enum { DAY_S = 86400, DAYS_MAX = 36500, WHO_CAPACITY = 64 };
 
-/* Who gave the command, for the audit: the login behind sudo, if any. */
-static void name_operator(char ret_who[static WHO_CAPACITY])
+static char operator_name[WHO_CAPACITY];
+
+/* Who gave the command, for the audit: the login behind sudo, if any. Before root becomes
+ * another user. */
+static void note_operator(void)
 {
     const char *sudo = getenv("SUDO_USER");
     const struct passwd *user = getpwuid(getuid());
     const char *name = sudo != NULL ? sudo : user != NULL ? user->pw_name : "unknown";
-    text_printable(ret_who, WHO_CAPACITY, name, strlen(name));
+    text_printable(operator_name, sizeof(operator_name), name, strlen(name));
+}
+
+static void name_operator(char ret_who[static WHO_CAPACITY])
+{
+    text_copy(ret_who, WHO_CAPACITY, operator_name);
 }
 
 static int complain(const char *what, int error, const struct database *database)
@@ -330,8 +339,19 @@ static int run_settle(const struct relay_config *config, const char *id)
     return status;
 }
 
+/* A copy of everything needs what is each role's alone. */
+static bool needs_root(const char *command)
+{
+    return strcmp(command, "backup") == 0 || strcmp(command, "restore") == 0;
+}
+
 int admin_run(const struct relay_config *config, bool all_zones, int argc, char **argv)
 {
+    note_operator();
+    if (!needs_root(argv[0]) && place_become(config->store, "admin") != 0) {
+        return complain("can't become the user of the store's folder 'admin'",
+                        ERROR_DENIED, NULL);
+    }
     if (strcmp(argv[0], "token") == 0) {
         return run_token(config, all_zones, argc, argv);
     }

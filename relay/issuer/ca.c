@@ -18,8 +18,10 @@
 #include "base/core/text.h"
 #include "base/crypto/random.h"
 #include "relay/store/issuer_store.h"
+#include "relay/store/place.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -433,17 +435,18 @@ static void on_timer(void *arg)
 
 static int read_account_key(struct ca *ca)
 {
-    struct buffer path = buffer_init(LIMIT_URL_BYTES * 4);
+    char path[PATH_MAX];
     struct buffer pem = buffer_init_secret(KEY_FILE_BYTES);
-    int error = buffer_printf(&path, "%s/ca-account.key", ca->config->store);
+    int error =
+        place_path(ca->config->store, "issuer", "ca-account.key", path, sizeof(path));
 
     if (error == 0) {
-        error = file_read(buffer_text(&path), &pem);
+        error = file_read(path, &pem);
     }
     if (error == 0) {
         error = key_from_pem(pem.data, pem.size, &ca->key);
         if (error != 0) {
-            log_error("'%s' is no key for the CA account: %s", buffer_text(&path),
+            log_error("'%s' is no key for the CA account: %s", path,
                       error_text(error));
         }
         goto out;
@@ -454,17 +457,16 @@ static int read_account_key(struct ca *ca)
             error = key_to_pem(ca->key, &pem);
         }
         if (error == 0) {
-            error = file_write_new(buffer_text(&path), pem.data, pem.size, 0600);
+            error = file_write_new(path, pem.data, pem.size, 0600);
         }
     }
     if (error != 0) {
-        log_error("the CA account's key '%s': %s%s%s", buffer_text(&path),
+        log_error("the CA account's key '%s': %s%s%s", path,
                   error_text(error), error == ERROR_IO ? ": " : "",
                   error == ERROR_IO ? strerror(errno) : "");
     }
 out:
     buffer_free(&pem);
-    buffer_free(&path);
     return error;
 }
 

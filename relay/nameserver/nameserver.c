@@ -13,6 +13,7 @@
 #include "base/core/text.h"
 #include "relay/nameserver/follower.h"
 #include "relay/nameserver/snapshot.h"
+#include "relay/store/place.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -217,10 +218,11 @@ static int open_store(struct nameserver *server)
         .forget = forget,
         .arg = server,
     };
-    int result = text_format(server->snapshot_path, sizeof(server->snapshot_path),
-                             "%s/dns.snapshot", server->options->store)
-                     ? load_snapshot(server, &seen)
-                     : ERROR_LIMIT;
+    int result = place_path(server->options->store, "dns", "dns.snapshot",
+                            server->snapshot_path, sizeof(server->snapshot_path));
+    if (result == 0) {
+        result = load_snapshot(server, &seen);
+    }
     if (result == 0) {
         result = follower_new(server->options->store, server->options->zone.zone, &seen,
                               &sink, &server->follower);

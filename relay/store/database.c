@@ -5,6 +5,9 @@
  * lets readers of other processes read while it writes, and synchronous=FULL makes a
  * commit durable before any answer is given on its strength.
  *
+ * Where the roles have users of their own, each file is in its role's folder (place.h): a
+ * journal that somebody else leaves beside it would be played back into it.
+ *
  * A reader may run as another user with read permission only. SQLite can then open a WAL
  * database only while -wal and -shm exist, so the writer leaves both behind when it ends
  * (SQLITE_FCNTL_PERSIST_WAL), and a reader keeps its handle. A reader's file is somebody
@@ -16,9 +19,11 @@
 #include "relay/store/database.h"
 
 #include "base/core/file.h"
+#include "relay/store/place.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -276,12 +281,27 @@ static int open_reader(struct database *database)
     return 0;
 }
 
+/* The role that owns NAME is its stem: front.db is front's. */
+static int find_place(const char *folder, const char *name, char **ret_path)
+{
+    char path[PATH_MAX];
+    char *role = strndup(name, strcspn(name, "."));
+    int error = role == NULL ? ERROR_MEMORY
+                             : place_path(folder, role, name, path, sizeof(path));
+
+    free(role);
+    if (error != 0) {
+        return error;
+    }
+    *ret_path = strdup(path);
+    return *ret_path == NULL ? ERROR_MEMORY : 0;
+}
+
 int database_open(const char *folder, const char *name, enum database_mode mode,
                   const char *const *migrations, struct database **ret_database)
 {
     struct database *database = calloc(1, sizeof(*database));
-    size_t size = strlen(folder) + strlen(name) + 2;
-    int error = ERROR_MEMORY;
+    int error = 0;
 
     if (database == NULL) {
         return ERROR_MEMORY;
@@ -289,11 +309,10 @@ int database_open(const char *folder, const char *name, enum database_mode mode,
     database->mode = mode;
     database->lock_fd = -1;
     database->seen_version = -1;
-    database->path = malloc(size);
-    if (database->path == NULL) {
+    error = find_place(folder, name, &database->path);
+    if (error != 0) {
         goto out;
     }
-    snprintf(database->path, size, "%s/%s", folder, name);
     while (migrations[database->known_version] != NULL) {
         database->known_version++;
     }

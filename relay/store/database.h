@@ -16,7 +16,8 @@ enum database_mode {
                         tables yet. An older file may lack tables, see database_has_table */
 };
 
-/* Opens FOLDER/NAME (e.g. "front.db"). WAL, synchronous=FULL, busy timeout 5 s. The
+/* Opens NAME (e.g. "front.db") in FOLDER, or in FOLDER/front where the roles have folders of
+ * their own (place.h). WAL, synchronous=FULL, busy timeout 5 s. The
  * writer makes FOLDER and leaves the files readable by the group (0640). MIGRATIONS: from
  * schema.h, for a writer; a reader checks the version: ERROR_UNSUPPORTED for a newer one.
  */
