@@ -9,10 +9,17 @@
 
 enum { SOCKETS_MAX = 16, PORT_TRIES = 20 };
 
+/* When a thread was last seen to get on. */
+struct progress {
+    unsigned turns;
+    int64_t at_mono_ms; /* 0: never looked */
+};
+
 struct dns_listen {
     struct dns_udp_shared shared;
     struct dns_tcp *tcp;
     struct dns_udp *udp[SOCKETS_MAX];
+    struct progress progress[SOCKETS_MAX];
     size_t count;
 };
 
@@ -125,6 +132,21 @@ uint16_t dns_listen_port(const struct dns_listen *listen, size_t index)
 uint64_t dns_listen_answer_count(const struct dns_listen *listen)
 {
     return atomic_load(&listen->shared.answer_count);
+}
+
+bool dns_listen_is_alive(struct dns_listen *listen, int64_t now_mono_ms, int64_t stall_ms)
+{
+    bool alive = true;
+    for (size_t i = 0; i < listen->count; i++) {
+        struct progress *progress = &listen->progress[i];
+        unsigned turns = listen->udp[i] != NULL ? dns_udp_turns(listen->udp[i]) : 0;
+        if (turns != progress->turns || progress->at_mono_ms == 0 ||
+            listen->udp[i] == NULL) {
+            *progress = (struct progress){turns, now_mono_ms};
+        }
+        alive = alive && now_mono_ms - progress->at_mono_ms < stall_ms;
+    }
+    return alive;
 }
 
 void dns_listen_free(struct dns_listen *listen)

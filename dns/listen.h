@@ -33,6 +33,9 @@ void dns_listen_unlock(struct dns_listen *listen);
 uint16_t dns_listen_port(const struct dns_listen *listen, size_t index);
 /* Answers sent so far over UDP and TCP. */
 uint64_t dns_listen_answer_count(const struct dns_listen *listen);
+/* Whether every UDP thread gets on: false for one that has not come back to its socket for
+ * STALL_MS. NOW_MONO_MS: clock_mono_ms(). */
+bool dns_listen_is_alive(struct dns_listen *listen, int64_t now_mono_ms, int64_t stall_ms);
 /* Ends the threads (within a second) and closes everything. */
 void dns_listen_free(struct dns_listen *listen);
 

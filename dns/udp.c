@@ -41,6 +41,7 @@ struct dns_udp {
     bool wildcard; /* the source of an answer must then be set from PKTINFO */
     bool running;
     atomic_bool stopping;
+    atomic_uint turns; /* of the thread's loop */
     pthread_t thread;
     struct address bound;
     struct slot slots[BATCH];
@@ -216,6 +217,7 @@ static void *serve(void *arg)
     struct dns_udp *udp = arg;
     while (!atomic_load_explicit(&udp->stopping, memory_order_relaxed)) {
         struct timespec now;
+        atomic_fetch_add_explicit(&udp->turns, 1, memory_order_relaxed);
         int count = recvmmsg(udp->fd, udp->received, BATCH, MSG_WAITFORONE, NULL);
         if (count <= 0) {
             continue; /* the timeout, or an ICMP error of an earlier answer */
@@ -262,6 +264,11 @@ int dns_udp_new(struct dns_udp_shared *shared, const struct address *address,
 uint16_t dns_udp_port(const struct dns_udp *udp)
 {
     return address_port(&udp->bound);
+}
+
+unsigned dns_udp_turns(const struct dns_udp *udp)
+{
+    return atomic_load_explicit(&udp->turns, memory_order_relaxed);
 }
 
 void dns_udp_free(struct dns_udp *udp)

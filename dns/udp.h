@@ -23,6 +23,8 @@ struct dns_udp;
 int dns_udp_new(struct dns_udp_shared *shared, const struct address *address,
                 bool v6_only, struct dns_udp **ret_udp) MUST_CHECK;
 uint16_t dns_udp_port(const struct dns_udp *udp);
+/* How often the thread's loop has turned: about once a second when nobody asks. */
+unsigned dns_udp_turns(const struct dns_udp *udp);
 /* Ends the thread (within a second) and closes the socket. Accepts NULL. */
 void dns_udp_free(struct dns_udp *udp);
 

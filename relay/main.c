@@ -1,5 +1,6 @@
 /* latchkey-relay: the relay's roles and the operator's commands. */
 #include "base/core/log.h"
+#include "base/core/notify.h"
 #include "relay/admin/admin.h"
 #include "relay/front/front.h"
 #include "relay/issuer/issuer.h"
@@ -8,6 +9,7 @@
 #include "relay/relay_config_zones.h"
 #include "relay/supervisor.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -89,6 +91,17 @@ static struct command_line parse_command_line(int argc, char **argv)
     return line;
 }
 
+/* Without its manager's ear a role serves all the same. */
+static void open_notify(void)
+{
+    int error = notify_open();
+    if (error != 0) {
+        log_warning("the service manager can't be told what happens here (NOTIFY_SOCKET, "
+                    "WATCHDOG_USEC): %s",
+                    error == ERROR_IO ? strerror(errno) : error_text(error));
+    }
+}
+
 static bool is_role(const char *command)
 {
     return strcmp(command, "front") == 0 || strcmp(command, "issuer") == 0 ||
@@ -106,9 +119,11 @@ static int run_role(const struct command_line *line, const struct relay_config *
         return supervisor_run("/proc/self/exe", line->config_path);
     }
     log_open(role, (enum log_level)config->log);
+    open_notify();
     int result = strcmp(role, "front") == 0    ? front_run(config)
                  : strcmp(role, "issuer") == 0 ? issuer_run(config)
                                                : nameserver_start(config);
+    notify_close();
     return result == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 

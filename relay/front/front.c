@@ -14,7 +14,9 @@
 #include "base/core/clock.h"
 #include "base/core/file.h"
 #include "base/core/log.h"
+#include "base/core/notify.h"
 #include "base/net/http_server.h"
+#include "base/net/watchdog.h"
 #include "relay/front/journal.h"
 #include "relay/front/key_cache.h"
 #include "relay/front/probe.h"
@@ -49,6 +51,7 @@ struct front {
     struct loop_signal *terminate;
     struct loop_signal *interrupt;
     struct loop_timer *sweep;
+    struct watchdog *watchdog;
     struct service service;
     struct tls_server *tls;
     struct relay_certificate *certificate;
@@ -61,6 +64,7 @@ static void stop(int signal, void *arg)
     struct front *front = arg;
 
     log_info("ends (signal %d)", signal);
+    notify_stopping();
     loop_stop(front->loop);
 }
 
@@ -192,6 +196,9 @@ static int watch_signals(struct front *front)
     if (error == 0) {
         error = loop_timer_new(front->loop, sweep, front, &front->sweep);
     }
+    if (error == 0) {
+        error = watchdog_new(front->loop, NULL, NULL, &front->watchdog);
+    }
     if (error != 0) {
         log_error("can't start: %s", error_text(error));
         return error;
@@ -231,6 +238,7 @@ static void close_all(struct front *front)
     quota_free(front->service.quota);
     tls_server_free(front->tls);
     service_free(&front->service);
+    watchdog_free(front->watchdog);
     loop_timer_free(front->sweep);
     loop_signal_free(front->interrupt);
     loop_signal_free(front->terminate);
@@ -262,6 +270,7 @@ int front_run(const struct relay_config *config)
     }
     if (error == 0) {
         log_info("serves %s/acme/directory on port %u", config->base_url, front.port);
+        notify_ready("Serves %s/acme/directory", config->base_url);
         error = loop_run(front.loop);
     }
     close_all(&front);

@@ -6,6 +6,8 @@
 #include "base/core/clock.h"
 #include "base/core/file.h"
 #include "base/core/log.h"
+#include "base/core/notify.h"
+#include "base/net/watchdog.h"
 #include "relay/issuer/issuance.h"
 #include "relay/issuer/issuer_state.h"
 #include "relay/issuer/requests.h"
@@ -39,6 +41,7 @@ struct run {
     struct loop_signal *terminate;
     struct loop_signal *interrupt;
     struct loop_timer *sweep;
+    struct watchdog *watchdog;
     unsigned sweep_count;
 };
 
@@ -238,6 +241,7 @@ static void on_signal(int signal_number, void *arg)
 
     log_info("signal %d: ending; %zu issuances go on at the next start", signal_number,
              issuance_count(run->issuer.issuances));
+    notify_stopping();
     loop_stop(run->issuer.loop);
 }
 
@@ -363,6 +367,9 @@ static int open_run(struct run *run)
         error = loop_timer_new(issuer->loop, on_sweep, run, &run->sweep);
     }
     if (error == 0) {
+        error = watchdog_new(issuer->loop, NULL, NULL, &run->watchdog);
+    }
+    if (error == 0) {
         error = open_store(issuer);
     }
     if (error == 0) {
@@ -388,6 +395,7 @@ static void close_run(struct run *run)
     database_close(issuer->database);
     database_close(issuer->front);
     database_close(issuer->admin);
+    watchdog_free(run->watchdog);
     if (run->sweep != NULL) {
         loop_timer_free(run->sweep);
     }
@@ -437,6 +445,7 @@ int issuer_run(const struct relay_config *config)
                  config->ca_directory, issuer->generation);
         ca_start(issuer->ca);
         loop_timer_set(run.sweep, SWEEP_MS);
+        notify_ready("Issues for %s from %s", config->zone, config->ca_directory);
         error = loop_run(issuer->loop);
         if (error == 0) {
             error = commit_error(issuer->commit);

@@ -10,7 +10,9 @@
 #include "base/core/clock.h"
 #include "base/core/file.h"
 #include "base/core/log.h"
+#include "base/core/notify.h"
 #include "base/core/text.h"
+#include "base/net/watchdog.h"
 #include "relay/nameserver/follower.h"
 #include "relay/nameserver/snapshot.h"
 #include "relay/store/place.h"
@@ -31,6 +33,7 @@ enum {
     CONNECTIONS_PER_SOURCE = 64,
     IDLE_MS = 10000,
     PARTIAL_MS = 2000,
+    STALL_MS = 10000, /* a UDP thread comes back to its socket once a second */
 };
 
 struct nameserver {
@@ -38,6 +41,7 @@ struct nameserver {
     struct loop *loop;
     struct loop_timer *poll_timer;
     struct loop_signal *signals[2];
+    struct watchdog *watchdog;
     struct dns_template *template;
     struct dns_view view;
     struct dns_probes *probes;
@@ -164,7 +168,14 @@ static void on_signal(int signal, void *arg)
 {
     struct nameserver *server = arg;
     log_info("ending on signal %d", signal);
+    notify_stopping();
     loop_stop(server->loop);
+}
+
+static bool is_alive(void *arg)
+{
+    struct nameserver *server = arg;
+    return dns_listen_is_alive(server->listen, clock_mono_ms(), STALL_MS);
 }
 
 static int make_view(struct nameserver *server)
@@ -294,6 +305,9 @@ static int tell_ready(const struct nameserver *server)
         }
     }
     buffer_free(&text);
+    if (result == 0) {
+        notify_ready("Answers for %s", server->options->zone.zone);
+    }
     return result;
 }
 
@@ -323,11 +337,15 @@ static int start(struct nameserver *server)
     if (result == 0) {
         result = open_sockets(server);
     }
+    if (result == 0) {
+        result = watchdog_new(server->loop, is_alive, server, &server->watchdog);
+    }
     return result == 0 ? tell_ready(server) : result;
 }
 
 static void stop(struct nameserver *server)
 {
+    watchdog_free(server->watchdog);
     dns_listen_free(server->listen);
     if (server->follower != NULL && server->snapshot_due) {
         write_snapshot(server);

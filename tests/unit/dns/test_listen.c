@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -243,6 +244,43 @@ static void test_change_under_lock(void **state)
     close(fd);
 }
 
+/* The time is the test's: only the threads' turns are real. */
+static void test_a_thread_that_is_stuck_is_noticed(void **state)
+{
+    enum { STALL_MS = 10000 };
+    uint8_t data[1500];
+    int64_t now_mono_ms = 1000;
+    (void)state;
+    open_at("127.0.0.1:0");
+    int fd = served_connect(&served, SOCK_DGRAM, "127.0.0.1");
+    struct pollfd waiting = {.fd = fd, .events = POLLIN};
+    assert_true(dns_listen_is_alive(served.listen, now_mono_ms, STALL_MS));
+    assert_true(dns_listen_is_alive(served.listen, now_mono_ms + STALL_MS - 1, STALL_MS));
+    /* The second answer comes after a turn that began behind the first. */
+    ask(fd, 1, data, sizeof(data));
+    ask(fd, 2, data, sizeof(data));
+    now_mono_ms += STALL_MS;
+    assert_true(dns_listen_is_alive(served.listen, now_mono_ms, STALL_MS));
+
+    /* A thread with nothing to do turns within a second; one that waits for the view never. */
+    size_t size = served_query(ADDRESS_NAME, DNS_TYPE_A, 3, data);
+    dns_listen_lock(served.listen);
+    ssize_t sent = send(fd, data + 2, size - 2, 0);
+    int answered = poll(&waiting, 1, 1500);
+    (void)dns_listen_is_alive(served.listen, now_mono_ms, STALL_MS);
+    now_mono_ms += STALL_MS;
+    bool alive = dns_listen_is_alive(served.listen, now_mono_ms, STALL_MS);
+    dns_listen_unlock(served.listen);
+    assert_int_equal(sent, size - 2);
+    assert_int_equal(answered, 0);
+    assert_false(alive);
+
+    assert_true(recv(fd, data, sizeof(data), 0) > DNS_HEADER_SIZE);
+    ask(fd, 4, data, sizeof(data));
+    assert_true(dns_listen_is_alive(served.listen, now_mono_ms, STALL_MS));
+    close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -255,6 +293,7 @@ int main(void)
         cmocka_unit_test_teardown(test_port_is_taken, tear_down),
         cmocka_unit_test_teardown(test_too_many_addresses, tear_down),
         cmocka_unit_test_teardown(test_change_under_lock, tear_down),
+        cmocka_unit_test_teardown(test_a_thread_that_is_stuck_is_noticed, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
