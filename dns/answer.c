@@ -335,8 +335,8 @@ static void answer_node(struct answer *answer, const struct dns_node *node)
     write_negative(answer, RCODE_NOERROR, false);
 }
 
-/* Whether the question is in the zone, and where the zone starts in it. */
-static bool find_zone(struct answer *answer)
+/* Whether the question is in the view's zone, and where the zone starts in it. */
+static bool is_in_zone(struct answer *answer)
 {
     struct bytes zone = dns_template_zone(answer->view->template);
     unsigned labels = dns_template_zone_labels(answer->view->template);
@@ -354,6 +354,17 @@ static bool find_zone(struct answer *answer)
     }
     answer->zone_at = (uint16_t)at;
     return true;
+}
+
+/* No zone is within another, so the first that fits is the one. */
+static bool find_zone(struct answer *answer)
+{
+    for (; answer->view != NULL; answer->view = answer->view->next) {
+        if (is_in_zone(answer)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static void answer_name(struct answer *answer)

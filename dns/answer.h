@@ -16,9 +16,10 @@ enum {
 };
 
 /* Writes the answer to QUERY into RET_ANSWER, which holds CAPACITY octets (DNS_UDP_MAX at
- * least; DNS_ANSWER_MAX over TCP). Returns its size, or 0 for silence. No allocation, no
- * clock, no I/O; PROBES (may be NULL) is counted up for a probe name's A, and nothing
- * else changes. NOW_AT: wall seconds. */
+ * least; DNS_ANSWER_MAX over TCP), from VIEW or one of those that follow it (NULL: no zone
+ * at all). Returns its size, or 0 for silence. No allocation, no clock, no I/O; PROBES (may
+ * be NULL) is counted up for a probe name's A, and nothing else changes. NOW_AT: wall
+ * seconds. */
 size_t dns_answer(struct bytes query, enum dns_transport transport,
                   const struct dns_view *view, struct dns_probes *probes, int64_t now_at,
                   uint8_t *ret_answer, size_t capacity);

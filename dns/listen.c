@@ -114,6 +114,11 @@ int dns_listen_new(struct loop *loop, struct dns_view *view, struct dns_probes *
     return 0;
 }
 
+void dns_listen_use(struct dns_listen *listen, struct dns_view *view)
+{
+    listen->shared.view = view;
+}
+
 void dns_listen_lock(struct dns_listen *listen)
 {
     pthread_mutex_lock(&listen->shared.lock);

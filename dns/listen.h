@@ -26,6 +26,9 @@ struct dns_listen_options {
 int dns_listen_new(struct loop *loop, struct dns_view *view, struct dns_probes *probes,
                    const struct dns_listen_options *options, size_t *ret_failed,
                    struct dns_listen **ret_listen) MUST_CHECK;
+/* Serves the list that begins with VIEW (borrowed) from now on. To be called with the
+ * lock held. */
+void dns_listen_use(struct dns_listen *listen, struct dns_view *view);
 /* Between the two the view may be changed: no answer is being made. Keep it short. */
 void dns_listen_lock(struct dns_listen *listen);
 void dns_listen_unlock(struct dns_listen *listen);
@@ -35,7 +38,8 @@ uint16_t dns_listen_port(const struct dns_listen *listen, size_t index);
 uint64_t dns_listen_answer_count(const struct dns_listen *listen);
 /* Whether every UDP thread gets on: false for one that has not come back to its socket for
  * STALL_MS. NOW_MONO_MS: clock_mono_ms(). */
-bool dns_listen_is_alive(struct dns_listen *listen, int64_t now_mono_ms, int64_t stall_ms);
+bool dns_listen_is_alive(struct dns_listen *listen, int64_t now_mono_ms,
+                         int64_t stall_ms);
 /* Ends the threads (within a second) and closes everything. */
 void dns_listen_free(struct dns_listen *listen);
 

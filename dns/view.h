@@ -1,5 +1,6 @@
-/* What the answer path reads: the zone's fixed records and what the store says of its
- * names. One thread: changed between two answers, never during one. */
+/* What the answer path reads of a zone: its fixed records and what the store says of its
+ * names. The zones of one server are a list. One thread: changed between two answers, never
+ * during one. */
 #ifndef DNS_VIEW_H
 #define DNS_VIEW_H
 
@@ -36,6 +37,8 @@ struct dns_device {
 };
 
 struct dns_view {
+    struct dns_view
+        *next; /* another zone's, neither within ours nor around it; or NULL */
     const struct dns_template *template;
     struct lanname_policy policy;
     struct dns_table challenges; /* struct dns_challenge by key */

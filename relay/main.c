@@ -5,7 +5,6 @@
 #include "relay/front/front.h"
 #include "relay/issuer/issuer.h"
 #include "relay/nameserver/nameserver.h"
-#include "relay/nameserver_start.h"
 #include "relay/relay_config_zones.h"
 #include "relay/supervisor.h"
 
@@ -108,7 +107,7 @@ static bool is_role(const char *command)
            strcmp(command, "dns") == 0 || strcmp(command, "run") == 0;
 }
 
-static int run_role(const struct command_line *line, const struct relay_config *config,
+static int run_role(const struct command_line *line, struct relay_config **config,
                     const char *role)
 {
     if (line->zone != NULL) {
@@ -118,11 +117,11 @@ static int run_role(const struct command_line *line, const struct relay_config *
     if (strcmp(role, "run") == 0) {
         return supervisor_run("/proc/self/exe", line->config_path);
     }
-    log_open(role, (enum log_level)config->log);
+    log_open(role, (enum log_level)(*config)->log);
     open_notify();
-    int result = strcmp(role, "front") == 0    ? front_run(config)
-                 : strcmp(role, "issuer") == 0 ? issuer_run(config)
-                                               : nameserver_start(config);
+    int result = strcmp(role, "front") == 0    ? front_run(*config)
+                 : strcmp(role, "issuer") == 0 ? issuer_run(*config)
+                                               : nameserver_run(config);
     notify_close();
     return result == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
@@ -152,6 +151,28 @@ static int check(const struct command_line *line, const struct relay_config *con
     return EXIT_SUCCESS;
 }
 
+/* What the command line asks for. A role may replace *CONFIG. */
+static int run(const struct command_line *line, struct relay_config **config, int argc,
+               char **argv)
+{
+    struct buffer report = buffer_init(64 << 10);
+    int result = relay_config_read(line->config_path, *config, &report);
+    fputs(buffer_text(&report), stderr);
+    buffer_free(&report);
+    if (result != 0) {
+        fprintf(stderr, "latchkey-relay: '%s' can't be used: %s\n", line->config_path,
+                error_text(result));
+        return EXIT_FAILURE;
+    }
+    if (line->check) {
+        return check(line, *config);
+    }
+    if (argc == 1 && is_role(argv[0])) {
+        return run_role(line, config, argv[0]);
+    }
+    return run_admin(line, *config, argc, argv);
+}
+
 int main(int argc, char **argv)
 {
     struct command_line line = parse_command_line(argc, argv);
@@ -162,24 +183,13 @@ int main(int argc, char **argv)
         print_usage(stderr);
         return 2;
     }
-    struct relay_config config;
-    struct buffer report = buffer_init(64 << 10);
-    int status = EXIT_FAILURE;
-    int result = relay_config_read(line.config_path, &config, &report);
-    fputs(buffer_text(&report), stderr);
-    argc -= optind;
-    argv += optind;
-    if (result != 0) {
-        fprintf(stderr, "latchkey-relay: '%s' can't be used: %s\n", line.config_path,
-                error_text(result));
-    } else if (line.check) {
-        status = check(&line, &config);
-    } else if (argc == 1 && is_role(argv[0])) {
-        status = run_role(&line, &config, argv[0]);
-    } else {
-        status = run_admin(&line, &config, argc, argv);
+    struct relay_config *config = calloc(1, sizeof(*config));
+    if (config == NULL) {
+        fprintf(stderr, "latchkey-relay: %s\n", error_text(ERROR_MEMORY));
+        return EXIT_FAILURE;
     }
-    buffer_free(&report);
-    relay_config_free(&config);
+    int status = run(&line, &config, argc - optind, argv + optind);
+    relay_config_free(config);
+    free(config);
     return status;
 }

@@ -3,6 +3,7 @@
 #include "base/core/limits.h"
 #include "base/core/text.h"
 #include "base/lanname.h"
+#include "relay/relay_config_value.h"
 #include "relay/relay_config_zones.h"
 
 #include <stdlib.h>
@@ -171,7 +172,7 @@ static const char *const enrolments[] = {"token", "open", NULL};
 /* The keys that count for the whole process, so that they stand in the main file alone ...
  */
 /* clang-format off */
-static const struct conf_row process_rows[] = {
+const struct conf_row relay_config_process_rows[] = {
     TEXTS("relay", "zone_files", zone_files),
     TEXT("relay", "store", store, .fallback = "/var/lib/latchkey"),
     TEXT("relay", "secret_file", secret_file),
@@ -230,8 +231,12 @@ static const struct conf_row zone_rows[] = {
 };
 /* clang-format on */
 
+const size_t relay_config_process_row_count =
+    sizeof(relay_config_process_rows) / sizeof(relay_config_process_rows[0]);
+
 enum {
-    PROCESS_ROW_COUNT = sizeof(process_rows) / sizeof(process_rows[0]),
+    PROCESS_ROW_COUNT =
+        sizeof(relay_config_process_rows) / sizeof(relay_config_process_rows[0]),
     ZONE_ROW_COUNT = sizeof(zone_rows) / sizeof(zone_rows[0]),
     ROW_COUNT = PROCESS_ROW_COUNT + ZONE_ROW_COUNT,
 };
@@ -246,13 +251,13 @@ static const char *refuse_process_wide(const char *value)
  * that the report says why. */
 static void join_rows(bool is_zone_file, struct conf_row ret_rows[static ROW_COUNT])
 {
-    memcpy(ret_rows, process_rows, sizeof(process_rows));
+    memcpy(ret_rows, relay_config_process_rows, sizeof(relay_config_process_rows));
     memcpy(ret_rows + PROCESS_ROW_COUNT, zone_rows, sizeof(zone_rows));
     for (size_t i = 0; is_zone_file && i < PROCESS_ROW_COUNT; i++) {
-        ret_rows[i] = (struct conf_row){.section = process_rows[i].section,
-                                        .key = process_rows[i].key,
+        ret_rows[i] = (struct conf_row){.section = relay_config_process_rows[i].section,
+                                        .key = relay_config_process_rows[i].key,
                                         .type = CONF_TEXT,
-                                        .offset = process_rows[i].offset,
+                                        .offset = relay_config_process_rows[i].offset,
                                         .check = refuse_process_wide};
     }
 }
@@ -349,7 +354,8 @@ static int check_whole(const char *path, const struct relay_config *config,
         const char *server = config->dns_name_servers.at[i];
         char name[256];
         if (!text_format(name, sizeof(name), "%.*s", (int)strcspn(server, "="), server) ||
-            (strchr(server, '=') == NULL) == relay_config_zones_is_below(name, config->zone)) {
+            (strchr(server, '=') == NULL) ==
+                relay_config_zones_is_below(name, config->zone)) {
             buffer_printf(
                 report,
                 "%s: [dns] name_servers = '%s': a name server in the zone must have its "
@@ -365,46 +371,6 @@ static int check_whole(const char *path, const struct relay_config *config,
     return faults == 0 ? 0 : ERROR_SYNTAX;
 }
 
-static int copy_texts(const struct conf_texts *from, struct conf_texts *ret_to)
-{
-    ret_to->at = calloc(from->count + 1, sizeof(*ret_to->at));
-    for (size_t i = 0; ret_to->at != NULL && i < from->count; i++) {
-        ret_to->at[i] = strdup(from->at[i]);
-        if (ret_to->at[i] == NULL) {
-            return ERROR_MEMORY;
-        }
-        ret_to->count = i + 1;
-    }
-    return ret_to->at != NULL ? 0 : ERROR_MEMORY;
-}
-
-static int copy_value(const struct conf_row *row, const void *from, void *to)
-{
-    const char *source = (const char *)from + row->offset;
-    char *target = (char *)to + row->offset;
-    switch (row->type) {
-    case CONF_TEXT: {
-        const char *text = *(char *const *)source;
-        char *copy = text != NULL ? strdup(text) : NULL;
-        *(char **)target = copy;
-        return text == NULL || copy != NULL ? 0 : ERROR_MEMORY;
-    }
-    case CONF_TEXTS:
-        return copy_texts((const struct conf_texts *)source, (struct conf_texts *)target);
-    case CONF_NUMBER:
-    case CONF_DURATION:
-        *(uint64_t *)target = *(const uint64_t *)source;
-        break;
-    case CONF_BOOL:
-        *(bool *)target = *(const bool *)source;
-        break;
-    case CONF_CHOICE:
-        *(int *)target = *(const int *)source;
-        break;
-    }
-    return 0;
-}
-
 /* One file. MAIN: the main file's configuration, or NULL when this is the main file. */
 static int read_file(const char *path, const struct relay_config *main_config,
                      struct relay_config *config, struct buffer *report)
@@ -412,11 +378,11 @@ static int read_file(const char *path, const struct relay_config *main_config,
     struct conf_row rows[ROW_COUNT];
     join_rows(main_config != NULL, rows);
     config->path = strdup(path);
-    int result = config->path == NULL
-                     ? ERROR_MEMORY
-                     : conf_read(path, rows, ROW_COUNT, config, report);
+    int result = config->path == NULL ? ERROR_MEMORY
+                                      : conf_read(path, rows, ROW_COUNT, config, report);
     for (size_t i = 0; main_config != NULL && result == 0 && i < PROCESS_ROW_COUNT; i++) {
-        result = copy_value(&process_rows[i], main_config, config);
+        result =
+            relay_config_value_copy(&relay_config_process_rows[i], main_config, config);
     }
     if (result == 0) {
         result = derive_all(config, main_config == NULL);
@@ -425,9 +391,9 @@ static int read_file(const char *path, const struct relay_config *main_config,
         result = check_whole(path, config, report);
     }
     if (result == 0 && main_config == NULL) {
-        result = check_pair(path, "[front] certificate_file and key_file",
-                            config->front_certificate_file, config->front_key_file,
-                            report);
+        result =
+            check_pair(path, "[front] certificate_file and key_file",
+                       config->front_certificate_file, config->front_key_file, report);
     }
     return result;
 }

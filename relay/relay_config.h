@@ -22,10 +22,10 @@ struct relay_config {
                                            served */
     char *host; /* the relay's host name in its certificate; default: the host of base_url
                  */
-    char *secret_file; /* default <store>/secret */
+    char *secret_file;    /* default <store>/secret */
     char *relay_key_file; /* the zone's own key; default <store>/relay-key.pem, for a
                              further zone <store>/relay-key-<zone>.pem */
-    int log;           /* error, warning, info, debug */
+    int log;              /* error, warning, info, debug */
     /* [front] */
     struct conf_texts front_listen; /* addresses; default [::]:443 */
     char *front_ready_file;         /* written "port\n..." once it serves; "" : none */
@@ -51,8 +51,8 @@ struct relay_config {
     uint64_t budget_orders_3h;         /* default 300 */
     uint64_t budget_exact_set_week;    /* default 5 */
     uint64_t
-        device_keys_week;   /* new keys per name in 7 days outside renewal; default 3 */
-    uint64_t max_in_flight; /* issuances at once; default 500 */
+        device_keys_week;    /* new keys per name in 7 days outside renewal; default 3 */
+    uint64_t max_in_flight;  /* issuances at once; default 500 */
     uint64_t ca_connections; /* at most this many to the CA; default 32 */
     uint64_t new_orders_at_once; /* newOrder requests at once at the CA; default 8 */
     struct conf_texts issuer_resolvers; /* "addr:port"; none: the system's */
@@ -78,6 +78,14 @@ struct relay_config {
  * failure REPORT has one line per fault. Free with relay_config_free in any case. */
 int relay_config_read(const char *path, struct relay_config *ret_config,
                       struct buffer *report) MUST_CHECK;
+/* Reads OLD's file again, for SIGHUP. NULL when it can't be used: the log then has each wrong
+ * line, and OLD holds on. What needs a restart keeps OLD's value, with a warning if it is
+ * ROLE's ("front", "issuer", "dns") or everybody's. The log's level changes at once. The
+ * caller hands the result to relay_config_replace when nothing points into OLD any more. */
+struct relay_config *relay_config_reload(const struct relay_config *old,
+                                         const char *role);
+/* Frees *CONFIG, which was allocated, and puts NEW_CONFIG in its place. */
+void relay_config_replace(struct relay_config **config, struct relay_config *new_config);
 /* Frees what CONFIG holds and its further zones, not CONFIG itself. */
 void relay_config_free(struct relay_config *config);
 

@@ -294,6 +294,12 @@ void follower_poll(struct follower *follower, int64_t now_mono_ms, bool *ret_cha
     }
 }
 
+void follower_reread(struct follower *follower, enum follower_source source)
+{
+    follower->sources[source].seen_rev = 0;
+    follower->sources[source].read_once = false;
+}
+
 struct follower_seen follower_seen(const struct follower *follower)
 {
     struct follower_seen seen = {{0}};

@@ -57,6 +57,8 @@ int follower_new(const char *folder, const char *zone, const struct follower_see
  * the disk. *RET_CHANGED (may be NULL): whether any row was handed on. Never fails: what
  * could not be read is tried again at the next call, after a pause. */
 void follower_poll(struct follower *follower, int64_t now_mono_ms, bool *ret_changed);
+/* The next poll hands on every row of SOURCE again. */
+void follower_reread(struct follower *follower, enum follower_source source);
 struct follower_seen follower_seen(const struct follower *follower);
 /* Whether every file was read at least once since the start. */
 bool follower_is_current(const struct follower *follower);

@@ -1,10 +1,6 @@
-/* The role's main loop. UDP has its own threads (dns/udp.c); here are TCP, the store and
- * signals. Every POLL_MS the follower looks for news, which is one cheap question per
- * file when there are none.
- *
- * The view is locked for each row alone, never while the disk is asked: a store that
- * hangs must not keep answers from being made. The first reading happens before the
- * sockets are open. */
+/* The role's main loop. UDP has its own threads (dns/udp.c); here are TCP, the zones that
+ * follow the store, and signals. Every POLL_MS each zone looks for news, which is one cheap
+ * question per file when there are none. */
 #include "relay/nameserver/nameserver.h"
 
 #include "base/core/clock.h"
@@ -13,9 +9,7 @@
 #include "base/core/notify.h"
 #include "base/core/text.h"
 #include "base/net/watchdog.h"
-#include "relay/nameserver/follower.h"
-#include "relay/nameserver/snapshot.h"
-#include "relay/store/place.h"
+#include "relay/nameserver/nameserver_zone.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -25,146 +19,38 @@
 
 enum {
     POLL_MS = 25,
-    SNAPSHOT_MS = 5000,  /* between two snapshots, when something changed */
-    SNAPSHOT_SHARE = 50, /* but at most this part of our time goes into writing them */
-    DEVICES_MAX = 4000000,
-    CHALLENGES_MAX = 100000,
     CONNECTIONS_MAX = 1024,
     CONNECTIONS_PER_SOURCE = 64,
     IDLE_MS = 10000,
     PARTIAL_MS = 2000,
     STALL_MS = 10000, /* a UDP thread comes back to its socket once a second */
+    ADDRESSES_MAX = 16,
+    DNS_PORT = 53,
 };
 
 struct nameserver {
-    const struct nameserver_options *options;
+    struct relay_config **config;
     struct loop *loop;
     struct loop_timer *poll_timer;
-    struct loop_signal *signals[2];
+    struct loop_signal *signals[3];
     struct watchdog *watchdog;
-    struct dns_template *template;
-    struct dns_view view;
+    struct nameserver_zone *zones; /* the main one first */
     struct dns_probes *probes;
+    struct address addresses[ADDRESSES_MAX];
+    size_t address_count;
     struct dns_listen *listen;
-    struct follower *follower;
-    char snapshot_path[512];
-    int64_t snapshot_mono_ms; /* not before this */
-    bool snapshot_due;
-    bool snapshot_failed;
 };
-
-static void lock_view(struct nameserver *server)
-{
-    if (server->listen != NULL) {
-        dns_listen_lock(server->listen);
-    }
-}
-
-static void unlock_view(struct nameserver *server)
-{
-    if (server->listen != NULL) {
-        dns_listen_unlock(server->listen);
-    }
-}
-
-static int put_challenge(void *arg, const char *name, const char *value,
-                         int64_t expires_at, bool gone)
-{
-    struct nameserver *server = arg;
-    int64_t now_at = clock_wall_at();
-    lock_view(server);
-    int result =
-        gone || expires_at <= now_at
-            ? dns_view_end_challenge(&server->view, name, value)
-            : dns_view_put_challenge(&server->view, name, value, expires_at, now_at);
-    unlock_view(server);
-    return result;
-}
-
-static int put_addresses(void *arg, const char *id, const char *addresses)
-{
-    struct nameserver *server = arg;
-    lock_view(server);
-    int result = dns_view_put_addresses(&server->view, id, addresses);
-    unlock_view(server);
-    return result;
-}
-
-static int put_certificate(void *arg, const char *id, int64_t holds_id_until_at)
-{
-    struct nameserver *server = arg;
-    lock_view(server);
-    int result = dns_view_put_certificate(&server->view, id, holds_id_until_at);
-    unlock_view(server);
-    return result;
-}
-
-static int put_block(void *arg, const char *id, bool blocked)
-{
-    struct nameserver *server = arg;
-    lock_view(server);
-    int result = dns_view_put_block(&server->view, id, blocked);
-    unlock_view(server);
-    return result;
-}
-
-static int put_caa(void *arg, const char *ca, const char *value)
-{
-    struct nameserver *server = arg;
-    lock_view(server);
-    int result = dns_view_put_caa(&server->view, ca, value);
-    unlock_view(server);
-    return result;
-}
-
-static void forget(void *arg, enum follower_source source)
-{
-    struct nameserver *server = arg;
-    lock_view(server);
-    dns_view_forget(&server->view, source == FOLLOWER_FRONT, source == FOLLOWER_ISSUER,
-                    source == FOLLOWER_ADMIN);
-    unlock_view(server);
-}
-
-static void write_snapshot(struct nameserver *server)
-{
-    struct follower_seen seen = follower_seen(server->follower);
-    int64_t start_mono_ms = clock_mono_ms();
-    int result = snapshot_write(server->snapshot_path, &server->view, &seen);
-    if (result != 0 && !server->snapshot_failed) {
-        log_warning("can't write '%s' (%s): after a restart without the store nothing "
-                    "published is "
-                    "known",
-                    server->snapshot_path, error_text(result));
-    }
-    server->snapshot_failed = result != 0;
-    server->snapshot_due = false;
-    int64_t now_mono_ms = clock_mono_ms();
-    int64_t pause_ms = (now_mono_ms - start_mono_ms) * SNAPSHOT_SHARE;
-    server->snapshot_mono_ms =
-        now_mono_ms + (pause_ms > SNAPSHOT_MS ? pause_ms : SNAPSHOT_MS);
-}
-
-static void poll_store(struct nameserver *server)
-{
-    bool changed = false;
-    int64_t now_mono_ms = clock_mono_ms();
-    follower_poll(server->follower, now_mono_ms, &changed);
-    server->snapshot_due = server->snapshot_due || changed;
-    /* Only this thread changes the view, so it may be read without the lock. */
-    if (server->snapshot_due && now_mono_ms >= server->snapshot_mono_ms) {
-        write_snapshot(server);
-    }
-}
 
 static void on_poll(void *arg)
 {
     struct nameserver *server = arg;
-    poll_store(server);
+    for (struct nameserver_zone *zone = server->zones; zone != NULL; zone = zone->next) {
+        nameserver_zone_poll(zone);
+    }
     loop_timer_set(server->poll_timer, POLL_MS);
 }
 
-static void on_signal(int signal, void *arg)
+static void on_end(int signal, void *arg)
 {
     struct nameserver *server = arg;
     log_info("ending on signal %d", signal);
@@ -178,70 +64,156 @@ static bool is_alive(void *arg)
     return dns_listen_is_alive(server->listen, clock_mono_ms(), STALL_MS);
 }
 
-static int make_view(struct nameserver *server)
+/* One line for people, at the end of the start and of a reload. */
+static void say_ready(const struct nameserver *server)
 {
-    return dns_view_init(&server->view, server->template, &server->options->policy,
-                         DEVICES_MAX, CHALLENGES_MAX);
+    struct buffer names = buffer_init(4096);
+    for (const struct nameserver_zone *zone = server->zones; zone != NULL;
+         zone = zone->next) {
+        buffer_printf(&names, " %s", zone->name);
+    }
+    notify_ready("Answers for%s", buffer_text(&names));
+    buffer_free(&names);
 }
 
-static int load_snapshot(struct nameserver *server, struct follower_seen *ret_seen)
+/* ---- zones ---- */
+
+static int open_zone(const struct relay_config *config, bool is_main,
+                     struct nameserver_zone **ret_zone)
 {
-    int result = snapshot_read(server->snapshot_path, &server->view, ret_seen);
-    if (result == 0) {
-        log_info("starting from '%s': %zu devices", server->snapshot_path,
-                 server->view.devices.count);
-        return 0;
+    char snapshot[NAMESERVER_ZONE_NAME_MAX + 32];
+    if (!text_format(snapshot, sizeof(snapshot), "dns%s%s.snapshot", is_main ? "" : "-",
+                     is_main ? "" : config->zone)) {
+        return ERROR_LIMIT;
     }
-    if (result != ERROR_NOT_FOUND) {
-        log_warning("ignoring '%s' (%s): reading the whole store instead",
-                    server->snapshot_path, error_text(result));
-    }
-    *ret_seen = (struct follower_seen){{0}};
-    dns_view_free(&server->view);
-    return make_view(server);
+    return nameserver_zone_new(config, snapshot, ret_zone);
 }
 
-static int open_zone(struct nameserver *server)
+/* Takes ZONE's place in the list that is served. */
+static void show_zones(struct nameserver *server, struct nameserver_zone *zones)
 {
-    struct buffer report = buffer_init(16 << 10);
-    struct dns_template_options zone = server->options->zone;
-    if (zone.serial == 0) {
-        zone.serial = (uint32_t)clock_wall_at();
+    if (server->listen != NULL) {
+        dns_listen_lock(server->listen);
     }
-    int result = dns_template_new(&zone, &report, &server->template);
-    if (result != 0) {
-        log_error("the zone '%s' can't be made: %s%s%s", zone.zone, error_text(result),
-                  report.size > 0 ? ": " : "", buffer_text(&report));
+    for (struct nameserver_zone *zone = zones; zone != NULL; zone = zone->next) {
+        zone->listen = server->listen;
+        zone->view.next = zone->next != NULL ? &zone->next->view : NULL;
     }
-    buffer_free(&report);
-    return result == 0 ? make_view(server) : result;
+    if (server->listen != NULL) {
+        dns_listen_use(server->listen, zones != NULL ? &zones->view : NULL);
+        dns_listen_unlock(server->listen);
+    }
+    server->zones = zones;
 }
 
-static int open_store(struct nameserver *server)
+/* The zone of this name out of the list *ZONES, or NULL. */
+static struct nameserver_zone *take_zone(struct nameserver_zone **zones, const char *name)
 {
-    struct follower_seen seen;
-    struct follower_sink sink = {
-        .challenge = put_challenge,
-        .addresses = put_addresses,
-        .certificate = put_certificate,
-        .block = put_block,
-        .caa = put_caa,
-        .forget = forget,
-        .arg = server,
-    };
-    int result = place_path(server->options->store, "dns", "dns.snapshot",
-                            server->snapshot_path, sizeof(server->snapshot_path));
-    if (result == 0) {
-        result = load_snapshot(server, &seen);
+    for (; *zones != NULL; zones = &(*zones)->next) {
+        struct nameserver_zone *zone = *zones;
+        if (strcmp(zone->name, name) == 0) {
+            *zones = zone->next;
+            zone->next = NULL;
+            return zone;
+        }
+    }
+    return NULL;
+}
+
+static void free_zones(struct nameserver_zone *zones)
+{
+    while (zones != NULL) {
+        struct nameserver_zone *next = zones->next;
+        zones->listen = NULL; /* nobody serves it any more */
+        nameserver_zone_free(zones);
+        zones = next;
+    }
+}
+
+static int open_zones(struct nameserver *server)
+{
+    struct nameserver_zone **end = &server->zones;
+    int result = 0;
+    for (const struct relay_config *config = *server->config;
+         result == 0 && config != NULL; config = config->next) {
+        result = open_zone(config, config == *server->config, end);
+        if (result == 0) {
+            end = &(*end)->next;
+        }
     }
     if (result == 0) {
-        result = follower_new(server->options->store, server->options->zone.zone, &seen,
-                              &sink, &server->follower);
-    }
-    if (result == 0) {
-        poll_store(server); /* what is there already is known before the first question */
+        show_zones(server, server->zones);
     }
     return result;
+}
+
+/* ---- SIGHUP ---- */
+
+/* The zone of CONFIG as it shall be now: one that was served before, or a new one. NULL:
+ * it can't be served, and the log says why. */
+static struct nameserver_zone *renew_zone(struct nameserver_zone **zones,
+                                          const struct relay_config *config)
+{
+    struct nameserver_zone *zone = take_zone(zones, config->zone);
+    if (zone != NULL) {
+        if (nameserver_zone_reload(zone, config) != 0) {
+            log_error("'%s' is served as before", config->zone);
+        }
+    } else if (open_zone(config, false, &zone) != 0) {
+        log_error("'%s' is not served", config->zone);
+    } else {
+        log_info("'%s' is served from now on", config->zone);
+    }
+    return zone;
+}
+
+/* A zone that can't be made as it is configured stays as it was, so that no question ever
+ * goes unanswered. */
+static void take_config(struct nameserver *server, struct relay_config *config)
+{
+    struct nameserver_zone *old = server->zones;
+    struct nameserver_zone *zones = NULL;
+    struct nameserver_zone **end = &zones;
+    for (const struct relay_config *at = config; at != NULL; at = at->next) {
+        *end = renew_zone(&old, at);
+        if (*end != NULL) {
+            end = &(*end)->next;
+        }
+    }
+    show_zones(server, zones);
+    for (const struct nameserver_zone *zone = old; zone != NULL; zone = zone->next) {
+        log_info("'%s' is not served any more", zone->name);
+    }
+    free_zones(old);
+    relay_config_replace(server->config, config);
+}
+
+static void on_reload(int signal, void *arg)
+{
+    struct nameserver *server = arg;
+    (void)signal;
+    notify_reloading();
+    struct relay_config *config = relay_config_reload(*server->config, "dns");
+    if (config != NULL) {
+        take_config(server, config);
+    }
+    say_ready(server);
+}
+
+/* ---- start and end ---- */
+
+static int parse_listen(struct nameserver *server)
+{
+    const struct conf_texts *listen = &(*server->config)->dns_listen;
+    for (size_t i = 0; i < listen->count; i++) {
+        if (i == ADDRESSES_MAX ||
+            address_parse(listen->at[i], DNS_PORT, &server->addresses[i]) != 0) {
+            log_error("[dns] listen = '%s': must be address:port", listen->at[i]);
+            return ERROR_SYNTAX;
+        }
+    }
+    server->address_count = listen->count;
+    return 0;
 }
 
 /* TCP connections are bounded by CONNECTIONS_MAX, which is more than the usual limit. */
@@ -257,8 +229,8 @@ static void raise_descriptors(void)
 static int open_sockets(struct nameserver *server)
 {
     struct dns_listen_options options = {
-        .addresses = server->options->addresses,
-        .address_count = server->options->address_count,
+        .addresses = server->addresses,
+        .address_count = server->address_count,
         .max_connections = CONNECTIONS_MAX,
         .max_connections_per_source = CONNECTIONS_PER_SOURCE,
         .idle_ms = IDLE_MS,
@@ -266,8 +238,8 @@ static int open_sockets(struct nameserver *server)
     };
     size_t failed = 0;
     raise_descriptors();
-    int result = dns_listen_new(server->loop, &server->view, server->probes, &options,
-                                &failed, &server->listen);
+    int result = dns_listen_new(server->loop, &server->zones->view, server->probes,
+                                &options, &failed, &server->listen);
     if (result != 0) {
         char text[ADDRESS_TEXT_CAPACITY] = "";
         int saved = errno;
@@ -287,40 +259,55 @@ static int open_sockets(struct nameserver *server)
 
 static int tell_ready(const struct nameserver *server)
 {
+    const char *ready_file = (*server->config)->dns_ready_file;
     struct buffer text = buffer_init(4096);
     int result = 0;
-    for (size_t i = 0; i < server->options->address_count; i++) {
+    for (size_t i = 0; i < server->address_count; i++) {
         char address[ADDRESS_TEXT_CAPACITY];
-        address_text(&server->options->addresses[i], address);
-        log_info("serving '%s' on %s (port %u)", server->options->zone.zone, address,
-                 dns_listen_port(server->listen, i));
+        address_text(&server->addresses[i], address);
+        for (const struct nameserver_zone *zone = server->zones; zone != NULL;
+             zone = zone->next) {
+            log_info("serving '%s' on %s (port %u)", zone->name, address,
+                     dns_listen_port(server->listen, i));
+        }
         buffer_printf(&text, "%u\n", dns_listen_port(server->listen, i));
     }
-    if (server->options->ready_file[0] != '\0') {
-        result = file_write_atomic(server->options->ready_file, buffer_text(&text),
-                                   text.size, 0644);
+    if (ready_file[0] != '\0') {
+        result = file_write_atomic(ready_file, buffer_text(&text), text.size, 0644);
         if (result != 0) {
-            log_error("can't write '%s': %s", server->options->ready_file,
-                      error_text(result));
+            log_error("can't write '%s': %s", ready_file, error_text(result));
         }
     }
     buffer_free(&text);
     if (result == 0) {
-        notify_ready("Answers for %s", server->options->zone.zone);
+        say_ready(server);
+    }
+    return result;
+}
+
+static int watch_signals(struct nameserver *server)
+{
+    int result =
+        loop_signal_new(server->loop, SIGTERM, on_end, server, &server->signals[0]);
+    if (result == 0) {
+        result =
+            loop_signal_new(server->loop, SIGINT, on_end, server, &server->signals[1]);
+    }
+    if (result == 0) {
+        result =
+            loop_signal_new(server->loop, SIGHUP, on_reload, server, &server->signals[2]);
     }
     return result;
 }
 
 static int start(struct nameserver *server)
 {
-    int result = loop_new(&server->loop);
+    int result = parse_listen(server);
     if (result == 0) {
-        result = loop_signal_new(server->loop, SIGTERM, on_signal, server,
-                                 &server->signals[0]);
+        result = loop_new(&server->loop);
     }
     if (result == 0) {
-        result =
-            loop_signal_new(server->loop, SIGINT, on_signal, server, &server->signals[1]);
+        result = watch_signals(server);
     }
     if (result == 0) {
         result = loop_timer_new(server->loop, on_poll, server, &server->poll_timer);
@@ -329,10 +316,7 @@ static int start(struct nameserver *server)
         result = dns_probe_new(&server->probes);
     }
     if (result == 0) {
-        result = open_zone(server);
-    }
-    if (result == 0) {
-        result = open_store(server);
+        result = open_zones(server);
     }
     if (result == 0) {
         result = open_sockets(server);
@@ -340,33 +324,33 @@ static int start(struct nameserver *server)
     if (result == 0) {
         result = watchdog_new(server->loop, is_alive, server, &server->watchdog);
     }
-    return result == 0 ? tell_ready(server) : result;
+    if (result == 0) {
+        show_zones(server, server->zones);
+        result = tell_ready(server);
+    }
+    return result;
 }
 
 static void stop(struct nameserver *server)
 {
     watchdog_free(server->watchdog);
     dns_listen_free(server->listen);
-    if (server->follower != NULL && server->snapshot_due) {
-        write_snapshot(server);
-    }
-    follower_free(server->follower);
-    dns_view_free(&server->view);
-    dns_template_free(server->template);
+    free_zones(server->zones);
     dns_probe_free(server->probes);
     loop_timer_free(server->poll_timer);
-    loop_signal_free(server->signals[0]);
-    loop_signal_free(server->signals[1]);
+    for (size_t i = 0; i < sizeof(server->signals) / sizeof(server->signals[0]); i++) {
+        loop_signal_free(server->signals[i]);
+    }
     loop_free(server->loop);
 }
 
-int nameserver_run(const struct nameserver_options *options)
+int nameserver_run(struct relay_config **config)
 {
     struct nameserver *server = calloc(1, sizeof(*server));
     if (server == NULL) {
         return ERROR_MEMORY;
     }
-    server->options = options;
+    server->config = config;
     int result = start(server);
     if (result == 0) {
         loop_timer_set(server->poll_timer, POLL_MS);

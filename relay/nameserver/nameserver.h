@@ -1,22 +1,12 @@
-/* The dns role: the DNS engine fed from the store. */
+/* The dns role: the DNS engine fed from the store, for all zones of the relay. */
 #ifndef RELAY_NAMESERVER_NAMESERVER_H
 #define RELAY_NAMESERVER_NAMESERVER_H
 
-#include "base/net/address.h"
-#include "dns/dns.h"
+#include "relay/relay_config.h"
 
-struct nameserver_options {
-    struct dns_template_options zone; /* serial: 0 takes the start's wall time */
-    const struct address *addresses;
-    size_t address_count;
-    struct lanname_policy policy;
-    const char *store; /* the folder with the databases and our snapshot (dns.snapshot) */
-    const char *ready_file; /* written once the role serves: the port of each address, a
-                               line each; "": none */
-};
-
-/* Serves until SIGTERM or SIGINT. Blocks. Fails only at the start: when the zone's
- * records are wrong or an address can't be bound; it has then said why in the log. */
-int nameserver_run(const struct nameserver_options *options) MUST_CHECK;
+/* Serves until SIGTERM or SIGINT. Blocks. SIGHUP reads the configuration again and replaces
+ * *CONFIG. Fails only at the start: when a zone's records are wrong or an address can't be
+ * bound; it has then said why in the log. */
+int nameserver_run(struct relay_config **config) MUST_CHECK;
 
 #endif

@@ -183,4 +183,4 @@ def test_zone_files(tmp_path):
     assert status == 0 and "lan.example.com" not in said, said
     second.write_text(second.read_text() + "listen = 127.0.0.1:53\n")
     status, said, path = check(tmp_path, "latchkey-relay", main)
-    assert status != 0 and f"{second}:6: [dns] listen" in said and "main file" in said, said
+    assert status != 0 and f"{second}:7: [dns] listen" in said and "main file" in said, said

@@ -464,6 +464,65 @@ static void test_without_probes(void **state)
     assert_int_equal(answer_count(&answered), 1);
 }
 
+/* Each question is answered from its own zone alone; outside all of them: REFUSED. */
+static void test_several_zones(void **state)
+{
+    static const struct {
+        const char *name;
+        int rcode;
+        unsigned count;
+    } rows[] = {
+        {"192-168-1-51." FIXTURE_ID "." FIXTURE_ZONE, 0, 1},
+        {"192-168-1-51." FIXTURE_ID ".dev.example.org", 0, 1},
+        {"home." FIXTURE_ID "." FIXTURE_ZONE, 0, 2},
+        {"home." FIXTURE_ID ".dev.example.org", 0, 0}, /* published in the first only */
+        {"home." FIXTURE_WITHOUT ".dev.example.org", 0, 1},
+        {"_acme-challenge." FIXTURE_ID ".dev.example.org", 0, 0},
+        {"box.dev.example.org", 0, 1},
+        {"box." FIXTURE_ZONE, 3, 0},
+        {"relay.dev.example.org", 3, 0},
+        {"example.org", RCODE_REFUSED, 0},
+        {"xdev.example.org", RCODE_REFUSED, 0},
+        {"dev.example.org." FIXTURE_ZONE, 3, 0},
+        {".", RCODE_REFUSED, 0},
+    };
+    static struct answered answered;
+    const struct lanname_policy policy = {false, false};
+    const char *const addresses[] = {"203.0.113.20"};
+    const struct dns_template_host servers[] = {{"ns.example.net", NULL, 0}};
+    const struct dns_template_host hosts[] = {{"box", addresses, 1}};
+    struct dns_template_options options = {
+        .zone = "dev.example.org",
+        .contact = "hostmaster@example.org",
+        .name_servers = servers,
+        .name_server_count = 1,
+        .hosts = hosts,
+        .host_count = 1,
+    };
+    struct buffer report = buffer_init(4096);
+    struct dns_template *template = NULL;
+    struct dns_view second;
+    (void)state;
+    assert_int_equal(dns_template_new(&options, &report, &template), 0);
+    assert_int_equal(dns_view_init(&second, template, &policy, 10, 10), 0);
+    assert_int_equal(dns_view_put_addresses(&second, FIXTURE_WITHOUT, "192.168.1.8"), 0);
+    fixture.view.next = &second;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        uint8_t query[512];
+        size_t size = fixture_query(rows[i].name, DNS_TYPE_A, 1232, query);
+        ask(query, size, DNS_UDP, &answered);
+        if (rcode_of(&answered) != rows[i].rcode ||
+            answer_count(&answered) != rows[i].count) {
+            fail_msg("'%s': rcode %d, %u answers", rows[i].name, rcode_of(&answered),
+                     answer_count(&answered));
+        }
+    }
+    fixture.view.next = NULL;
+    dns_view_free(&second);
+    dns_template_free(template);
+    buffer_free(&report);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_fixture, close_fixture)
 
 int main(void)
@@ -483,6 +542,7 @@ int main(void)
         TEST(test_every_flipped_bit),
         TEST(test_capacity_is_kept),
         TEST(test_without_probes),
+        TEST(test_several_zones),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
