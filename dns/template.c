@@ -498,31 +498,46 @@ static int add_records(struct dns_template *template, struct buffer *report,
     return result;
 }
 
-/* What a zone that sends no mail should say, where the operator said nothing (RFC 7505,
- * RFC 7208). */
+static bool has_rrset(const struct dns_template *template, const char *owner, uint16_t type)
+{
+    uint8_t name[DNS_NAME_MAX];
+    size_t size = 0;
+    const struct entry *entry =
+        wire_name(owner, name, &size) == 0 ? find_entry(template, name, size) : NULL;
+    for (size_t i = 0; entry != NULL && i < entry->node.rrset_count; i++) {
+        if (entry->node.rrsets[i].type == type) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What a zone that sends no mail should say, where the operator said nothing: no mail comes in
+ * (RFC 7505), none goes out (RFC 7208), and who takes some should refuse it, of the devices'
+ * names too (RFC 7489). */
 static int add_mail_defaults(struct dns_template *template, struct buffer *report)
 {
+    static const struct {
+        const char *label;
+        uint16_t type;
+        const char *record;
+    } defaults[] = {
+        {"", LDNS_RR_TYPE_MX, "MX 0 ."},
+        {"", LDNS_RR_TYPE_TXT, "TXT \"v=spf1 -all\""},
+        {"_dmarc.", LDNS_RR_TYPE_TXT, "TXT \"v=DMARC1; p=reject; sp=reject; adkim=s; aspf=s\""},
+    };
+    char owner[300];
     char text[512];
     struct entry *entry = NULL;
-    bool has_mx = false;
-    bool has_txt = false;
-    const struct dns_node *apex = dns_template_apex(template);
     int result = 0;
-    for (size_t i = 0; i < apex->rrset_count; i++) {
-        has_mx = has_mx || apex->rrsets[i].type == LDNS_RR_TYPE_MX;
-        has_txt = has_txt || apex->rrsets[i].type == LDNS_RR_TYPE_TXT;
-    }
-    if (!has_mx) {
-        result =
-            text_format(text, sizeof(text), "%s. 3600 IN MX 0 .", template->zone_text)
-                ? add_text(template, report, text, &entry)
-                : ERROR_LIMIT;
-    }
-    if (result == 0 && !has_txt) {
-        result = text_format(text, sizeof(text), "%s. 3600 IN TXT \"v=spf1 -all\"",
-                             template->zone_text)
-                     ? add_text(template, report, text, &entry)
-                     : ERROR_LIMIT;
+    for (size_t i = 0; result == 0 && i < sizeof(defaults) / sizeof(defaults[0]); i++) {
+        if (!text_format(owner, sizeof(owner), "%s%s.", defaults[i].label, template->zone_text) ||
+            !text_format(text, sizeof(text), "%s 3600 IN %s", owner, defaults[i].record)) {
+            return ERROR_LIMIT;
+        }
+        if (!has_rrset(template, owner, defaults[i].type)) {
+            result = add_text(template, report, text, &entry);
+        }
     }
     return result;
 }

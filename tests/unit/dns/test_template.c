@@ -146,6 +146,23 @@ static void test_records_and_their_defaults(void **state)
     node = find(template, (const uint8_t *)"\3ent", 4);
     assert_int_equal(node->rrset_count, 0);
     assert_null(find(template, (const uint8_t *)"\3bnt", 4));
+    /* Who takes mail in the name of a device should refuse it. */
+    node = find(template, (const uint8_t *)"\6_dmarc", 7);
+    assert_int_equal(node->rrset_count, 1);
+    assert_non_null(memmem(node->rrsets[0].wire, node->rrsets[0].size, "sp=reject", 9));
+    dns_template_free(template);
+}
+
+/* The operator's own policy is the only one: two would count as none (RFC 7489 6.6.3). */
+static void test_own_mail_policy(void **state)
+{
+    struct dns_template_options options = options_with("_dmarc IN TXT \"v=DMARC1; p=none\"\n");
+    struct dns_template *template = compile(&options, NULL);
+    const struct dns_node *node = find(template, (const uint8_t *)"\6_dmarc", 7);
+    (void)state;
+    assert_int_equal(node->rrset_count, 1);
+    assert_int_equal(node->rrsets[0].count, 1);
+    assert_null(memmem(node->rrsets[0].wire, node->rrsets[0].size, "reject", 6));
     dns_template_free(template);
 }
 
@@ -206,6 +223,7 @@ int main(void)
         cmocka_unit_test(test_faults_in_records),
         cmocka_unit_test(test_faults_in_options),
         cmocka_unit_test(test_records_and_their_defaults),
+        cmocka_unit_test(test_own_mail_policy),
         cmocka_unit_test(test_name_server_as_host),
         cmocka_unit_test(test_too_many),
         cmocka_unit_test(test_contact),
