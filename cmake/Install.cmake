@@ -1,5 +1,5 @@
 # cmake --install BUILD --prefix /usr [--component device]: the device's programs, man pages, unit and an example
-# configuration. The relay's programs are the component `relay`, liblatchkey is `library`.
+# configuration. The relay's programs are the component `relay`; liblatchkey's are in device/lib.
 include(GNUInstallDirs)
 set(LATCHKEY_UNIT_DIR lib/systemd/system CACHE STRING "Where systemd's units go, below the prefix; empty: nowhere")
 
@@ -8,17 +8,26 @@ if(TARGET latchkey-mdns)
   install(TARGETS latchkey-mdns RUNTIME COMPONENT device)
 endif()
 if(TARGET latchkey-relay)
-  install(TARGETS latchkey-relay RUNTIME COMPONENT relay)
-  install(FILES ${CMAKE_SOURCE_DIR}/deploy/relay.conf.example
-          DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT relay)
+  include(InstallRelay)
 endif()
 
-file(GLOB pages CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/docs/man/latchkey*.[158])
-foreach(page ${pages})
-  get_filename_component(section ${page} LAST_EXT)
-  string(SUBSTRING ${section} 1 -1 section)
-  install(FILES ${page} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section} COMPONENT device)
-endforeach()
+# latchkey_manual_pages(COMPONENT PAGE...)
+function(latchkey_manual_pages component)
+  foreach(page ${ARGN})
+    get_filename_component(section ${page} LAST_EXT)
+    string(SUBSTRING ${section} 1 -1 section)
+    install(FILES ${page} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section} COMPONENT ${component})
+  endforeach()
+endfunction()
+file(GLOB device_pages CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/docs/man/latchkey*.[158])
+file(GLOB relay_pages CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/docs/man/*relay*.[58])
+if(relay_pages)
+  list(REMOVE_ITEM device_pages ${relay_pages})
+endif()
+latchkey_manual_pages(device ${device_pages})
+if(TARGET latchkey-relay)
+  latchkey_manual_pages(relay ${relay_pages})
+endif()
 
 file(GLOB texts CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/device/texts/*.conf)
 install(FILES ${texts} DESTINATION ${CMAKE_INSTALL_DATADIR}/latchkey/texts COMPONENT device)

@@ -22,7 +22,8 @@ SANITIZE = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 
 
 def install(build, prefix):
-    conftest.run(["cmake", "--install", build, "--component", "library", "--prefix", prefix])
+    for component in ("library", "library-curl", "development"):
+        conftest.run(["cmake", "--install", build, "--component", component, "--prefix", prefix])
     for where, folders, _ in os.walk(prefix):
         if "pkgconfig" in folders:
             return os.path.join(where, "pkgconfig")
