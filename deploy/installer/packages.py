@@ -96,7 +96,7 @@ def memory_kb():
 def build(folder):
     """Builds the package from the source tree, on the machine that this runs on."""
     jobs = 1 if memory_kb() < SMALL_MEMORY_KB else os.cpu_count() or 1
-    for command in ([os.path.join(SOURCE, "deploy", "install-packages"), "build"],
+    for command in ([os.path.join(SOURCE, "deploy", "install-packages"), "build", "package"],
                     [os.path.join(SOURCE, "deploy", "build-packages"), "--relay", "--jobs", str(jobs),
                      "--build", os.path.join(SOURCE, "build", "package-relay"), folder]):
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
