@@ -47,9 +47,13 @@ struct relay_config {
     char *ca_profile;     /* profile for the relay's own certificate and devices that name
                              none; "" : the CA's default */
     bool budgets;         /* hold to the CA's rate limits; default yes */
-    uint64_t budget_certificates_week; /* default 50 */
-    uint64_t budget_orders_3h;         /* default 300 */
-    uint64_t budget_exact_set_week;    /* default 5 */
+    uint64_t budget_certificates_week;  /* default 50 */
+    uint64_t budget_certificates_burst; /* at once; default 0: as many as a week's */
+    uint64_t budget_orders_3h;          /* default 300 */
+    uint64_t budget_orders_burst;       /* default 0: as many as three hours' */
+    uint64_t budget_exact_set_week;     /* default 5 */
+    uint64_t budget_exact_set_burst;    /* default 0: as many as a week's */
+    uint64_t budget_failures_hour;      /* failed validations of a name; default 5 */
     uint64_t
         device_keys_week;    /* new keys per name in 7 days outside renewal; default 3 */
     uint64_t max_in_flight;  /* issuances at once; default 500 */

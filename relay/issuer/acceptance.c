@@ -15,6 +15,7 @@
 #include "base/core/clock.h"
 #include "base/core/log.h"
 #include "relay/issuer/issuance.h"
+#include "relay/issuer/lane.h"
 #include "relay/issuer/window.h"
 #include "relay/store/admin_store.h"
 
@@ -230,7 +231,7 @@ static int put_invalid(struct issuer *issuer, int64_t rev, const char *number,
                                              buffer_text(&text), "");
     }
     if (error == 0) {
-        error = issuer_store_refund(issuer->database, issuer->config->zone, number, "");
+        error = budget_release(issuer->database, issuer->config->zone, rev, number);
     }
     buffer_free(&text);
     return error;
@@ -254,8 +255,7 @@ static int begin(struct issuer *issuer, int64_t rev,
                                      request->number, ISSUER_STORE_PROCESSING, "", "");
 
     if (error == 0) {
-        error = budget_place(issuer->database, issuer->config->zone, rev, request->number,
-                             clock_wall_at());
+        error = lane_of(issuer, order->id, order->names, clock_wall_at(), &wish.budget_lane);
     }
     if (error == 0) {
         encoded = malloc(TEXT_BASE64URL_SIZE(csr->der.size) + 1);
@@ -290,8 +290,8 @@ static int take_up(struct issuer *issuer, int64_t rev,
         error = issuer_store_set_order_state(issuer->database, issuer->config->zone, rev,
                                              request->number, ISSUER_STORE_VALID, "",
                                              chain.cert_id);
-        return error == 0 ? issuer_store_refund(issuer->database, issuer->config->zone,
-                                                request->number, "")
+        return error == 0 ? budget_release(issuer->database, issuer->config->zone, rev,
+                                           request->number)
                           : error;
     }
     log_info("order %s: finalize accepted", request->number);
@@ -445,7 +445,8 @@ static int begin_relay(struct issuer *issuer, int64_t rev,
     struct budget_order order = {.ca = issuer->config->ca_directory,
                                  .number = request->number,
                                  .id = issuer->config->host,
-                                 .names = issuer->config->host};
+                                 .names = issuer->config->host,
+                                 .lane = BUDGET_LANE_RELAY};
     struct budget_decision decision = {.admitted = true};
     struct issuance_wish wish = {
         .number = request->number,
@@ -459,12 +460,11 @@ static int begin_relay(struct issuer *issuer, int64_t rev,
     int error = issuer_store_put_entry(issuer->database, zone, rev, &entry);
 
     if (error == 0) {
-        error = budget_book(issuer->database, zone, rev, &issuer->rules, &order,
-                            &decision, clock_wall_at());
+        error = lane_relay_is_known(issuer, clock_wall_at(), &order.is_known);
     }
     if (error == 0) {
-        error =
-            budget_place(issuer->database, zone, rev, request->number, clock_wall_at());
+        error = budget_book(issuer->database, zone, rev, &issuer->rules, &order,
+                            &decision, clock_wall_at());
     }
     return error == 0 ? issuance_begin(issuer, rev, &wish) : error;
 }

@@ -5,10 +5,10 @@
  *   blocked, deactivated      final
  *   enrolment                 the registration's binding, by the token's own key
  *   signed once               one newOrder is one order, whatever front replays
- *   open orders, failures     the id's own: at most 5 open; 4 failures an hour
+ *   open and unused orders    the id's own: at most 5 open, 5 unused a day
  *   new TLS keys              3 in 7 days outside renewal
  *   the CA                    breaker and account
- *   budgets                   reserved here, else a place in the queue
+ *   budgets                   held from here on, else a place in the queue
  *
  * At newOrder the key is not known, so that an id that used up its keys is refused also
  * when it would come with an old one: better than a finalize that fails. */
@@ -17,7 +17,7 @@
 #include "base/core/clock.h"
 #include "base/core/log.h"
 #include "relay/issuer/issuance.h"
-#include "relay/issuer/window.h"
+#include "relay/issuer/lane.h"
 #include "relay/store/admin_store.h"
 
 #include <inttypes.h>
@@ -27,12 +27,9 @@ enum {
     READY_S = BUDGET_RESERVED_S, /* not finalized by then, it gives its budget back */
     REFUSED_S = 300,             /* how long a refusal is kept for front to read */
     OPEN_ORDERS_MAX = 5,         /* per id */
-    FAILURES_HOUR = 4, /* the CA allows five failed validations an hour and name */
-    HOUR_S = 3600,
     UNUSED_DAY = 5, /* orders that reserved for nothing, per id */
     DAY_S = 86400,
     WEEK_S = 7 * 86400,
-    RENEWAL_S = 120 * 86400, /* Let's Encrypt: issued within the last 120 days */
     CROWD_RETRY_S = 60,
     KEYS_LOOK_MAX = 64,
 };
@@ -44,8 +41,7 @@ struct admission {
     int64_t now_at;
     struct acme_problem problem;
     int64_t retry_at; /* refused: 0 is never */
-    bool renewal;
-    bool exempt;
+    enum budget_lane lane;
     struct budget_decision budget;
 };
 
@@ -302,20 +298,13 @@ static int check_own_quotas(struct admission *admission)
                       "Too many open orders of this device; finalize or wait");
     }
     if (error == 0) {
-        error = check_entries(admission, "failure", FAILURES_HOUR, HOUR_S, &retry_at);
-    }
-    if (error == 0 && retry_at != 0) {
-        return refuse(admission, ACME_PROBLEM_RATE_LIMITED, retry_at,
-                      "The CA could not validate this name several times within an hour");
-    }
-    if (error == 0) {
         error = check_entries(admission, "unused", UNUSED_DAY, DAY_S, &retry_at);
     }
     if (error == 0 && retry_at != 0) {
         return refuse(admission, ACME_PROBLEM_RATE_LIMITED, retry_at,
                       "Too many orders of this device were never finalized today");
     }
-    if (error == 0 && !admission->renewal) {
+    if (error == 0 && !lane_is_renewal(admission->lane)) {
         error = check_entries(admission, "key", issuer->config->device_keys_week, WEEK_S,
                               &retry_at);
     }
@@ -328,44 +317,15 @@ static int check_own_quotas(struct admission *admission)
 
 /* ---- the CA ---- */
 
-static int take_current(const struct issuer_store_certificate *certificate, void *arg)
-{
-    struct admission *admission = arg;
-    const struct issuer *issuer = admission->issuer;
-
-    if (strcmp(certificate->names, admission->order.names) != 0 ||
-        strcmp(certificate->ca, issuer->config->ca_directory) != 0) {
-        return 0;
-    }
-    /* The CA's exemption ends with time; then the names are new again. */
-    admission->renewal = window_reached(certificate, admission->now_at) &&
-                         admission->now_at - certificate->not_before_at < RENEWAL_S;
-    admission->exempt = certificate->revoked_at == 0 &&
-                        certificate->not_after_at > admission->now_at &&
-                        acme_client_has_renewal_info(ca_client(issuer->ca)) &&
-                        window_inside(certificate, admission->now_at);
-    return 0;
-}
-
-static int look_at_current(struct admission *admission)
-{
-    struct issuer *issuer = admission->issuer;
-    int error =
-        issuer_store_current_certificate(issuer->database, issuer->config->zone,
-                                         admission->order.id, take_current, admission);
-
-    return error == ERROR_NOT_FOUND ? 0 : error;
-}
-
 static int check_ca(struct admission *admission)
 {
     struct issuer *issuer = admission->issuer;
 
-    if (ca_refuses(issuer->ca, admission->renewal, admission->now_at, &admission->problem,
+    if (ca_refuses(issuer->ca, admission->now_at, &admission->problem,
                    &admission->retry_at)) {
         return REFUSE;
     }
-    if (issuance_crowded(issuer->issuances)) {
+    if (issuance_crowded(issuer->issuances, admission->lane)) {
         return refuse(admission, ACME_PROBLEM_RATE_LIMITED,
                       admission->now_at + CROWD_RETRY_S,
                       "The relay has more orders under way than it can serve soon");
@@ -382,13 +342,19 @@ static int check_budgets(struct admission *admission, int64_t rev)
         .number = admission->request->number,
         .id = admission->order.id,
         .names = admission->order.names,
-        .renewal = admission->renewal,
-        .exempt = admission->exempt,
+        .lane = admission->lane,
+        .first_not_before_at = ca_limited_until(issuer->ca),
     };
     struct budget_decision *decision = &admission->budget;
-    int error = budget_decide(issuer->database, zone, &issuer->rules, &order,
-                              admission->now_at, decision);
+    bool relay_is_known = false;
+    int error = lane_relay_is_known(issuer, admission->now_at, &relay_is_known);
 
+    /* The relay's own first certificate must find a token whatever the devices have used. */
+    order.spare = relay_is_known ? 0 : 1;
+    if (error == 0) {
+        error = budget_decide(issuer->database, zone, &issuer->rules, &order,
+                              admission->now_at, decision);
+    }
     if (error == 0) {
         error = budget_book(issuer->database, zone, rev, &issuer->rules, &order, decision,
                             admission->now_at);
@@ -493,7 +459,8 @@ static int decide(struct admission *admission, int64_t rev)
         verdict = check_once(admission);
     }
     if (verdict == ADMIT) {
-        verdict = look_at_current(admission);
+        verdict = lane_of(admission->issuer, admission->order.id, admission->order.names,
+                          admission->now_at, &admission->lane);
     }
     if (verdict == ADMIT) {
         verdict = check_own_quotas(admission);
@@ -535,8 +502,8 @@ int admission_order(struct issuer *issuer, int64_t rev,
         return verdict;
     }
     if (verdict == ADMIT) {
-        log_info("order %s: admitted: %s%s", request->number, admission.order.names,
-                 admission.renewal ? ", a renewal" : "");
+        log_info("order %s: admitted: %s, %s", request->number, admission.order.names,
+                 budget_lane_text(admission.lane));
     } else {
         char until[TEXT_TIME_CAPACITY] = "never";
 

@@ -1,105 +1,320 @@
-/* A refused id enters the ledger twice: "queue" (when it first asked, its place) and
- * "promise" (when it was told to come back). Who does not come back within a day after
- * its promise loses its place, else devices that were switched off would hold slots for
- * ever.
+/* What is announced must come true when nothing else changes. With k devices ahead in the
+ * queue, a device is admitted when the bucket has k + 1 tokens that nobody holds: one for each
+ * of those ahead, whether they have come or not, and its own. Tokens come evenly, so that the
+ * time is known; whoever ahead takes a token leaves the queue with it, and k + 1 falls as the
+ * tokens do. Places that are lost and orders that fail only make it sooner.
  *
- * The moment a slot becomes free follows from the spendings themselves: the oldest leaves
- * the window first. Place p beyond the free slots gets the p-th to leave; beyond all of
- * them, another window later. */
+ * Two things could make it later. A bucket that is full gains nothing while tokens are only
+ * held: an order may be finalized late, so STALL_S is added. And those
+ * ahead may stay away until the bucket overflows: so whoever comes at its turn takes any
+ * token that is there.
+ *
+ * An exempt order holds too where the CA counts it later (the set of names), but is not
+ * asked. */
 #include "relay/issuer/budget.h"
 
 #include "base/core/limits.h"
 #include "base/core/text.h"
+#include "relay/store/budget_store.h"
 #include "relay/store/issuer_store.h"
+#include "relay/store/queue_store.h"
 
 #include <string.h>
 
-struct limit {
-    const char *budget;
-    const char *text;
-    int64_t size;
-    int64_t window_s;
+enum {
+    NAME_MAX_SIZE = LIMIT_ORDER_NAMES * 256 + 16,
+    US_PER_S = 1000000,
+    GAP_S = 600,         /* without a sweep: nobody ran, or the clock was set */
+    LOST_AT_ONCE = 2048, /* places, per sweep */
+    HOLDS_MAX = 4,       /* of one order */
+    /* From admission to the certificate at most, but for a CA in trouble. */
+    STALL_S = BUDGET_RESERVED_S + 120,
 };
-
-enum { SET_MAX = LIMIT_ORDER_NAMES * 256 + 8 };
 
 static const char limit_certificates[] = "the CA's certificates per domain and week";
 static const char limit_orders[] = "the CA's orders per three hours";
 static const char limit_set[] = "the CA's certificates for the same names per week";
+static const char limit_failures[] = "the CA's failed validations of this name per hour";
 
-static bool set_budget(const struct budget_order *order, char ret_text[static SET_MAX])
+const char *budget_lane_text(enum budget_lane lane)
 {
-    return text_format(ret_text, SET_MAX, "set:%s", order->names);
+    switch (lane) {
+    case BUDGET_LANE_RELAY:
+        return "relay";
+    case BUDGET_LANE_EXPIRING:
+        return "expiring";
+    case BUDGET_LANE_WINDOW:
+        return "window";
+    case BUDGET_LANE_RENEWAL:
+        return "renewal";
+    case BUDGET_LANE_FIRST:
+        return "first";
+    case BUDGET_LANE_KEY_CHANGE:
+        return "key change";
+    case BUDGET_LANE_COUNT:
+        break;
+    }
+    return "";
+}
+
+/* A burst of 0 is as large as the limit itself. */
+static struct bucket_limit make_limit(uint64_t burst, uint64_t count, int64_t window_s)
+{
+    return (struct bucket_limit){
+        .size = (int64_t)(burst == 0 || burst > count ? count : burst),
+        .count = (int64_t)count,
+        .window_s = window_s,
+    };
+}
+
+struct budget_rules budget_rules_of(const struct relay_config *config)
+{
+    return (struct budget_rules){
+        .on = config->budgets,
+        .certificates = make_limit(config->budget_certificates_burst,
+                                   config->budget_certificates_week, BUDGET_WEEK_S),
+        .orders = make_limit(config->budget_orders_burst, config->budget_orders_3h,
+                             BUDGET_ORDERS_S),
+        .set = make_limit(config->budget_exact_set_burst, config->budget_exact_set_week,
+                          BUDGET_WEEK_S),
+        .failures = make_limit(0, config->budget_failures_hour, BUDGET_FAILURES_S),
+    };
+}
+
+/* ---- which buckets an order meets ---- */
+
+struct charge {
+    char name[NAME_MAX_SIZE];
+    const struct bucket_limit *limit;
+    const char *text;
+    int64_t units;
+    bool asked;  /* else it is held whatever the bucket says */
+    bool queued; /* its tokens are given out in the order of asking */
+};
+
+static const struct bucket_limit *limit_of(const struct budget_rules *rules,
+                                           const char *bucket)
+{
+    if (strcmp(bucket, "certificates") == 0) {
+        return &rules->certificates;
+    }
+    if (strcmp(bucket, "orders") == 0) {
+        return &rules->orders;
+    }
+    return text_starts_with(bucket, "set:") ? &rules->set : &rules->failures;
+}
+
+static bool is_same_names(enum budget_lane lane)
+{
+    return lane == BUDGET_LANE_EXPIRING || lane == BUDGET_LANE_RENEWAL ||
+           lane == BUDGET_LANE_KEY_CHANGE;
+}
+
+static int64_t count_names(const char *names)
+{
+    int64_t count = 1;
+
+    for (const char *at = strchr(names, ' '); at != NULL; at = strchr(at + 1, ' ')) {
+        count++;
+    }
+    return count;
+}
+
+/* The same names within 120 days, and a window's renewals, are exempt from the domain's and
+ * the account's limit. The set counts always. */
+static int list_charges(const struct budget_rules *rules, const struct budget_order *order,
+                        struct charge ret_charges[static HOLDS_MAX], size_t *ret_count)
+{
+    bool is_asked =
+        order->lane != BUDGET_LANE_RELAY && order->lane != BUDGET_LANE_WINDOW;
+    bool is_counted = order->lane != BUDGET_LANE_WINDOW && !order->is_known &&
+                      !is_same_names(order->lane);
+    size_t count = 2;
+
+    ret_charges[0] = (struct charge){
+        .limit = &rules->set, .text = limit_set, .units = 1, .asked = is_asked};
+    ret_charges[1] = (struct charge){.limit = &rules->failures,
+                                     .text = limit_failures,
+                                     .units = count_names(order->names),
+                                     .asked = is_asked};
+    if (!text_format(ret_charges[0].name, NAME_MAX_SIZE, "set:%s", order->names) ||
+        !text_format(ret_charges[1].name, NAME_MAX_SIZE, "failures:%s", order->id)) {
+        return ERROR_LIMIT;
+    }
+    if (is_counted) {
+        ret_charges[2] = (struct charge){.name = "certificates",
+                                         .limit = &rules->certificates,
+                                         .text = limit_certificates,
+                                         .units = 1,
+                                         .asked = is_asked,
+                                         .queued = true};
+        ret_charges[3] = (struct charge){.name = "orders",
+                                         .limit = &rules->orders,
+                                         .text = limit_orders,
+                                         .units = 1,
+                                         .asked = is_asked,
+                                         .queued = true};
+        count = 4;
+    }
+    *ret_count = count;
+    return 0;
+}
+
+/* ---- one bucket ---- */
+
+static int read_bucket(struct database *database, const char *zone, const char *ca,
+                       const char *name, const struct bucket_limit *limit, int64_t now_us,
+                       struct budget_store_bucket *ret_bucket)
+{
+    int error = budget_store_bucket(database, zone, ca, name, ret_bucket);
+
+    if (error == 0) {
+        ret_bucket->full_at_us = bucket_judge(limit, ret_bucket->full_at_us, now_us);
+    }
+    return error;
+}
+
+struct question {
+    int64_t need; /* tokens: those ahead, and its own */
+    int64_t spare;
+    bool is_due;
+    int64_t not_before_us;
+};
+
+/* 0: it fits; else when it will. */
+static int64_t ask_bucket(const struct bucket_limit *limit,
+                          const struct budget_store_bucket *bucket,
+                          const struct question *question, int64_t now_us)
+{
+    int64_t full_at_us = bucket->full_at_us;
+    int64_t tied = bucket->held + question->spare;
+    int64_t drained_us =
+        question->not_before_us + (limit->size - 1) * bucket_interval_us(limit);
+    int64_t left = 0;
+
+    /* The CA has said that there is nothing before: one token comes then. */
+    if (question->not_before_us > now_us && full_at_us < drained_us) {
+        full_at_us = drained_us;
+    }
+    left = bucket_tokens(limit, full_at_us, now_us) - tied;
+    if (left >= question->need || (question->is_due && left >= 1)) {
+        return 0;
+    }
+    if (bucket->held > 0 && full_at_us < now_us + (int64_t)STALL_S * US_PER_S) {
+        full_at_us = now_us + (int64_t)STALL_S * US_PER_S;
+    }
+    return bucket_reach_us(limit, full_at_us, now_us, question->need + tied);
 }
 
 /* ---- the queue ---- */
 
-/* How many others come before ID, who may not be in the queue yet. Places that were lost
- * go first. */
-static int count_ahead(struct database *database, const char *zone, const char *id,
-                       int64_t now_at, int64_t *ret_ahead)
-{
-    int64_t asked_at = -1;
-    int error = issuer_store_forget_places(database, zone, now_at - BUDGET_PROMISE_S);
+struct own_place {
+    bool found;
+    int64_t ticket;
+    int64_t turn_at;
+};
 
-    if (error == 0) {
-        error = issuer_store_entry_at(database, zone, "queue", id, &asked_at);
-    }
-    return error != 0 ? error
-                      : issuer_store_count_before(database, zone, "queue",
-                                                  asked_at < 0 ? INT64_MAX : asked_at, id,
-                                                  ret_ahead);
+static int take_place(const struct queue_store_place *place, void *arg)
+{
+    struct own_place *own = arg;
+
+    own->found = true;
+    own->ticket = place->ticket;
+    own->turn_at = place->turn_at;
+    return 0;
 }
 
-/* ---- one limit ---- */
-
-/* Whether one more fits when AHEAD others come first; else when it will. */
-static int ask_limit(struct database *database, const char *zone, const char *ca,
-                     const struct limit *limit, int64_t ahead, int64_t now_at,
-                     int64_t *ret_retry_at)
+static int find_place(struct database *database, const char *zone, const char *id,
+                      struct own_place *ret_place)
 {
-    int64_t after_at = now_at - limit->window_s;
-    int64_t count = 0;
-    int64_t ignored = 0;
-    int64_t leaves_at = 0;
-    int64_t place = 0;
-    int error = issuer_store_spent(database, zone, ca, limit->budget, after_at, 0, &count,
-                                   &ignored);
+    int error = queue_store_place(database, zone, id, take_place, ret_place);
+
+    return error == ERROR_NOT_FOUND ? 0 : error;
+}
+
+/* ---- the decision ---- */
+
+static int64_t seconds_up(int64_t at_us)
+{
+    return (at_us + US_PER_S - 1) / US_PER_S;
+}
+
+static int ask_charge(struct database *database, const char *zone,
+                      const struct budget_order *order, const struct charge *charge,
+                      const struct question *question, int64_t now_us,
+                      struct budget_decision *decision)
+{
+    struct budget_store_bucket bucket;
+    int64_t ready_us = 0;
+    int error = read_bucket(database, zone, order->ca, charge->name, charge->limit,
+                            now_us, &bucket);
 
     if (error != 0) {
         return error;
     }
-    if (count + ahead < limit->size) {
-        *ret_retry_at = 0;
-        return 0;
+    ready_us = ask_bucket(charge->limit, &bucket, question, now_us);
+    if (ready_us != 0) {
+        decision->admitted = false;
+        if (seconds_up(ready_us) > decision->retry_at) {
+            decision->retry_at = seconds_up(ready_us);
+            decision->limit = charge->text;
+        }
     }
-    if (count == 0 || limit->size == 0) {
-        /* All slots are promised and none is spent yet, or there are none at all. */
-        *ret_retry_at = now_at + limit->window_s;
-        return 0;
-    }
-    place = ahead + count - limit->size; /* 0: the next slot to become free */
-    error = issuer_store_spent(database, zone, ca, limit->budget, after_at,
-                               count - place % count, &count, &leaves_at);
-    if (error == 0) {
-        *ret_retry_at = leaves_at + limit->window_s * (1 + place / count) + 1;
-    }
-    return error;
+    return 0;
 }
 
-static int refuse_by(struct database *database, const char *zone, const char *ca,
-                     const struct limit *limit, int64_t ahead, int64_t now_at,
-                     struct budget_decision *decision)
+/* An announcement that was made before stands. */
+static void keep_promise(const struct own_place *own, int64_t now_at,
+                         struct budget_decision *decision)
 {
-    int64_t retry_at = 0;
-    int error = ask_limit(database, zone, ca, limit, ahead, now_at, &retry_at);
-
-    if (error == 0 && retry_at > decision->retry_at) {
-        decision->admitted = false;
-        decision->limit = limit->text;
-        decision->retry_at = retry_at;
+    if (own->found && own->turn_at > now_at && own->turn_at < decision->retry_at) {
+        decision->retry_at = own->turn_at;
     }
-    return error;
+}
+
+static int64_t spare_of(const struct budget_order *order,
+                        const struct bucket_limit *limit)
+{
+    return order->spare < limit->size ? order->spare : limit->size - 1;
+}
+
+static int ask_queued(struct database *database, const char *zone,
+                      const struct budget_order *order, const struct charge *charges,
+                      size_t count, int64_t now_at, struct budget_decision *decision)
+{
+    struct own_place own = {0};
+    struct budget_decision queued = {.admitted = true};
+    int64_t ahead = 0;
+    int error = find_place(database, zone, order->id, &own);
+
+    if (error == 0) {
+        error = queue_store_count_ahead(database, zone,
+                                        own.found ? own.ticket : INT64_MAX, &ahead);
+    }
+    for (size_t i = 0; error == 0 && i < count; i++) {
+        struct question question = {
+            .need = ahead + 1,
+            .spare = spare_of(order, charges[i].limit),
+            .is_due = own.found && own.turn_at <= now_at,
+            .not_before_us = order->first_not_before_at * US_PER_S,
+        };
+
+        if (charges[i].queued && charges[i].asked) {
+            error = ask_charge(database, zone, order, &charges[i], &question,
+                               now_at * US_PER_S, &queued);
+        }
+    }
+    if (error != 0 || queued.admitted) {
+        return error;
+    }
+    keep_promise(&own, now_at, &queued);
+    decision->place = ahead + 1;
+    decision->admitted = false;
+    if (queued.retry_at > decision->retry_at) {
+        decision->retry_at = queued.retry_at;
+        decision->limit = queued.limit;
+    }
+    return 0;
 }
 
 int budget_decide(struct database *database, const char *zone,
@@ -107,33 +322,26 @@ int budget_decide(struct database *database, const char *zone,
                   int64_t now_at, struct budget_decision *ret_decision)
 {
     struct budget_decision decision = {.admitted = true};
-    char set[SET_MAX];
-    struct limit certificates = {"certificates", limit_certificates,
-                                 rules->certificates_week, BUDGET_WEEK_S};
-    struct limit orders = {"orders", limit_orders, rules->orders_3h, BUDGET_ORDERS_S};
-    struct limit exact = {set, limit_set, rules->exact_set_week, BUDGET_WEEK_S};
-    int64_t ahead = 0;
+    struct charge charges[HOLDS_MAX];
+    size_t count = 0;
     int error = 0;
 
-    if (!set_budget(order, set)) {
-        return ERROR_LIMIT;
+    if (!rules->on) {
+        *ret_decision = decision;
+        return 0;
     }
-    if (rules->on && !order->exempt) {
-        error = refuse_by(database, zone, order->ca, &exact, 0, now_at, &decision);
-    }
-    if (error == 0 && rules->on && !order->exempt && !order->renewal) {
-        int64_t before = decision.retry_at;
+    error = list_charges(rules, order, charges, &count);
+    for (size_t i = 0; error == 0 && i < count; i++) {
+        struct question question = {.need = charges[i].units};
 
-        error = count_ahead(database, zone, order->id, now_at, &ahead);
-        if (error == 0) {
-            error = refuse_by(database, zone, order->ca, &certificates, ahead, now_at,
-                              &decision);
+        if (charges[i].asked && !charges[i].queued) {
+            error = ask_charge(database, zone, order, &charges[i], &question,
+                               now_at * US_PER_S, &decision);
         }
-        if (error == 0) {
-            error =
-                refuse_by(database, zone, order->ca, &orders, ahead, now_at, &decision);
-        }
-        decision.place = decision.retry_at > before ? ahead + 1 : 0;
+    }
+    if (error == 0) {
+        error =
+            ask_queued(database, zone, order, charges, count, now_at, &decision);
     }
     if (error == 0) {
         *ret_decision = decision;
@@ -143,97 +351,186 @@ int budget_decide(struct database *database, const char *zone,
 
 /* ---- writing ---- */
 
-/* A reservation stands in the window where a spending would stand that leaves it after
- * BUDGET_RESERVED_S: if the order is never finalized, that is when the slot is free
- * again, and what the next in the queue is told. */
-static int reserve_one(struct database *database, const char *zone, int64_t rev,
-                       const struct budget_order *order, const char *budget,
-                       int64_t window_s, int64_t now_at)
+static int hold_charge(struct database *database, const char *zone, int64_t rev,
+                       const struct budget_order *order, const struct charge *charge,
+                       int64_t now_at)
 {
-    struct issuer_store_spending spending = {
-        .ca = order->ca,
-        .budget = budget,
+    struct budget_store_bucket bucket;
+    struct budget_store_hold hold = {
         .number = order->number,
+        .ca = order->ca,
+        .bucket = charge->name,
+        .units = charge->units,
+        .held_at = now_at,
+    };
+    int error = read_bucket(database, zone, order->ca, charge->name, charge->limit,
+                            now_at * US_PER_S, &bucket);
+
+    if (error == 0) {
+        bucket.held += charge->units;
+        error = budget_store_put_bucket(database, zone, rev, order->ca, charge->name,
+                                        &bucket);
+    }
+    return error == 0 ? budget_store_put_hold(database, zone, rev, &hold) : error;
+}
+
+static int enter_queue(struct database *database, const char *zone, int64_t rev,
+                       const struct own_place *own, const struct budget_order *order,
+                       const struct budget_decision *decision, int64_t now_at)
+{
+    struct queue_store_place place = {
+        .ticket = own->ticket,
         .id = order->id,
-        .spent_at = now_at - window_s + BUDGET_RESERVED_S,
+        .reason = decision->limit,
+        .asked_at = now_at,
+        .turn_at = decision->retry_at,
+        .kept_until_at = decision->retry_at + BUDGET_KEPT_S,
     };
 
-    return issuer_store_spend(database, zone, rev, &spending);
-}
-
-int budget_place(struct database *database, const char *zone, int64_t rev,
-                 const char *number, int64_t now_at)
-{
-    return issuer_store_settle(database, zone, rev, number, "", now_at);
-}
-
-int budget_settle(struct database *database, const char *zone, int64_t rev,
-                  const char *number, int64_t now_at)
-{
-    return issuer_store_settle(database, zone, rev, number, "orders", now_at);
-}
-
-int budget_fail(struct database *database, const char *zone, const char *number)
-{
-    return issuer_store_refund(database, zone, number, "orders");
-}
-
-/* Also an exempt one counts in its set: the CA spends that when it issues. */
-static int reserve(struct database *database, const char *zone, int64_t rev,
-                   const struct budget_order *order, int64_t now_at)
-{
-    char set[SET_MAX];
-    int error = 0;
-
-    if (!set_budget(order, set)) {
-        return ERROR_LIMIT;
-    }
-    error = reserve_one(database, zone, rev, order, set, BUDGET_WEEK_S, now_at);
-    if (error == 0 && !order->renewal && !order->exempt) {
-        error = reserve_one(database, zone, rev, order, "certificates", BUDGET_WEEK_S,
-                            now_at);
-    }
-    if (error == 0 && !order->renewal && !order->exempt) {
-        error =
-            reserve_one(database, zone, rev, order, "orders", BUDGET_ORDERS_S, now_at);
-    }
-    return error;
-}
-
-static int leave_queue(struct database *database, const char *zone, const char *id)
-{
-    int error = issuer_store_remove_entry(database, zone, "queue", id);
-
-    return error != 0 ? error : issuer_store_remove_entry(database, zone, "promise", id);
+    return own->found ? queue_store_set(database, zone, rev, &place)
+                      : queue_store_add(database, zone, rev, &place);
 }
 
 int budget_book(struct database *database, const char *zone, int64_t rev,
                 const struct budget_rules *rules, const struct budget_order *order,
                 const struct budget_decision *decision, int64_t now_at)
 {
-    struct issuer_store_entry entry = {
-        .kind = "queue", .what = order->id, .id = order->id, .at = now_at};
-    struct issuer_store_entry promise = {
-        .kind = "promise", .what = order->id, .id = order->id, .at = decision->retry_at};
-    int64_t asked_at = -1;
+    struct charge charges[HOLDS_MAX];
+    struct own_place own = {0};
+    size_t count = 0;
     int error = 0;
 
     if (!rules->on) {
         return 0;
     }
-    if (decision->admitted) {
-        error = reserve(database, zone, rev, order, now_at);
-        return error != 0 ? error : leave_queue(database, zone, order->id);
-    }
-    if (decision->place == 0) {
-        return 0;
-    }
-    error = issuer_store_entry_at(database, zone, "queue", order->id, &asked_at);
-    if (error == 0 && asked_at < 0) {
-        error = issuer_store_put_entry(database, zone, rev, &entry);
+    error = find_place(database, zone, order->id, &own);
+    if (error == 0 && !decision->admitted) {
+        return decision->place == 0 ? 0
+                                    : enter_queue(database, zone, rev, &own, order,
+                                                  decision, now_at);
     }
     if (error == 0) {
-        error = issuer_store_put_entry(database, zone, rev, &promise);
+        error = list_charges(rules, order, charges, &count);
+    }
+    for (size_t i = 0; error == 0 && i < count; i++) {
+        error = hold_charge(database, zone, rev, order, &charges[i], now_at);
+    }
+    return error == 0 && own.found ? queue_store_remove(database, zone, own.ticket)
+                                   : error;
+}
+
+/* What one order holds, read before it is changed. */
+struct holds {
+    struct {
+        char ca[LIMIT_URL_BYTES];
+        char bucket[NAME_MAX_SIZE];
+        int64_t units;
+    } at[HOLDS_MAX];
+    size_t count;
+};
+
+static int take_hold(const struct budget_store_hold *hold, void *arg)
+{
+    struct holds *holds = arg;
+
+    if (holds->count == HOLDS_MAX ||
+        !text_copy(holds->at[holds->count].ca, LIMIT_URL_BYTES, hold->ca) ||
+        !text_copy(holds->at[holds->count].bucket, NAME_MAX_SIZE, hold->bucket)) {
+        return ERROR_LIMIT;
+    }
+    holds->at[holds->count++].units = hold->units;
+    return 0;
+}
+
+/* Ends the hold; SPENT by LIMIT, or given back where LIMIT is NULL. */
+static int end_hold(struct database *database, const char *zone, int64_t rev,
+                    const char *number, const struct holds *holds, size_t i,
+                    const struct bucket_limit *limit, int64_t now_at)
+{
+    struct budget_store_bucket bucket;
+    const char *ca = holds->at[i].ca;
+    const char *name = holds->at[i].bucket;
+    int64_t now_us = now_at * US_PER_S;
+    int error = budget_store_bucket(database, zone, ca, name, &bucket);
+
+    if (error != 0) {
+        return error;
+    }
+    bucket.held = bucket.held > holds->at[i].units ? bucket.held - holds->at[i].units : 0;
+    if (limit != NULL) {
+        bucket.full_at_us =
+            bucket_spend(limit, bucket_judge(limit, bucket.full_at_us, now_us), now_us,
+                         holds->at[i].units);
+    }
+    error = budget_store_put_bucket(database, zone, rev, ca, name, &bucket);
+    return error == 0 ? budget_store_end_hold(database, zone, number, name) : error;
+}
+
+int budget_place(struct database *database, const char *zone, int64_t rev,
+                 const struct budget_rules *rules, const char *number, int64_t now_at)
+{
+    struct holds holds = {.count = 0};
+    int error = budget_store_holds_of(database, zone, number, take_hold, &holds);
+
+    for (size_t i = 0; error == 0 && i < holds.count; i++) {
+        if (strcmp(holds.at[i].bucket, "orders") == 0) {
+            error = end_hold(database, zone, rev, number, &holds, i, &rules->orders,
+                             now_at);
+        }
+    }
+    return error;
+}
+
+int budget_settle(struct database *database, const char *zone, int64_t rev,
+                  const struct budget_rules *rules, const char *number, int64_t now_at)
+{
+    struct holds holds = {.count = 0};
+    int error = budget_store_holds_of(database, zone, number, take_hold, &holds);
+
+    for (size_t i = 0; error == 0 && i < holds.count; i++) {
+        const char *bucket = holds.at[i].bucket;
+
+        error = end_hold(
+            database, zone, rev, number, &holds, i,
+            text_starts_with(bucket, "failures:") ? NULL : limit_of(rules, bucket),
+            now_at);
+    }
+    return error;
+}
+
+int budget_release(struct database *database, const char *zone, int64_t rev,
+                   const char *number)
+{
+    struct holds holds = {.count = 0};
+    int error = budget_store_holds_of(database, zone, number, take_hold, &holds);
+
+    for (size_t i = 0; error == 0 && i < holds.count; i++) {
+        error = end_hold(database, zone, rev, number, &holds, i, NULL, 0);
+    }
+    return error;
+}
+
+int budget_note_failure(struct database *database, const char *zone, int64_t rev,
+                        const struct budget_rules *rules,
+                        const struct budget_order *order, int64_t now_at)
+{
+    char name[NAME_MAX_SIZE];
+    struct budget_store_bucket bucket;
+    int64_t now_us = now_at * US_PER_S;
+    int error = 0;
+
+    if (!rules->on) {
+        return 0;
+    }
+    if (!text_format(name, sizeof(name), "failures:%s", order->id)) {
+        return ERROR_LIMIT;
+    }
+    error =
+        read_bucket(database, zone, order->ca, name, &rules->failures, now_us, &bucket);
+    if (error == 0) {
+        bucket.full_at_us = bucket_spend(&rules->failures, bucket.full_at_us, now_us,
+                                         count_names(order->names));
+        error = budget_store_put_bucket(database, zone, rev, order->ca, name, &bucket);
     }
     return error;
 }
@@ -242,22 +539,116 @@ int budget_left_of_set(struct database *database, const char *zone,
                        const struct budget_rules *rules, const struct budget_order *order,
                        int64_t now_at, int64_t *ret_left)
 {
-    char set[SET_MAX];
-    int64_t count = 0;
-    int64_t ignored = 0;
+    char name[NAME_MAX_SIZE];
+    struct budget_store_bucket bucket;
+    int64_t now_us = now_at * US_PER_S;
+    int64_t left = 0;
     int error = 0;
 
     if (!rules->on) {
         *ret_left = INT64_MAX;
         return 0;
     }
-    if (!set_budget(order, set)) {
+    if (!text_format(name, sizeof(name), "set:%s", order->names)) {
         return ERROR_LIMIT;
     }
-    error = issuer_store_spent(database, zone, order->ca, set, now_at - BUDGET_WEEK_S, 0,
-                               &count, &ignored);
+    error = read_bucket(database, zone, order->ca, name, &rules->set, now_us, &bucket);
     if (error == 0) {
-        *ret_left = count >= rules->exact_set_week ? 0 : rules->exact_set_week - count;
+        left = bucket_tokens(&rules->set, bucket.full_at_us, now_us) - bucket.held;
+        *ret_left = left > 0 ? left : 0;
     }
     return error;
+}
+
+/* ---- housekeeping ---- */
+
+/* Nobody could come while no issuer ran, and a clock that was set is nobody's fault. */
+static int move_places(struct database *database, const char *zone, int64_t rev,
+                       int64_t now_at)
+{
+    struct issuer_store_entry alive = {
+        .kind = "alive", .what = "issuer", .id = "", .at = now_at};
+    int64_t last_at = -1;
+    int64_t gap_s = 0;
+    int error =
+        issuer_store_entry_at(database, zone, alive.kind, alive.what, &last_at);
+
+    gap_s = last_at < 0 ? 0 : now_at - last_at;
+    if (error == 0 && (gap_s > GAP_S || gap_s < 0)) {
+        error = queue_store_shift(database, zone, rev, gap_s);
+    }
+    return error == 0 ? issuer_store_put_entry(database, zone, rev, &alive) : error;
+}
+
+int budget_sweep(struct database *database, const char *zone, int64_t rev, int64_t now_at)
+{
+    int lost = QUEUE_STORE_LOST_MAX;
+    int error = move_places(database, zone, rev, now_at);
+
+    for (int sum = 0; error == 0 && lost == QUEUE_STORE_LOST_MAX && sum < LOST_AT_ONCE;
+         sum += lost) {
+        error = queue_store_remove_lost(database, zone, now_at, &lost);
+    }
+    return error == 0 ? budget_store_forget_full(database, zone, now_at * US_PER_S)
+                      : error;
+}
+
+struct import {
+    struct database *database;
+    const char *zone;
+    const struct budget_rules *rules;
+    int64_t rev;
+    int64_t now_at;
+};
+
+static int import_one(const struct budget_store_spending *spending, void *arg)
+{
+    const struct import *import = arg;
+    const struct bucket_limit *limit = limit_of(import->rules, spending->budget);
+    struct budget_store_bucket bucket;
+    struct budget_store_hold hold = {
+        .number = spending->number,
+        .ca = spending->ca,
+        .bucket = spending->budget,
+        .units = 1,
+        .held_at = import->now_at,
+    };
+    int error = budget_store_bucket(import->database, import->zone, spending->ca,
+                                    spending->budget, &bucket);
+
+    if (error == 0 && spending->open) {
+        bucket.held++;
+        error = budget_store_put_hold(import->database, import->zone, import->rev, &hold);
+    } else if (error == 0) {
+        bucket.full_at_us =
+            bucket_spend(limit, bucket.full_at_us, spending->spent_at * US_PER_S, 1);
+    }
+    return error == 0
+               ? budget_store_put_bucket(import->database, import->zone, import->rev,
+                                         spending->ca, spending->budget, &bucket)
+               : error;
+}
+
+int budget_open(struct database *database, const char *zone,
+                const struct budget_rules *rules, int64_t now_at)
+{
+    struct import import = {
+        .database = database, .zone = zone, .rules = rules, .now_at = now_at};
+    int error = database_begin(database, &import.rev);
+
+    if (error != 0) {
+        return error;
+    }
+    error = budget_store_spendings(database, zone, import_one, &import);
+    if (error == 0) {
+        error = budget_store_forget_spendings(database, zone);
+    }
+    if (error == 0) {
+        error = move_places(database, zone, import.rev, now_at);
+    }
+    if (error != 0) {
+        database_rollback(database);
+        return error;
+    }
+    return database_commit(database);
 }

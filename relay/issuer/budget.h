@@ -1,34 +1,59 @@
-/* The CA's rate limits, mirrored: what an order would spend is reserved when it is
- * admitted, so that orders in flight can't overdraw together. Simple counters over
- * windows. Whoever is refused keeps a place in a queue: slots that become free go to the
- * first in it, and to others only beyond those. No I/O but the store; the time is given.
- */
+/* The CA's rate limits, mirrored as token buckets: what an order will spend is held from its
+ * admission on, so that orders in flight can't overdraw together, and spent when the CA spends
+ * it. Whoever is refused for the domain's or the account's sake keeps a place in a queue: in
+ * the order of asking, until BUDGET_KEPT_S past the time that was announced. No I/O but the
+ * store; the time is given. */
 #ifndef RELAY_ISSUER_BUDGET_H
 #define RELAY_ISSUER_BUDGET_H
 
+#include "relay/relay_config.h"
+#include "relay/store/bucket.h"
 #include "relay/store/database.h"
 
 enum {
     BUDGET_WEEK_S = 7 * 86400,
     BUDGET_ORDERS_S = 3 * 3600,
-    BUDGET_PROMISE_S = 86400, /* how long a free slot is kept for who was promised it */
-    BUDGET_RESERVED_S = 3600, /* how long an order holds what it has not begun to use */
+    BUDGET_FAILURES_S = 3600,
+    BUDGET_KEPT_S = 26 * 3600, /* clients on twice-daily timers, with their jitter */
+    BUDGET_RESERVED_S = 600,   /* how long an order holds what it has not begun to use */
 };
+
+/* In the order in which they go to the CA. */
+enum budget_lane {
+    BUDGET_LANE_RELAY,      /* the relay's own certificate: without it nobody gets in */
+    BUDGET_LANE_EXPIRING,   /* the last third of the life has begun, or it has ended */
+    BUDGET_LANE_WINDOW,     /* within the CA's window (ARI): nothing is asked */
+    BUDGET_LANE_RENEWAL,    /* due by our own window */
+    BUDGET_LANE_FIRST,      /* names that the CA has not certified lately */
+    BUDGET_LANE_KEY_CHANGE, /* the same names again, before it is time */
+    BUDGET_LANE_COUNT,
+};
+
+/* "relay", "expiring", "window", "renewal", "first", "key change". */
+const char *budget_lane_text(enum budget_lane lane);
 
 struct budget_rules {
     bool on;
-    int64_t certificates_week; /* per registered domain: all of the zone */
-    int64_t orders_3h;         /* per CA account */
-    int64_t exact_set_week;    /* per set of names */
+    struct bucket_limit certificates; /* per registered domain: all of the zone */
+    struct bucket_limit orders;       /* per CA account */
+    struct bucket_limit set;          /* per set of names */
+    struct bucket_limit failures;     /* per name */
 };
+
+/* The configured limits. */
+struct budget_rules budget_rules_of(const struct relay_config *config);
 
 struct budget_order {
     const char *ca;
     const char *number;
     const char *id;
-    const char *names;
-    bool renewal; /* the same names were certified before: the exact set alone counts */
-    bool exempt;  /* by ARI within its window: nothing counts */
+    const char *names; /* sorted, one blank between */
+    enum budget_lane lane;
+    bool is_known; /* lane RELAY: the CA has certified the names lately, as in RENEWAL */
+    /* Certificates and orders that are kept back for the relay's own first certificate. */
+    int64_t spare;
+    /* The CA takes no new names before (0: it does). */
+    int64_t first_not_before_at;
 };
 
 struct budget_decision {
@@ -38,25 +63,39 @@ struct budget_decision {
     int64_t place; /* refused: 1 is the first in the queue; 0: no queue for this limit */
 };
 
-/* Whether ORDER may be placed now. Forgets places in the queue that were lost, so inside
- * a transaction. */
+/* Once at the start, in a transaction of its own: takes over what issuers before the buckets
+ * have counted, and lengthens places by the time that no issuer ran. */
+int budget_open(struct database *database, const char *zone,
+                const struct budget_rules *rules, int64_t now_at) MUST_CHECK;
+/* Now and then, inside a transaction: forgets places that were lost and buckets that are
+ * full. When the clock was set since the last call (or nobody ran), the places move with it. */
+int budget_sweep(struct database *database, const char *zone, int64_t rev,
+                 int64_t now_at) MUST_CHECK;
+
+/* Whether ORDER may be placed now. Inside a transaction. */
 int budget_decide(struct database *database, const char *zone,
                   const struct budget_rules *rules, const struct budget_order *order,
                   int64_t now_at, struct budget_decision *ret_decision) MUST_CHECK;
-/* Inside a transaction, after budget_decide: reserves, or queues. */
+/* Inside the same transaction, after budget_decide: holds, or queues. */
 int budget_book(struct database *database, const char *zone, int64_t rev,
                 const struct budget_rules *rules, const struct budget_order *order,
                 const struct budget_decision *decision, int64_t now_at) MUST_CHECK;
-/* The order NUMBER goes to the CA: what it reserved is spent, from now on. */
+/* The CA has taken the order NUMBER. May be called again. */
 int budget_place(struct database *database, const char *zone, int64_t rev,
-                 const char *number, int64_t now_at) MUST_CHECK;
-/* The certificate of order NUMBER was issued: it counts from now, as the CA's does. */
+                 const struct budget_rules *rules, const char *number,
+                 int64_t now_at) MUST_CHECK;
+/* The certificate of order NUMBER was issued: what it held is spent. */
 int budget_settle(struct database *database, const char *zone, int64_t rev,
-                  const char *number, int64_t now_at) MUST_CHECK;
-/* Order NUMBER failed at the CA: only the order placed there was spent. */
-int budget_fail(struct database *database, const char *zone,
-                const char *number) MUST_CHECK;
-/* How many more of this set of names may be had this week; INT64_MAX without budgets. */
+                  const struct budget_rules *rules, const char *number,
+                  int64_t now_at) MUST_CHECK;
+/* Order NUMBER ended without a certificate: what it still held is free again. */
+int budget_release(struct database *database, const char *zone, int64_t rev,
+                   const char *number) MUST_CHECK;
+/* The CA could not validate the names of ORDER. */
+int budget_note_failure(struct database *database, const char *zone, int64_t rev,
+                        const struct budget_rules *rules,
+                        const struct budget_order *order, int64_t now_at) MUST_CHECK;
+/* How many more of this set of names may be had now; INT64_MAX without budgets. */
 int budget_left_of_set(struct database *database, const char *zone,
                        const struct budget_rules *rules, const struct budget_order *order,
                        int64_t now_at, int64_t *ret_left) MUST_CHECK;

@@ -242,8 +242,13 @@ int64_t ca_paused_until(const struct ca *ca)
     return until_at > clock_wall_at() ? until_at : 0;
 }
 
-bool ca_refuses(const struct ca *ca, bool renewal, int64_t now_at,
-                struct acme_problem *ret_problem, int64_t *ret_retry_at)
+int64_t ca_limited_until(const struct ca *ca)
+{
+    return ca->limited_until_at > clock_wall_at() ? ca->limited_until_at : 0;
+}
+
+bool ca_refuses(const struct ca *ca, int64_t now_at, struct acme_problem *ret_problem,
+                int64_t *ret_retry_at)
 {
     const struct acme_error *failure = &ca->failure;
 
@@ -259,12 +264,6 @@ bool ca_refuses(const struct ca *ca, bool renewal, int64_t now_at,
         acme_problem_set(ret_problem, ACME_PROBLEM_RATE_LIMITED,
                          "The CA takes no requests at the moment");
         *ret_retry_at = ca_paused_until(ca);
-        return true;
-    }
-    if (!renewal && ca->limited_until_at > now_at) {
-        acme_problem_set(ret_problem, ACME_PROBLEM_RATE_LIMITED,
-                         "The CA takes no orders for new names at the moment");
-        *ret_retry_at = ca->limited_until_at;
         return true;
     }
     return false;

@@ -57,9 +57,11 @@ void ca_report(struct ca *ca, const struct acme_error *error);
 void ca_report_good(struct ca *ca);
 /* Not before this time may anything new begin; 0: now. */
 int64_t ca_paused_until(const struct ca *ca);
-/* Whether an order must be refused for now: the problem to tell, and when to ask again. A
- * RENEWAL is exempt from most limits of the account and refused only with everything. */
-bool ca_refuses(const struct ca *ca, bool renewal, int64_t now_at,
-                struct acme_problem *ret_problem, int64_t *ret_retry_at);
+/* Not before this time does the CA take orders for new names; 0: it does. Renewals are exempt
+ * from most limits of the account. */
+int64_t ca_limited_until(const struct ca *ca);
+/* Whether an order must be refused for now: the problem to tell, and when to ask again. */
+bool ca_refuses(const struct ca *ca, int64_t now_at, struct acme_problem *ret_problem,
+                int64_t *ret_retry_at);
 
 #endif

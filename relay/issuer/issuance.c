@@ -21,6 +21,7 @@
 #include "relay/issuer/issuance_list.h"
 #include "relay/issuer/issuance_order.h"
 #include "relay/issuer/issuance_result.h"
+#include "relay/issuer/lane.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,7 @@ enum {
     CHALLENGE_LIFE_S = 3600,
     FIRST_LOOK_MAX_MS = 250,
     CROWD_MAX = 20000,
+    CROWD_RENEWALS = 5000, /* of which first issues take none */
     PAUSED_LOOK_MS = 5000,
 };
 
@@ -116,6 +118,24 @@ static bool may_pass(struct issuance *issuance, const struct acme_error *failure
     return false;
 }
 
+/* The CA counts each. */
+static int note_validation_failure(struct issuance *issuance)
+{
+    struct issuer *issuer = issuance->set->issuer;
+    struct budget_order order = {.ca = issuer->config->ca_directory,
+                                 .number = issuance->number,
+                                 .id = issuance->id,
+                                 .names = issuance->names};
+    int64_t rev = 0;
+    int error = commit_begin(issuer->commit, &rev);
+
+    if (error == 0) {
+        error = budget_note_failure(issuer->database, issuer->config->zone, rev,
+                                    &issuer->rules, &order, clock_wall_at());
+    }
+    return error == 0 ? 0 : commit_fail(issuer->commit, error, "budget");
+}
+
 static void take_failure(struct issuance *issuance, const struct acme_error *failure)
 {
     struct issuer *issuer = issuance->set->issuer;
@@ -125,6 +145,11 @@ static void take_failure(struct issuance *issuance, const struct acme_error *fai
     bool fresh = false;
 
     ca_report(issuer->ca, &copy);
+    if (copy.type == ACME_ERROR_DNS || copy.type == ACME_ERROR_CAA) {
+        if (note_validation_failure(issuance) != 0) {
+            return;
+        }
+    }
     if (may_pass(issuance, &copy, &delay_ms, &fresh) &&
         waited_ms + delay_ms <= HOLD_S * 1000LL) {
         issuance->failures++;
@@ -241,6 +266,28 @@ static void send_request(struct issuance *issuance, const struct acme_request *r
     }
 }
 
+/* The CA has counted the order when its URL is known. */
+static int note_placed(struct issuance *issuance)
+{
+    struct issuer *issuer = issuance->set->issuer;
+    int64_t rev = 0;
+    int error = 0;
+
+    if (issuance->placed || acme_order_url(issuance->order) == NULL) {
+        return 0;
+    }
+    error = commit_begin(issuer->commit, &rev);
+    if (error == 0) {
+        error = budget_place(issuer->database, issuer->config->zone, rev, &issuer->rules,
+                             issuance->number, clock_wall_at());
+    }
+    if (error != 0) {
+        return commit_fail(issuer->commit, error, "budget");
+    }
+    issuance->placed = true;
+    return 0;
+}
+
 /* Does one thing that the machine wants. True: ask it again at once. */
 static bool obey(struct issuance *issuance, const struct acme_step *wanted)
 {
@@ -260,7 +307,7 @@ static bool obey(struct issuance *issuance, const struct acme_step *wanted)
         loop_timer_set(issuance->timer, wanted->wait_ms);
         return false;
     case ACME_WANT_SAVE:
-        if (issuance_order_save(issuance, false) == 0) {
+        if (issuance_order_save(issuance, false) == 0 && note_placed(issuance) == 0) {
             issuance_list_set_state(issuance, ISSUANCE_SAVING);
             commit_wait(issuer->commit, &issuance->committed);
         }
@@ -311,11 +358,11 @@ void issuance_parts_on_committed(void *arg)
 
     switch (issuance->state) {
     case ISSUANCE_QUEUED:
-        issuance->durable = true;
+        issuance_list_set_durable(issuance);
         loop_timer_set(issuance->set->timer, 0);
         return;
     case ISSUANCE_FOLLOWING:
-        issuance->durable = true;
+        issuance_list_set_durable(issuance);
         return;
     case ISSUANCE_SAVING:
         acme_order_saved(issuance->order);
@@ -347,26 +394,6 @@ void issuance_parts_on_timer(void *arg)
 }
 
 /* ---- slots ---- */
-
-/* The relay's own certificate first; else in order of arrival. */
-static struct issuance *find_next(struct issuances *set)
-{
-    struct issuance *found = NULL;
-
-    for (struct issuance *issuance = set->first; issuance != NULL;
-         issuance = issuance->next) {
-        if (issuance->state != ISSUANCE_QUEUED || !issuance->durable) {
-            continue;
-        }
-        if (issuance->for_relay || set->relay_count == 0) {
-            return issuance;
-        }
-        if (found == NULL) {
-            found = issuance;
-        }
-    }
-    return found;
-}
 
 static bool has_order(const struct issuance *issuance)
 {
@@ -428,7 +455,7 @@ static void on_slots(void *arg)
         return;
     }
     while (set->running_count < set->issuer->config->max_in_flight) {
-        struct issuance *issuance = find_next(set);
+        struct issuance *issuance = issuance_list_next(set);
 
         if (issuance == NULL ||
             (!has_order(issuance) &&
@@ -484,9 +511,10 @@ size_t issuance_count(const struct issuances *issuances)
     return issuances->count;
 }
 
-bool issuance_crowded(const struct issuances *issuances)
+bool issuance_crowded(const struct issuances *issuances, enum budget_lane lane)
 {
-    return issuances->count >= CROWD_MAX;
+    return issuances->count >=
+           (lane >= BUDGET_LANE_FIRST ? CROWD_MAX - CROWD_RENEWALS : CROWD_MAX);
 }
 
 /* ---- start and end ---- */
@@ -515,10 +543,14 @@ static int take_order(const struct issuer_store_order *order, void *arg)
     int error = verify_csr(wish_of->row->csr, order->names, &wish_of->csr, &problem);
 
     if (error == 0) {
+        error = lane_of(wish_of->set->issuer, order->id, order->names, clock_wall_at(),
+                        &wish.budget_lane);
+    }
+    if (error == 0) {
         error = issuance_list_add(wish_of->set, &wish, &wish_of->issuance);
     }
     if (error == 0) {
-        wish_of->issuance->durable = true;
+        issuance_list_set_durable(wish_of->issuance);
         wish_of->issuance->attempts = wish_of->row->attempts;
         error = buffer_append_text(&wish_of->issuance->saved, wish_of->row->saved);
     }

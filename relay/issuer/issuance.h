@@ -11,6 +11,7 @@ struct issuance_wish {
     const char *id;
     const char *names;
     const char *lane;     /* "device" or "relay" */
+    enum budget_lane budget_lane; /* who goes first */
     const char *profile;  /* "" : as configured */
     const char *csr_text; /* base64url DER */
     const struct verify_csr *csr;
@@ -29,8 +30,8 @@ int issuance_begin(struct issuer *issuer, int64_t rev,
 size_t issuance_other_keys(const struct issuances *issuances, const char *id,
                            const char *spki_hash);
 size_t issuance_count(const struct issuances *issuances);
-/* More than can be worked off soon: nothing new should be admitted. */
-bool issuance_crowded(const struct issuances *issuances);
+/* More than can be worked off soon: nothing new of this lane should be admitted. */
+bool issuance_crowded(const struct issuances *issuances, enum budget_lane lane);
 /* Lets waiting ones start, after the breaker closed or a slot became free. */
 void issuance_wake(struct issuances *issuances);
 

@@ -1,5 +1,5 @@
-/* The issuances in memory: made, counted, freed. A list in order of arrival, and a table by
- * id: what belongs together has one id. */
+/* The issuances in memory: made, counted, freed. A list in order of arrival, a queue a lane of
+ * those that may start, and a table by id: what belongs together has one id. */
 #include "relay/issuer/issuance_list.h"
 
 #include "base/core/clock.h"
@@ -22,10 +22,65 @@ void issuance_list_opened(struct issuance *issuance)
     }
 }
 
+static void leave_queue(struct issuance *issuance)
+{
+    struct issuance_queue *queue = &issuance->set->queues[issuance->lane];
+
+    if (!issuance->queued) {
+        return;
+    }
+    if (issuance->queued_previous != NULL) {
+        issuance->queued_previous->queued_next = issuance->queued_next;
+    } else {
+        queue->first = issuance->queued_next;
+    }
+    if (issuance->queued_next != NULL) {
+        issuance->queued_next->queued_previous = issuance->queued_previous;
+    } else {
+        queue->last = issuance->queued_previous;
+    }
+    issuance->queued = false;
+}
+
+static void enter_queue(struct issuance *issuance)
+{
+    struct issuance_queue *queue = &issuance->set->queues[issuance->lane];
+
+    if (issuance->queued || issuance->state != ISSUANCE_QUEUED || !issuance->durable) {
+        return;
+    }
+    issuance->queued_next = NULL;
+    issuance->queued_previous = queue->last;
+    if (queue->last != NULL) {
+        queue->last->queued_next = issuance;
+    } else {
+        queue->first = issuance;
+    }
+    queue->last = issuance;
+    issuance->queued = true;
+}
+
+struct issuance *issuance_list_next(const struct issuances *set)
+{
+    for (size_t lane = 0; lane < BUDGET_LANE_COUNT; lane++) {
+        if (set->queues[lane].first != NULL) {
+            return set->queues[lane].first;
+        }
+    }
+    return NULL;
+}
+
+void issuance_list_set_durable(struct issuance *issuance)
+{
+    issuance->durable = true;
+    enter_queue(issuance);
+}
+
 void issuance_list_set_state(struct issuance *issuance, enum issuance_state state)
 {
     struct issuances *set = issuance->set;
 
+    leave_queue(issuance);
     if (holds_slot(issuance->state) && !holds_slot(state)) {
         set->running_count--;
         loop_timer_set(set->timer, 0);
@@ -36,6 +91,7 @@ void issuance_list_set_state(struct issuance *issuance, enum issuance_state stat
         issuance_list_opened(issuance);
     }
     issuance->state = state;
+    enter_queue(issuance);
     commit_set_load(set->issuer->commit, set->running_count);
 }
 
@@ -94,7 +150,6 @@ static void link_last(struct issuance *issuance)
     issuance->bucket_next = *bucket;
     *bucket = issuance;
     set->count++;
-    set->relay_count += issuance->for_relay ? 1 : 0;
 }
 
 void issuance_list_remove(struct issuance *issuance)
@@ -119,7 +174,7 @@ void issuance_list_remove(struct issuance *issuance)
         set->last = issuance->previous;
     }
     set->count--;
-    set->relay_count -= issuance->for_relay ? 1 : 0;
+    leave_queue(issuance);
     issuance_list_free_one(issuance);
 }
 
@@ -164,6 +219,7 @@ int issuance_list_add(struct issuances *set, const struct issuance_wish *wish,
         (struct commit_waiter){.fn = issuance_parts_on_committed, .arg = issuance};
     issuance->started_mono_ms = clock_mono_ms();
     issuance->for_relay = strcmp(wish->lane, "relay") == 0;
+    issuance->lane = issuance->for_relay ? BUDGET_LANE_RELAY : wish->budget_lane;
     issuance->number = strdup(wish->number);
     issuance->id = strdup(wish->id);
     issuance->names = strdup(wish->names);

@@ -20,8 +20,12 @@ struct issuance {
     struct issuance *next; /* in order of arrival */
     struct issuance *previous;
     struct issuance *bucket_next; /* the same hash of the id */
+    struct issuance *queued_next; /* of its lane, in order of arrival */
+    struct issuance *queued_previous;
+    bool queued; /* in its lane's queue: QUEUED and durable */
     enum issuance_state state;
     bool durable;            /* its row is */
+    bool placed;             /* its budget knows that the CA has the order */
     bool opening;            /* from newOrder until its authorizations are read */
     struct issuance *leader; /* FOLLOWING */
 
@@ -30,7 +34,8 @@ struct issuance {
     char *names;
     char *profile;
     char *csr_text;
-    bool for_relay; /* lane "relay" */
+    bool for_relay; /* lane "relay" of the store */
+    enum budget_lane lane;
     struct verify_csr csr;
     char replaces[CERT_ID_MAX];
 
@@ -51,15 +56,20 @@ struct issuance {
 
 enum { ISSUANCE_BUCKETS = 4096 };
 
+struct issuance_queue {
+    struct issuance *first;
+    struct issuance *last;
+};
+
 struct issuances {
     struct issuer *issuer;
     struct issuance *first;
     struct issuance *last;
     struct issuance *buckets[ISSUANCE_BUCKETS];
+    struct issuance_queue queues[BUDGET_LANE_COUNT]; /* who may start, first lanes first */
     size_t count;
     size_t running_count; /* those that hold a slot */
     size_t opening_count;
-    size_t relay_count; /* of lane "relay" */
     struct loop_timer *timer;
 };
 

@@ -59,7 +59,7 @@ static int put_valid(struct issuance *issuance, int64_t rev, const char *id_of_c
         error = issuer_store_set_order_state(issuer->database, zone, rev, other->number,
                                              ISSUER_STORE_VALID, "", id_of_cert);
         if (error == 0) {
-            error = issuer_store_refund(issuer->database, zone, other->number, "");
+            error = budget_release(issuer->database, zone, rev, other->number);
         }
         if (error == 0) {
             error = issuance_order_save(other, true);
@@ -136,8 +136,8 @@ static int store_certificate(struct issuance *issuance,
         error = error == ERROR_NOT_FOUND ? 0 : error;
     }
     if (error == 0) {
-        error =
-            budget_settle(issuer->database, zone, rev, issuance->number, clock_wall_at());
+        error = budget_settle(issuer->database, zone, rev, &issuer->rules,
+                              issuance->number, clock_wall_at());
     }
     if (error == 0) {
         error = put_valid(issuance, rev, certificate->cert_id);
@@ -257,7 +257,7 @@ static int put_invalid_one(struct issuance *issuance, int64_t rev, const char *p
         issuer->database, zone, rev, issuance->number, ISSUER_STORE_INVALID, problem, "");
 
     if (error == 0) {
-        error = budget_fail(issuer->database, zone, issuance->number);
+        error = budget_release(issuer->database, zone, rev, issuance->number);
     }
     if (error == 0 && count_failure) {
         error = issuer_store_put_entry(issuer->database, zone, rev, &entry);

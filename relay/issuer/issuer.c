@@ -150,6 +150,9 @@ static int sweep(struct issuer *issuer, int64_t rev, int64_t now_at)
                                               now_at - TOMBSTONE_S);
     }
     if (error == 0) {
+        error = budget_sweep(database, zone, rev, now_at);
+    }
+    if (error == 0) {
         error = statements_sweep(issuer, now_at);
     }
     if (error == 0 && count > 0) {
@@ -185,12 +188,6 @@ static int prune(struct issuer *issuer, int64_t now_at)
     struct database *database = issuer->database;
     int error = prune_ledger(issuer, now_at);
 
-    if (error == 0) {
-        error = issuer_store_forget_spendings(database, zone, now_at - BUDGET_WEEK_S);
-    }
-    if (error == 0) {
-        error = issuer_store_forget_places(database, zone, now_at - BUDGET_PROMISE_S);
-    }
     if (error == 0) {
         error = issuer_store_forget_orders(database, zone, ISSUER_STORE_VALID,
                                            now_at - ORDER_KEPT_S);
@@ -376,6 +373,10 @@ static int open_run(struct run *run)
         error = read_secret(issuer);
     }
     if (error == 0) {
+        error = budget_open(issuer->database, issuer->config->zone, &issuer->rules,
+                            clock_wall_at());
+    }
+    if (error == 0) {
         error = open_parts(issuer);
     }
     return error;
@@ -418,10 +419,7 @@ int issuer_run(const struct relay_config *config)
             {
                 .config = config,
                 .verify = {.zone = config->zone, .base_url = config->base_url},
-                .rules = {.on = config->budgets,
-                          .certificates_week = (int64_t)config->budget_certificates_week,
-                          .orders_3h = (int64_t)config->budget_orders_3h,
-                          .exact_set_week = (int64_t)config->budget_exact_set_week},
+                .rules = budget_rules_of(config),
                 .shown_after_ms = FIRST_LOOK_MS,
             },
     };

@@ -8,6 +8,7 @@
 #include "relay/store/issuer_store.h"
 
 #include "base/core/text.h"
+#include "relay/store/budget_store.h"
 
 #include <string.h>
 
@@ -169,11 +170,7 @@ int issuer_store_count_open_orders(struct database *database, const char *zone,
 int issuer_store_expire_orders(struct database *database, const char *zone, int64_t rev,
                                int64_t now_at, const char *problem, int *ret_count)
 {
-    int error =
-        database_run(database,
-                     "DELETE FROM budgets WHERE number IN (SELECT number FROM orders"
-                     " WHERE state = 'ready' AND expires_at <= ? AND zone = ?)",
-                     "it", now_at, zone);
+    int error = budget_store_end_expired(database, zone, rev, now_at);
 
     if (error == 0) {
         error =
@@ -657,16 +654,6 @@ int issuer_store_count_entries(struct database *database, const char *zone,
                           "SELECT count(*) FROM ledger WHERE zone = ? AND kind = ?"
                           " AND what >= ? AND what < ? || '\x7f'",
                           take_i64, ret_count, "tttt", zone, kind, prefix, prefix);
-}
-
-int issuer_store_count_before(struct database *database, const char *zone,
-                              const char *kind, int64_t at, const char *what,
-                              int64_t *ret_count)
-{
-    return database_query(database,
-                          "SELECT count(*) FROM ledger WHERE zone = ? AND kind = ?"
-                          " AND (at < ? OR (at = ? AND what < ?))",
-                          take_i64, ret_count, "ttiit", zone, kind, at, at, what);
 }
 
 /* ---- revocations ---- */

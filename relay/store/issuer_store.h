@@ -239,9 +239,8 @@ int issuer_store_challenges_since(struct database *database, const char *zone,
  * admitted), "account" (what: id enrolled), "token" (what: kid/id), "key" and
  * "renewal-key" (what: id/SPKI hash, a TLS key taken), "failure" and "unused" (what: order number),
  * "revoking" (what: request number, id: certID, at: reason), "revoked-key" (what: SPKI
- * hash), "queue" (what: id, at: asked first), "promise" (what: id, at: promised),
- * "relay-order" (what: number),
- * "cursor", "generation". */
+ * hash), "relay-order" (what: number), "rollover" (at: the serial of the last wish followed),
+ * "alive" (at: the last sweep), "cursor", "generation". */
 int issuer_store_put_entry(struct database *database, const char *zone, int64_t rev,
                            const struct issuer_store_entry *entry)
     MUST_CHECK; /* overwrites */
@@ -266,10 +265,6 @@ int issuer_store_entries(struct database *database, const char *zone, const char
 int issuer_store_count_entries(struct database *database, const char *zone,
                                const char *kind, const char *prefix,
                                int64_t *ret_count) MUST_CHECK;
-/* How many entries of a kind stand before (AT, WHAT) in order of time, then of what. */
-int issuer_store_count_before(struct database *database, const char *zone,
-                              const char *kind, int64_t at, const char *what,
-                              int64_t *ret_count) MUST_CHECK;
 
 /* ---- revocations ---- */
 int issuer_store_put_revocation(struct database *database, const char *zone, int64_t rev,
@@ -302,34 +297,6 @@ int issuer_store_time(struct database *database, const char *zone, const char *n
 int issuer_store_forget_times(struct database *database, const char *zone,
                               int64_t before_at) MUST_CHECK;
 
-/* ---- budgets ---- */
-struct issuer_store_spending {
-    const char *ca;
-    const char *budget; /* "certificates", "orders", "set:<names>" */
-    const char *number; /* of the order that spends */
-    const char *id;
-    int64_t spent_at;
-};
-
-/* Adds or overwrites. */
-int issuer_store_spend(struct database *database, const char *zone, int64_t rev,
-                       const struct issuer_store_spending *spending) MUST_CHECK;
-/* What the order NUMBER reserved counts from NOW, but for the budget KEPT ("" : all). */
-int issuer_store_settle(struct database *database, const char *zone, int64_t rev,
-                        const char *number, const char *kept, int64_t now_at) MUST_CHECK;
-/* Gives back what the order NUMBER spent, but for the budget KEPT ("" : all of it). */
-int issuer_store_refund(struct database *database, const char *zone, const char *number,
-                        const char *kept) MUST_CHECK;
-/* How many units of BUDGET were spent after AFTER_AT; and the time of the KTH newest of
- * them (1: the newest; 0 when there are fewer), from which follows when the next becomes
- * free. */
-int issuer_store_spent(struct database *database, const char *zone, const char *ca,
-                       const char *budget, int64_t after_at, int64_t kth,
-                       int64_t *ret_count, int64_t *ret_kth_at) MUST_CHECK;
-/* Forgets spendings older than BEFORE_AT. */
-int issuer_store_forget_spendings(struct database *database, const char *zone,
-                                  int64_t before_at) MUST_CHECK;
-
 /* ---- what is forgotten (issuer_store_prune.c) ---- */
 /* Orders in STATE with expires_at < EXPIRED_BEFORE_AT. */
 int issuer_store_forget_orders(struct database *database, const char *zone,
@@ -349,8 +316,5 @@ int issuer_store_forget_revocations(struct database *database, const char *zone,
 /* Ledger entries of a kind with at < BEFORE_AT. */
 int issuer_store_forget_entries(struct database *database, const char *zone,
                                 const char *kind, int64_t before_at) MUST_CHECK;
-/* Promises with at < BEFORE_AT, and the places in the queue that they held. */
-int issuer_store_forget_places(struct database *database, const char *zone,
-                               int64_t before_at) MUST_CHECK;
 
 #endif

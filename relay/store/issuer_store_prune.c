@@ -54,17 +54,3 @@ int issuer_store_forget_entries(struct database *database, const char *zone,
                         "DELETE FROM ledger WHERE zone = ? AND kind = ? AND at < ?",
                         "tti", zone, kind, before_at);
 }
-
-int issuer_store_forget_places(struct database *database, const char *zone,
-                               int64_t before_at)
-{
-    int error =
-        database_run(database,
-                     "DELETE FROM ledger WHERE zone = ? AND kind = 'queue' AND what IN"
-                     " (SELECT what FROM ledger WHERE zone = ? AND kind = 'promise'"
-                     " AND at < ?)",
-                     "tti", zone, zone, before_at);
-
-    return error != 0 ? error
-                      : issuer_store_forget_entries(database, zone, "promise", before_at);
-}

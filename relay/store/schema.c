@@ -65,7 +65,7 @@ const char *const schema_front[] = {front_1, front_2, NULL};
  *                 blocked.
  *   revocations   the answer to each 'revoke' request.
  *   ca_accounts   account URL per CA directory (accounturi for CAA).
- *   budgets       one row per spent unit, summed over a window. */
+ *   budgets       one row per spent unit, summed over a window; until issuer_3. */
 static const char issuer_1[] = REVISION_TABLE
     "CREATE TABLE orders ("
     " zone TEXT NOT NULL, number TEXT NOT NULL, rev BIGINT NOT NULL,"
@@ -149,7 +149,57 @@ static const char issuer_2[] =
     " PRIMARY KEY (zone, number));"
     "CREATE INDEX times_at ON times (zone, at);";
 
-const char *const schema_issuer[] = {issuer_1, issuer_2, NULL};
+/* buckets       the CA's limits, mirrored as token buckets: full again at full_at_us, microseconds
+ *               since 1970; held: units reserved and not yet spent. `budgets` is read once, by the
+ *               first issuer that knows buckets, and empty from then on.
+ * holds         what an order has reserved in each bucket.
+ * queue         who waits for a budget, in order of ticket; lost at kept_until_at. reason: the
+ *               limit. It was in the ledger before.
+ * queue_blocks  how many places there are in each 256 (level 1) and 65536 (level 2) tickets, so
+ *               that a place is counted without walking the queue.
+ * ca_states     what the issuer thinks of its CA, for people. */
+static const char issuer_3[] =
+    "CREATE TABLE buckets ("
+    " zone TEXT NOT NULL, ca TEXT NOT NULL, bucket TEXT NOT NULL, rev BIGINT NOT NULL,"
+    " full_at_us BIGINT NOT NULL, held BIGINT NOT NULL,"
+    " PRIMARY KEY (zone, ca, bucket));"
+    "CREATE INDEX buckets_full ON buckets (zone, held, full_at_us);"
+    "CREATE TABLE holds ("
+    " zone TEXT NOT NULL, number TEXT NOT NULL, bucket TEXT NOT NULL, rev BIGINT NOT NULL,"
+    " ca TEXT NOT NULL, units BIGINT NOT NULL, held_at BIGINT NOT NULL,"
+    " PRIMARY KEY (zone, number, bucket));"
+    "CREATE INDEX holds_bucket ON holds (zone, ca, bucket);"
+    "CREATE TABLE queue ("
+    " zone TEXT NOT NULL, ticket BIGINT NOT NULL, rev BIGINT NOT NULL,"
+    " id TEXT NOT NULL, reason TEXT NOT NULL, asked_at BIGINT NOT NULL,"
+    " turn_at BIGINT NOT NULL, kept_until_at BIGINT NOT NULL,"
+    " PRIMARY KEY (zone, ticket));"
+    "CREATE UNIQUE INDEX queue_id ON queue (zone, id);"
+    "CREATE INDEX queue_kept ON queue (zone, kept_until_at);"
+    "CREATE TABLE queue_blocks ("
+    " zone TEXT NOT NULL, level BIGINT NOT NULL, block BIGINT NOT NULL,"
+    " places BIGINT NOT NULL,"
+    " PRIMARY KEY (zone, level, block));"
+    "CREATE TABLE ca_states ("
+    " zone TEXT NOT NULL, ca TEXT NOT NULL, rev BIGINT NOT NULL,"
+    " state TEXT NOT NULL, reason TEXT NOT NULL, until_at BIGINT NOT NULL,"
+    " terms TEXT NOT NULL, thumbprint TEXT NOT NULL, rollover_at BIGINT NOT NULL,"
+    " changed_at BIGINT NOT NULL,"
+    " PRIMARY KEY (zone, ca));"
+    "INSERT INTO queue (zone, ticket, rev, id, reason, asked_at, turn_at, kept_until_at)"
+    " SELECT q.zone, ROW_NUMBER() OVER (PARTITION BY q.zone ORDER BY q.at, q.what) - 1,"
+    " q.rev, q.what, 'the CA''s certificates per domain and week', q.at,"
+    " COALESCE(p.at, q.at), COALESCE(p.at, q.at) + 93600"
+    " FROM ledger q LEFT JOIN ledger p"
+    " ON p.zone = q.zone AND p.kind = 'promise' AND p.what = q.what"
+    " WHERE q.kind = 'queue';"
+    "INSERT INTO queue_blocks SELECT zone, 1, ticket / 256, COUNT(*) FROM queue"
+    " GROUP BY zone, ticket / 256;"
+    "INSERT INTO queue_blocks SELECT zone, 2, ticket / 65536, COUNT(*) FROM queue"
+    " GROUP BY zone, ticket / 65536;"
+    "DELETE FROM ledger WHERE kind IN ('queue', 'promise');";
+
+const char *const schema_issuer[] = {issuer_1, issuer_2, issuer_3, NULL};
 
 /* admin.db, written by the operator's commands.
  * tokens: enrolment tokens (the EAB kid); their MAC keys are derived from the secret
@@ -185,4 +235,11 @@ static const char admin_2[] =
     " settled_at BIGINT NOT NULL,"
     " PRIMARY KEY (zone, id));";
 
-const char *const schema_admin[] = {admin_1, admin_2, NULL};
+/* rollovers: that the CA account shall get a new key; the highest serial counts. */
+static const char admin_3[] =
+    "CREATE TABLE rollovers ("
+    " zone TEXT NOT NULL, serial BIGINT NOT NULL, rev BIGINT NOT NULL,"
+    " asked_at BIGINT NOT NULL,"
+    " PRIMARY KEY (zone, serial));";
+
+const char *const schema_admin[] = {admin_1, admin_2, admin_3, NULL};

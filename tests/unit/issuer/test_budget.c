@@ -2,8 +2,9 @@
 #include "relay/issuer/budget.h"
 
 #include "base/core/text.h"
-#include "relay/issuer/window.h"
+#include "relay/store/budget_store.h"
 #include "relay/store/issuer_store.h"
+#include "relay/store/queue_store.h"
 #include "relay/store/schema.h"
 
 #include <inttypes.h>
@@ -18,7 +19,13 @@
 #define ZONE "lan.example.com"
 #define CA "https://ca.example/dir"
 
-enum { START_AT = 1000000000, HOUR_S = 3600, DAY_S = 86400, TEXT_MAX = 64 };
+enum {
+    START_AT = 1000000000,
+    HOUR_S = 3600,
+    DAY_S = 86400,
+    TEXT_MAX = 64,
+    TOKEN_S = BUDGET_WEEK_S / 3, /* of three a week */
+};
 
 struct fixture {
     char folder[64];
@@ -26,6 +33,8 @@ struct fixture {
     int64_t rev;
     struct budget_rules rules;
     unsigned next_number;
+    int64_t spare;
+    int64_t first_not_before_at;
 };
 
 static int set_up(void **state)
@@ -41,7 +50,12 @@ static int set_up(void **state)
                      0);
     assert_int_equal(database_begin(fixture->database, &fixture->rev), 0);
     fixture->rules = (struct budget_rules){
-        .on = true, .certificates_week = 3, .orders_3h = 100, .exact_set_week = 5};
+        .on = true,
+        .certificates = {3, 3, BUDGET_WEEK_S},
+        .orders = {100, 100, BUDGET_ORDERS_S},
+        .set = {5, 5, BUDGET_WEEK_S},
+        .failures = {5, 5, BUDGET_FAILURES_S},
+    };
     *state = fixture;
     return 0;
 }
@@ -62,7 +76,7 @@ struct asked {
 
 /* Decides and books for device DEVICE at AT. */
 static struct asked ask(struct fixture *fixture, unsigned device, int64_t at,
-                        bool renewal, bool exempt)
+                        enum budget_lane lane)
 {
     struct asked asked = {0};
     char id[TEXT_MAX];
@@ -71,8 +85,9 @@ static struct asked ask(struct fixture *fixture, unsigned device, int64_t at,
                                  .number = asked.number,
                                  .id = id,
                                  .names = names,
-                                 .renewal = renewal,
-                                 .exempt = exempt};
+                                 .lane = lane,
+                                 .spare = fixture->spare,
+                                 .first_not_before_at = fixture->first_not_before_at};
 
     assert_true(text_format(asked.number, sizeof(asked.number), "number-%u",
                             fixture->next_number++));
@@ -87,47 +102,56 @@ static struct asked ask(struct fixture *fixture, unsigned device, int64_t at,
     return asked;
 }
 
-/* The same, and the certificate is issued at once. */
-static struct asked issue(struct fixture *fixture, unsigned device, int64_t at,
-                          bool renewal, bool exempt)
+static void settle(struct fixture *fixture, const char *number, int64_t at)
 {
-    struct asked asked = ask(fixture, device, at, renewal, exempt);
+    assert_int_equal(budget_place(fixture->database, ZONE, fixture->rev, &fixture->rules,
+                                  number, at),
+                     0);
+    assert_int_equal(budget_settle(fixture->database, ZONE, fixture->rev, &fixture->rules,
+                                   number, at),
+                     0);
+}
+
+/* The same, and the certificate is issued at once. */
+static struct asked issue_in(struct fixture *fixture, unsigned device, int64_t at,
+                             enum budget_lane lane)
+{
+    struct asked asked = ask(fixture, device, at, lane);
 
     if (asked.decision.admitted) {
-        assert_int_equal(
-            budget_place(fixture->database, ZONE, fixture->rev, asked.number, at), 0);
-        assert_int_equal(
-            budget_settle(fixture->database, ZONE, fixture->rev, asked.number, at), 0);
+        settle(fixture, asked.number, at);
     }
     return asked;
 }
 
-static void test_week(void **state)
+static struct asked issue(struct fixture *fixture, unsigned device, int64_t at)
+{
+    return issue_in(fixture, device, at, BUDGET_LANE_FIRST);
+}
+
+static void test_refill(void **state)
 {
     struct fixture *fixture = *state;
     struct asked asked;
 
     for (unsigned i = 0; i < 3; i++) {
-        assert_true(
-            issue(fixture, i, START_AT + i * HOUR_S, false, false).decision.admitted);
+        assert_true(issue(fixture, i, START_AT).decision.admitted);
     }
-    asked = issue(fixture, 3, START_AT + 5 * HOUR_S, false, false);
+    asked = issue(fixture, 3, START_AT + HOUR_S);
     assert_false(asked.decision.admitted);
     assert_int_equal(asked.decision.place, 1);
-    /* When the first of the three leaves the window, not before. */
-    assert_in_range(asked.decision.retry_at, START_AT + BUDGET_WEEK_S,
-                    START_AT + BUDGET_WEEK_S + 5);
+    /* When the first token comes back: a third of a week after the first was spent. */
+    assert_int_equal(asked.decision.retry_at, START_AT + TOKEN_S);
     /* The same device asks again: its place and its time stay. */
-    assert_int_equal(ask(fixture, 3, START_AT + DAY_S, false, false).decision.retry_at,
-                     asked.decision.retry_at);
+    asked = ask(fixture, 3, START_AT + DAY_S, BUDGET_LANE_FIRST);
+    assert_int_equal(asked.decision.retry_at, START_AT + TOKEN_S);
+    assert_int_equal(asked.decision.place, 1);
     /* Promised is promised. */
-    assert_true(
-        issue(fixture, 3, asked.decision.retry_at, false, false).decision.admitted);
-    assert_false(
-        issue(fixture, 4, asked.decision.retry_at, false, false).decision.admitted);
+    assert_true(issue(fixture, 3, START_AT + TOKEN_S).decision.admitted);
+    assert_false(issue(fixture, 4, START_AT + TOKEN_S).decision.admitted);
 }
 
-/* A newcomer does not get the slot of one that waits. */
+/* A newcomer does not get the token of one that waits. */
 static void test_queue(void **state)
 {
     struct fixture *fixture = *state;
@@ -136,90 +160,216 @@ static void test_queue(void **state)
     struct budget_decision newcomer;
 
     for (unsigned i = 0; i < 3; i++) {
-        (void)issue(fixture, i, START_AT + i * HOUR_S, false, false);
+        (void)issue(fixture, i, START_AT);
     }
-    first = ask(fixture, 10, START_AT + 4 * HOUR_S, false, false).decision;
-    second = ask(fixture, 11, START_AT + 5 * HOUR_S, false, false).decision;
+    first = ask(fixture, 10, START_AT + 4 * HOUR_S, BUDGET_LANE_FIRST).decision;
+    second = ask(fixture, 11, START_AT + 5 * HOUR_S, BUDGET_LANE_FIRST).decision;
     assert_int_equal(first.place, 1);
     assert_int_equal(second.place, 2);
-    assert_in_range(second.retry_at, START_AT + HOUR_S + BUDGET_WEEK_S,
-                    START_AT + HOUR_S + BUDGET_WEEK_S + 5);
-    /* One slot is free, and it is the first's. */
-    newcomer = ask(fixture, 12, first.retry_at, false, false).decision;
+    assert_int_equal(second.retry_at, START_AT + 2 * TOKEN_S);
+    /* One token is there, and it is the first's. */
+    newcomer = ask(fixture, 12, first.retry_at, BUDGET_LANE_FIRST).decision;
     assert_false(newcomer.admitted);
     assert_int_equal(newcomer.place, 3);
-    assert_false(ask(fixture, 11, first.retry_at, false, false).decision.admitted);
-    assert_true(issue(fixture, 10, first.retry_at, false, false).decision.admitted);
-    assert_true(issue(fixture, 11, second.retry_at, false, false).decision.admitted);
+    assert_false(ask(fixture, 11, first.retry_at, BUDGET_LANE_FIRST).decision.admitted);
+    assert_true(issue(fixture, 10, first.retry_at).decision.admitted);
+    assert_true(issue(fixture, 11, second.retry_at).decision.admitted);
 }
 
-/* Who does not come back loses its place after a day. */
-static void test_lost_place(void **state)
+static void sweep(struct fixture *fixture, int64_t at)
+{
+    assert_int_equal(budget_sweep(fixture->database, ZONE, fixture->rev, at), 0);
+}
+
+/* Sweeps as a running issuer does, often enough that no gap is seen. */
+static void sweep_through(struct fixture *fixture, int64_t from_at, int64_t to_at)
+{
+    for (int64_t at = from_at; at < to_at; at += 500) {
+        sweep(fixture, at);
+    }
+    sweep(fixture, to_at);
+}
+
+/* A place is kept for 26 hours after its turn, and no longer. */
+static void test_kept_place(void **state)
 {
     struct fixture *fixture = *state;
-    struct budget_decision gone;
-    int64_t later_at = 0;
+    int64_t turn_at = 0;
 
     for (unsigned i = 0; i < 3; i++) {
-        (void)issue(fixture, i, START_AT, false, false);
+        (void)issue(fixture, i, START_AT);
     }
-    gone = ask(fixture, 10, START_AT + HOUR_S, false, false).decision;
-    later_at = gone.retry_at + BUDGET_PROMISE_S + 1;
-    for (unsigned i = 20; i < 23; i++) {
-        assert_true(issue(fixture, i, later_at, false, false).decision.admitted);
-    }
-    assert_false(issue(fixture, 10, later_at, false, false).decision.admitted);
+    turn_at = ask(fixture, 10, START_AT + HOUR_S, BUDGET_LANE_FIRST).decision.retry_at;
+    sweep_through(fixture, START_AT + HOUR_S, turn_at + 26 * HOUR_S);
+    assert_false(ask(fixture, 20, turn_at + 26 * HOUR_S, BUDGET_LANE_FIRST)
+                     .decision.admitted);
+    sweep_through(fixture, turn_at + 26 * HOUR_S, turn_at + 26 * HOUR_S + 1);
+    assert_true(issue(fixture, 20, turn_at + 26 * HOUR_S + 2).decision.admitted);
+    /* The one that was away begins at the end. */
+    assert_int_equal(ask(fixture, 10, turn_at + 26 * HOUR_S + 3, BUDGET_LANE_FIRST)
+                         .decision.place,
+                     1);
 }
 
-/* Orders in flight reserve; one that is not finalized gives back, one that failed too. */
-static void test_reservations(void **state)
+/* Nobody loses a place while the relay is off, or because its clock was wrong. */
+static void test_gap(void **state)
+{
+    static const int64_t jumps_s[] = {3 * DAY_S, -HOUR_S, 12 * 365 * (int64_t)DAY_S};
+    struct fixture *fixture = *state;
+    int64_t at = START_AT + HOUR_S;
+    struct budget_decision before;
+
+    for (unsigned i = 0; i < 3; i++) {
+        (void)issue(fixture, i, START_AT);
+    }
+    (void)ask(fixture, 10, at, BUDGET_LANE_FIRST);
+    (void)ask(fixture, 11, at, BUDGET_LANE_FIRST);
+    sweep(fixture, at);
+    for (size_t i = 0; i < sizeof(jumps_s) / sizeof(jumps_s[0]); i++) {
+        sweep(fixture, at + jumps_s[i]);
+        sweep(fixture, at + jumps_s[i] + 20);
+        sweep(fixture, at + 40); /* set right again */
+        at += 60;
+        before = ask(fixture, 11, at, BUDGET_LANE_FIRST).decision;
+        assert_false(before.admitted);
+        assert_int_equal(before.place, 2);
+        sweep(fixture, at);
+    }
+}
+
+/* What was spent while the clock was years ahead does not block for years. */
+static void test_clock_ahead(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t far_at = START_AT + 12 * 365 * (int64_t)DAY_S;
+    struct budget_decision after;
+
+    for (unsigned i = 0; i < 3; i++) {
+        assert_true(issue(fixture, i, far_at).decision.admitted);
+    }
+    after = ask(fixture, 9, START_AT, BUDGET_LANE_FIRST).decision;
+    assert_false(after.admitted);
+    assert_in_range(after.retry_at, START_AT, START_AT + BUDGET_WEEK_S);
+}
+
+/* Orders in flight hold; one that ends without a certificate gives back, and only an order
+ * that was placed at the CA stays counted as one. */
+static void test_holds(void **state)
+{
+    struct fixture *fixture = *state;
+    struct asked held[3];
+    struct budget_store_bucket bucket;
+
+    for (unsigned i = 0; i < 3; i++) {
+        held[i] = ask(fixture, i, START_AT, BUDGET_LANE_FIRST);
+        assert_true(held[i].decision.admitted);
+    }
+    assert_false(ask(fixture, 3, START_AT + 1, BUDGET_LANE_FIRST).decision.admitted);
+    assert_int_equal(budget_place(fixture->database, ZONE, fixture->rev, &fixture->rules,
+                                  held[0].number, START_AT),
+                     0);
+    assert_int_equal(
+        budget_release(fixture->database, ZONE, fixture->rev, held[0].number), 0);
+    assert_true(issue(fixture, 3, START_AT + 2).decision.admitted);
+    assert_int_equal(budget_store_bucket(fixture->database, ZONE, CA, "orders", &bucket),
+                     0);
+    assert_int_equal(bucket.held, 2);
+    assert_int_equal(bucket_tokens(&fixture->rules.orders, bucket.full_at_us,
+                                   (START_AT + 2) * INT64_C(1000000)),
+                     98);
+}
+
+/* A full bucket gains nothing while orders only hold: the announcement must know. */
+static void test_late_finalize(void **state)
 {
     struct fixture *fixture = *state;
     struct asked held[3];
     struct budget_decision refused;
 
     for (unsigned i = 0; i < 3; i++) {
-        held[i] = ask(fixture, i, START_AT, false, false);
-        assert_true(held[i].decision.admitted);
+        held[i] = ask(fixture, i, START_AT, BUDGET_LANE_FIRST);
     }
-    refused = ask(fixture, 3, START_AT + 1, false, false).decision;
-    assert_false(refused.admitted);
-    /* Not a week: an unused reservation ends sooner. */
-    assert_in_range(refused.retry_at, START_AT + 1, START_AT + BUDGET_RESERVED_S + 5);
-    assert_int_equal(budget_fail(fixture->database, ZONE, held[0].number), 0);
-    assert_true(issue(fixture, 3, START_AT + 2, false, false).decision.admitted);
+    refused = ask(fixture, 3, START_AT + 1, BUDGET_LANE_FIRST).decision;
+    for (unsigned i = 0; i < 3; i++) {
+        settle(fixture, held[i].number, START_AT + BUDGET_RESERVED_S);
+    }
+    assert_true(issue(fixture, 3, refused.retry_at).decision.admitted);
+    assert_in_range(refused.retry_at, START_AT + TOKEN_S, START_AT + TOKEN_S * 11 / 10);
 }
 
-static void test_renewal(void **state)
+static void test_lanes(void **state)
 {
     struct fixture *fixture = *state;
 
     for (unsigned i = 0; i < 3; i++) {
-        (void)issue(fixture, i, START_AT, false, false);
+        (void)issue(fixture, i, START_AT);
     }
-    /* A renewal counts in its own set only: five a week, the first issue among them. */
+    (void)ask(fixture, 9, START_AT, BUDGET_LANE_FIRST); /* somebody waits */
+    /* The same names count in their own set only: five at once, the first among them. */
     for (unsigned i = 0; i < 4; i++) {
-        assert_true(issue(fixture, 0, START_AT + DAY_S, true, false).decision.admitted);
+        assert_true(issue_in(fixture, 0, START_AT,
+                             i % 2 == 0 ? BUDGET_LANE_RENEWAL : BUDGET_LANE_KEY_CHANGE)
+                        .decision.admitted);
     }
-    assert_false(issue(fixture, 0, START_AT + DAY_S, true, false).decision.admitted);
+    assert_false(
+        issue_in(fixture, 0, START_AT, BUDGET_LANE_EXPIRING).decision.admitted);
+    assert_int_equal(
+        issue_in(fixture, 0, START_AT, BUDGET_LANE_RENEWAL).decision.retry_at,
+        START_AT + BUDGET_WEEK_S / 5);
     /* Within the CA's window nothing is asked. */
-    assert_true(issue(fixture, 0, START_AT + DAY_S, true, true).decision.admitted);
+    assert_true(issue_in(fixture, 0, START_AT, BUDGET_LANE_WINDOW).decision.admitted);
+    assert_true(issue_in(fixture, 500, START_AT, BUDGET_LANE_RELAY).decision.admitted);
 }
 
-static void test_orders(void **state)
+/* The relay's own certificate finds a token whatever the devices have used. */
+static void test_spare(void **state)
 {
     struct fixture *fixture = *state;
+
+    fixture->spare = 1;
+    assert_true(issue(fixture, 0, START_AT).decision.admitted);
+    assert_true(issue(fixture, 1, START_AT).decision.admitted);
+    assert_false(issue(fixture, 2, START_AT).decision.admitted);
+    fixture->rules.certificates.size = 1;
+    assert_false(issue(fixture, 2, START_AT).decision.admitted); /* but never all */
+    fixture->rules.certificates = (struct bucket_limit){1, 1, BUDGET_WEEK_S};
+}
+
+/* The CA has said when new names may come again: the queue goes on from there. */
+static void test_limited(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t until_at = START_AT + 5 * HOUR_S;
+    struct budget_decision first;
+    struct budget_decision second;
+
+    fixture->first_not_before_at = until_at;
+    first = ask(fixture, 0, START_AT, BUDGET_LANE_FIRST).decision;
+    second = ask(fixture, 1, START_AT, BUDGET_LANE_FIRST).decision;
+    assert_false(first.admitted);
+    assert_int_equal(first.retry_at, until_at);
+    assert_int_equal(second.retry_at, until_at + TOKEN_S);
+    assert_true(
+        issue_in(fixture, 9, START_AT, BUDGET_LANE_RENEWAL).decision.admitted);
+}
+
+static void test_failures(void **state)
+{
+    struct fixture *fixture = *state;
+    struct budget_order order = {.ca = CA, .id = "device-0", .names = "one two"};
     struct budget_decision refused;
 
-    fixture->rules.certificates_week = 1000;
-    fixture->rules.orders_3h = 4;
-    for (unsigned i = 0; i < 4; i++) {
-        assert_true(issue(fixture, i, START_AT + i, false, false).decision.admitted);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(budget_note_failure(fixture->database, ZONE, fixture->rev,
+                                             &fixture->rules, &order, START_AT),
+                         0);
     }
-    refused = issue(fixture, 9, START_AT + 10, false, false).decision;
+    /* Four of five are spent; a fifth may fail, a sixth not. */
+    assert_true(ask(fixture, 0, START_AT, BUDGET_LANE_FIRST).decision.admitted);
+    refused = ask(fixture, 0, START_AT, BUDGET_LANE_FIRST).decision;
     assert_false(refused.admitted);
-    assert_in_range(refused.retry_at, START_AT + BUDGET_ORDERS_S,
-                    START_AT + BUDGET_ORDERS_S + 5);
+    assert_int_equal(refused.place, 0);
+    assert_true(ask(fixture, 1, START_AT, BUDGET_LANE_FIRST).decision.admitted);
 }
 
 static void test_off(void **state)
@@ -228,80 +378,74 @@ static void test_off(void **state)
 
     fixture->rules.on = false;
     for (unsigned i = 0; i < 50; i++) {
-        assert_true(issue(fixture, 1, START_AT, false, false).decision.admitted);
+        assert_true(issue(fixture, 1, START_AT).decision.admitted);
     }
 }
 
-/* However the devices come, no window of seven days ever holds more than the limit. */
-static void test_never_exceeded(void **state)
+/* ---- what issuers before the buckets left ---- */
+
+static void spend_old(struct fixture *fixture, const char *budget, const char *number,
+                      int64_t at)
+{
+    assert_int_equal(
+        database_run(fixture->database,
+                     "INSERT INTO budgets (zone, ca, budget, number, rev, id, spent_at)"
+                     " VALUES (?, ?, ?, ?, 1, 'x', ?)",
+                     "tttti", ZONE, CA, budget, number, at),
+        0);
+}
+
+static void test_import(void **state)
 {
     struct fixture *fixture = *state;
-    int64_t issued_at[400];
-    size_t count = 0;
-    uint32_t seed = 12345;
+    struct issuer_store_order order = {.number = "open",
+                                       .id = "device-7",
+                                       .names = "n",
+                                       .profile = "",
+                                       .replaces = "",
+                                       .state = ISSUER_STORE_READY,
+                                       .problem = "",
+                                       .certificate = ""};
+    struct budget_store_bucket bucket;
 
-    for (int64_t at = START_AT; at < START_AT + 30 * DAY_S; at += 1800) {
-        seed = seed * 1664525U + 1013904223U;
-        if (issue(fixture, 100 + (seed >> 20) % 40, at, false, false).decision.admitted) {
-            assert_true(count < 400);
-            issued_at[count++] = at;
-        }
-    }
-    assert_true(count >= 12); /* nor is anything wasted: 3 a week for 4 weeks */
-    for (size_t i = 3; i < count; i++) {
-        assert_true(issued_at[i] - issued_at[i - 3] >= BUDGET_WEEK_S);
-    }
-}
-
-/* ---- renewal windows ---- */
-
-static void test_window(void **state)
-{
-    static const int64_t lives_s[] = {60, 160 * HOUR_S, 45 * (int64_t)DAY_S,
-                                      90 * (int64_t)DAY_S};
-
-    (void)state;
-    for (size_t i = 0; i < sizeof(lives_s) / sizeof(lives_s[0]); i++) {
-        int64_t life_s = lives_s[i];
-        struct window window = window_compute(START_AT, START_AT + life_s);
-        struct window narrow = window_narrow(window);
-        struct issuer_store_certificate certificate = {.not_before_at = START_AT,
-                                                       .not_after_at = START_AT + life_s};
-        int64_t middle_s = life_s < 10 * DAY_S ? life_s / 2 : life_s / 3 * 2;
-
-        assert_true(window.start_at < window.end_at);
-        assert_true(window.start_at <= START_AT + middle_s);
-        assert_true(window.end_at > START_AT + middle_s);
-        assert_int_equal(narrow.start_at, window.start_at);
-        assert_true(narrow.end_at > narrow.start_at);
-        assert_true(narrow.end_at - narrow.start_at <=
-                    (window.end_at - window.start_at) * 6 / 10 + 1);
-        /* The same from a row without a window, and from one with it. */
-        assert_false(window_reached(&certificate, window.start_at - 1));
-        assert_true(window_reached(&certificate, window.start_at));
-        assert_true(window_inside(&certificate, window.start_at));
-        assert_false(window_inside(&certificate, window.start_at - 1));
-        certificate.ari_start_at = narrow.start_at;
-        certificate.ari_end_at = narrow.end_at;
-        assert_true(window_reached(&certificate, window.start_at));
-        assert_false(window_inside(&certificate, window.end_at + 1));
-        certificate.revoked_at = START_AT + 1;
-        assert_true(window_reached(&certificate, START_AT + 2));
-    }
+    assert_int_equal(
+        issuer_store_put_order(fixture->database, ZONE, fixture->rev, &order), 0);
+    spend_old(fixture, "certificates", "a", START_AT - HOUR_S);
+    spend_old(fixture, "certificates", "b", START_AT - 2 * HOUR_S);
+    spend_old(fixture, "certificates", "open", START_AT - 6 * DAY_S);
+    spend_old(fixture, "orders", "a", START_AT - HOUR_S);
+    assert_int_equal(database_commit(fixture->database), 0);
+    assert_int_equal(budget_open(fixture->database, ZONE, &fixture->rules, START_AT), 0);
+    assert_int_equal(budget_open(fixture->database, ZONE, &fixture->rules, START_AT), 0);
+    assert_int_equal(
+        budget_store_bucket(fixture->database, ZONE, CA, "certificates", &bucket), 0);
+    assert_int_equal(bucket.held, 1);
+    assert_int_equal(bucket.full_at_us,
+                     (START_AT - 2 * HOUR_S + 2 * TOKEN_S) * INT64_C(1000000));
+    assert_int_equal(database_begin(fixture->database, &fixture->rev), 0);
+    assert_false(ask(fixture, 1, START_AT, BUDGET_LANE_FIRST).decision.admitted);
+    settle(fixture, "open", START_AT);
+    assert_int_equal(
+        budget_store_bucket(fixture->database, ZONE, CA, "certificates", &bucket), 0);
+    assert_int_equal(bucket.held, 0);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_week, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_refill, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_queue, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_lost_place, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_reservations, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_renewal, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_orders, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_kept_place, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_gap, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_clock_ahead, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_holds, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_late_finalize, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_lanes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_spare, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_limited, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_failures, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_off, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_never_exceeded, set_up, tear_down),
-        cmocka_unit_test(test_window),
+        cmocka_unit_test_setup_teardown(test_import, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

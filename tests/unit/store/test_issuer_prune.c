@@ -239,27 +239,6 @@ static void put_entry(struct fixture *fixture, const char *kind, const char *wha
         issuer_store_put_entry(fixture->database, ZONE, fixture->rev, &entry), 0);
 }
 
-static void test_places(void **state)
-{
-    struct fixture *fixture = *state;
-    int64_t count = -1;
-
-    put_entry(fixture, "queue", "b", NOW_AT);
-    put_entry(fixture, "queue", "a", NOW_AT);
-    put_entry(fixture, "queue", "lost", NOW_AT - 5);
-    put_entry(fixture, "promise", "b", NOW_AT + DAY_S);
-    put_entry(fixture, "promise", "lost", NOW_AT - 1);
-    assert_int_equal(
-        issuer_store_count_before(fixture->database, ZONE, "queue", NOW_AT, "b", &count),
-        0);
-    assert_int_equal(count, 2);
-    assert_int_equal(issuer_store_forget_places(fixture->database, ZONE, NOW_AT), 0);
-    assert_int_equal(
-        issuer_store_count_before(fixture->database, ZONE, "queue", NOW_AT, "b", &count),
-        0);
-    assert_int_equal(count, 1);
-}
-
 static void test_count_by_prefix(void **state)
 {
     struct fixture *fixture = *state;
@@ -274,45 +253,6 @@ static void test_count_by_prefix(void **state)
     assert_int_equal(count, 2);
 }
 
-static void spend(struct fixture *fixture, const char *budget)
-{
-    struct issuer_store_spending spending = {
-        .ca = "ca", .budget = budget, .number = "n", .id = ID, .spent_at = NOW_AT};
-
-    assert_int_equal(issuer_store_spend(fixture->database, ZONE, fixture->rev, &spending),
-                     0);
-}
-
-static int64_t spent(struct fixture *fixture, const char *budget)
-{
-    int64_t count = -1;
-    int64_t newest_at = 0;
-
-    assert_int_equal(issuer_store_spent(fixture->database, ZONE, "ca", budget, 0, 1,
-                                        &count, &newest_at),
-                     0);
-    return count == 0 ? 0 : newest_at;
-}
-
-/* An order that failed at the CA was placed there all the same. */
-static void test_refund_keeps_what_was_spent(void **state)
-{
-    struct fixture *fixture = *state;
-
-    spend(fixture, "orders");
-    spend(fixture, "certificates");
-    assert_int_equal(issuer_store_settle(fixture->database, ZONE, fixture->rev, "n",
-                                         "orders", NOW_AT + 7),
-                     0);
-    assert_int_equal(spent(fixture, "orders"), NOW_AT);
-    assert_int_equal(spent(fixture, "certificates"), NOW_AT + 7);
-    assert_int_equal(issuer_store_refund(fixture->database, ZONE, "n", "orders"), 0);
-    assert_int_equal(spent(fixture, "orders"), NOW_AT);
-    assert_int_equal(spent(fixture, "certificates"), 0);
-    assert_int_equal(issuer_store_refund(fixture->database, ZONE, "n", ""), 0);
-    assert_int_equal(spent(fixture, "orders"), 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -322,10 +262,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_certificates, open_store, close_store),
         cmocka_unit_test_setup_teardown(test_issuances, open_store, close_store),
         cmocka_unit_test_setup_teardown(test_revocations, open_store, close_store),
-        cmocka_unit_test_setup_teardown(test_places, open_store, close_store),
         cmocka_unit_test_setup_teardown(test_count_by_prefix, open_store, close_store),
-        cmocka_unit_test_setup_teardown(test_refund_keeps_what_was_spent, open_store,
-                                        close_store),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,8 @@
 /* The issuer's store: what readers follow, and who may write an issuance. */
 #include "relay/store/issuer_store.h"
 
+#include "relay/store/budget_store.h"
+
 #include "relay/store/schema.h"
 
 #include <setjmp.h>
@@ -141,21 +143,23 @@ static void test_orders(void **state)
 static void test_expiry(void **state)
 {
     struct fixture *fixture = *state;
-    struct issuer_store_spending spending = {.ca = "ca",
-                                             .budget = "certificates",
-                                             .number = "a",
-                                             .id = ID,
-                                             .spent_at = NOW_AT};
+    struct budget_store_bucket bucket = {.held = 3};
+    struct budget_store_hold hold = {.number = "a",
+                                     .ca = "ca",
+                                     .bucket = "certificates",
+                                     .units = 1,
+                                     .held_at = NOW_AT};
     struct seen seen = {0};
     int64_t rev = 0;
-    int64_t count = 0;
-    int64_t kth_at = 0;
     int64_t unused_at = -1;
     int expired = 0;
 
     put_order(fixture, "a");
     assert_int_equal(database_begin(fixture->database, &rev), 0);
-    assert_int_equal(issuer_store_spend(fixture->database, ZONE, rev, &spending), 0);
+    assert_int_equal(budget_store_put_bucket(fixture->database, ZONE, rev, "ca",
+                                             "certificates", &bucket),
+                     0);
+    assert_int_equal(budget_store_put_hold(fixture->database, ZONE, rev, &hold), 0);
     assert_int_equal(issuer_store_expire_orders(fixture->database, ZONE, rev,
                                                 NOW_AT + 3599, "{}", &expired),
                      0);
@@ -168,10 +172,9 @@ static void test_expiry(void **state)
     assert_int_equal(issuer_store_order(fixture->database, ZONE, "a", see_order, &seen),
                      0);
     assert_int_equal(seen.state, ISSUER_STORE_INVALID);
-    assert_int_equal(issuer_store_spent(fixture->database, ZONE, "ca", "certificates", 0,
-                                        1, &count, &kth_at),
-                     0);
-    assert_int_equal(count, 0);
+    assert_int_equal(
+        budget_store_bucket(fixture->database, ZONE, "ca", "certificates", &bucket), 0);
+    assert_int_equal(bucket.held, 2);
     assert_int_equal(
         issuer_store_entry_at(fixture->database, ZONE, "unused", "a", &unused_at), 0);
     assert_int_equal(unused_at, NOW_AT + 3600);

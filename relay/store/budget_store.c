@@ -1,0 +1,156 @@
+#include "relay/store/budget_store.h"
+
+static int take_bucket(const struct database_row *row, void *arg)
+{
+    struct budget_store_bucket *bucket = arg;
+
+    bucket->full_at_us = database_i64(row, 0);
+    bucket->held = database_i64(row, 1);
+    return 0;
+}
+
+int budget_store_bucket(struct database *database, const char *zone, const char *ca,
+                        const char *name, struct budget_store_bucket *ret_bucket)
+{
+    struct budget_store_bucket bucket = {0};
+    int error = database_query(database,
+                               "SELECT full_at_us, held FROM buckets"
+                               " WHERE zone = ? AND ca = ? AND bucket = ?",
+                               take_bucket, &bucket, "ttt", zone, ca, name);
+
+    if (error == 0) {
+        *ret_bucket = bucket;
+    }
+    return error;
+}
+
+int budget_store_put_bucket(struct database *database, const char *zone, int64_t rev,
+                            const char *ca, const char *name,
+                            const struct budget_store_bucket *bucket)
+{
+    return database_run(
+        database,
+        "INSERT OR REPLACE INTO buckets (zone, ca, bucket, rev, full_at_us, held)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        "tttiii", zone, ca, name, rev, bucket->full_at_us, bucket->held);
+}
+
+int budget_store_forget_full(struct database *database, const char *zone, int64_t now_us)
+{
+    return database_run(database,
+                        "DELETE FROM buckets WHERE zone = ? AND held = 0"
+                        " AND full_at_us <= ? AND bucket NOT IN ('certificates',"
+                        " 'orders')",
+                        "ti", zone, now_us);
+}
+
+int budget_store_put_hold(struct database *database, const char *zone, int64_t rev,
+                          const struct budget_store_hold *hold)
+{
+    return database_run(database,
+                        "INSERT OR REPLACE INTO holds"
+                        " (zone, number, bucket, rev, ca, units, held_at)"
+                        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                        "tttitii", zone, hold->number, hold->bucket, rev, hold->ca,
+                        hold->units, hold->held_at);
+}
+
+struct hold_sink {
+    budget_store_hold_fn *fn;
+    void *arg;
+};
+
+static int take_hold(const struct database_row *row, void *arg)
+{
+    const struct hold_sink *sink = arg;
+    struct budget_store_hold hold = {
+        .number = database_text(row, 0),
+        .ca = database_text(row, 1),
+        .bucket = database_text(row, 2),
+        .units = database_i64(row, 3),
+        .held_at = database_i64(row, 4),
+    };
+
+    return sink->fn(&hold, sink->arg);
+}
+
+int budget_store_holds_of(struct database *database, const char *zone, const char *number,
+                          budget_store_hold_fn *fn, void *arg)
+{
+    struct hold_sink sink = {fn, arg};
+
+    return database_query(database,
+                          "SELECT number, ca, bucket, units, held_at FROM holds"
+                          " WHERE zone = ? AND number = ?",
+                          take_hold, &sink, "tt", zone, number);
+}
+
+int budget_store_end_hold(struct database *database, const char *zone, const char *number,
+                          const char *bucket)
+{
+    return database_run(database,
+                        "DELETE FROM holds WHERE zone = ? AND number = ? AND bucket = ?",
+                        "ttt", zone, number, bucket);
+}
+
+#define EXPIRED_NUMBERS                                                                  \
+    "(SELECT number FROM orders WHERE state = 'ready' AND expires_at <= ? AND zone = ?)"
+
+int budget_store_end_expired(struct database *database, const char *zone, int64_t rev,
+                             int64_t now_at)
+{
+    int error =
+        database_run(database,
+                     "UPDATE buckets SET rev = ?, held = held - (SELECT SUM(h.units)"
+                     " FROM holds h WHERE h.zone = buckets.zone AND h.ca = buckets.ca"
+                     " AND h.bucket = buckets.bucket AND h.number IN " EXPIRED_NUMBERS ")"
+                     " WHERE zone = ? AND (ca, bucket) IN (SELECT ca, bucket FROM holds"
+                     " WHERE zone = ? AND number IN " EXPIRED_NUMBERS ")",
+                     "iitttit", rev, now_at, zone, zone, zone, now_at, zone);
+
+    return error != 0
+               ? error
+               : database_run(database,
+                              "DELETE FROM holds WHERE zone = ?"
+                              " AND number IN " EXPIRED_NUMBERS,
+                              "tit", zone, now_at, zone);
+}
+
+struct spending_sink {
+    budget_store_spending_fn *fn;
+    void *arg;
+};
+
+static int take_spending(const struct database_row *row, void *arg)
+{
+    const struct spending_sink *sink = arg;
+    struct budget_store_spending spending = {
+        .number = database_text(row, 0),
+        .ca = database_text(row, 1),
+        .budget = database_text(row, 2),
+        .spent_at = database_i64(row, 3),
+        .open = database_i64(row, 4) != 0,
+    };
+
+    return sink->fn(&spending, sink->arg);
+}
+
+int budget_store_spendings(struct database *database, const char *zone,
+                           budget_store_spending_fn *fn, void *arg)
+{
+    struct spending_sink sink = {fn, arg};
+
+    return database_query(database,
+                          "SELECT b.number, b.ca, b.budget, b.spent_at, EXISTS (SELECT 1"
+                          " FROM orders o WHERE o.zone = b.zone AND o.number = b.number"
+                          " AND (o.state = 'ready'"
+                          " OR (o.state = 'processing' AND b.budget <> 'orders')))"
+                          " FROM budgets b WHERE b.zone = ?"
+                          " ORDER BY b.ca, b.budget, b.spent_at",
+                          take_spending, &sink, "t", zone);
+}
+
+int budget_store_forget_spendings(struct database *database, const char *zone)
+{
+    return database_run(database, "DELETE FROM budgets WHERE zone = ?", "t", zone);
+}
