@@ -88,6 +88,29 @@ static int bind_all(struct dns_listen *listen, const struct dns_listen_options *
     return 0;
 }
 
+static int take_all(struct dns_listen *listen, const struct activation *activation,
+                    size_t *ret_failed)
+{
+    for (size_t i = 0; i < activation->count; i++) {
+        const struct activation_socket *socket = &activation->at[i];
+        int result = 0;
+        *ret_failed = listen->count;
+        if (!socket->datagram) {
+            result = dns_tcp_take(listen->tcp, socket->fd);
+        } else if (listen->count == SOCKETS_MAX) {
+            result = ERROR_LIMIT;
+        } else {
+            result =
+                dns_udp_take(&listen->shared, socket->fd, &listen->udp[listen->count]);
+            listen->count += result == 0;
+        }
+        if (result != 0) {
+            return result;
+        }
+    }
+    return 0;
+}
+
 int dns_listen_new(struct loop *loop, struct dns_view *view, struct dns_probes *probes,
                    const struct dns_listen_options *options, size_t *ret_failed,
                    struct dns_listen **ret_listen)
@@ -103,7 +126,11 @@ int dns_listen_new(struct loop *loop, struct dns_view *view, struct dns_probes *
                      ? ERROR_LIMIT
                      : dns_tcp_new(loop, &listen->shared, options, &listen->tcp);
     *ret_failed = options->address_count;
-    result = result == 0 ? bind_all(listen, options, ret_failed) : result;
+    bool given = options->activation != NULL && options->activation->count > 0;
+    if (result == 0) {
+        result = given ? take_all(listen, options->activation, ret_failed)
+                       : bind_all(listen, options, ret_failed);
+    }
     if (result != 0) {
         int saved = errno;
         dns_listen_free(listen);

@@ -3,6 +3,7 @@
 #ifndef DNS_LISTEN_H
 #define DNS_LISTEN_H
 
+#include "base/net/activation.h"
 #include "base/net/address.h"
 #include "base/net/loop.h"
 #include "dns/answer.h"
@@ -14,15 +15,18 @@ struct dns_listen_options {
      * IPv4 address is among them, and is left out by a kernel without IPv6 when one is. */
     const struct address *addresses;
     size_t address_count;
+    /* Sockets that are bound already, instead of the addresses; NULL or none: bind them. Each
+     * address needs one of UDP and one of TCP. They are taken over on success. */
+    const struct activation *activation;
     unsigned max_connections;            /* TCP, over all addresses */
     unsigned max_connections_per_source; /* TCP, per IPv4 address or IPv6 /64 */
     unsigned idle_ms;                    /* TCP: between messages (RFC 7766 6.2.3) */
     unsigned partial_ms;                 /* TCP: for a message that began to arrive */
 };
 
-/* Binds everything and starts to serve VIEW and PROBES (borrowed). ERROR_LIMIT,
- * ERROR_MEMORY, ERROR_IO with errno; *RET_FAILED is then the index of the address, or
- * address_count when it was none of them. */
+/* Binds or takes everything and starts to serve VIEW and PROBES (borrowed). ERROR_LIMIT,
+ * ERROR_MEMORY, ERROR_IO with errno; *RET_FAILED is then the index of the address
+ * (of the UDP sockets', where those are given), or address_count when it was none of them. */
 int dns_listen_new(struct loop *loop, struct dns_view *view, struct dns_probes *probes,
                    const struct dns_listen_options *options, size_t *ret_failed,
                    struct dns_listen **ret_listen) MUST_CHECK;
@@ -32,7 +36,8 @@ void dns_listen_use(struct dns_listen *listen, struct dns_view *view);
 /* Between the two the view may be changed: no answer is being made. Keep it short. */
 void dns_listen_lock(struct dns_listen *listen);
 void dns_listen_unlock(struct dns_listen *listen);
-/* The port of the INDEXth address; 0 when that was left out. */
+/* The port of the INDEXth address (UDP socket, where they were given); 0 when that was left
+ * out. */
 uint16_t dns_listen_port(const struct dns_listen *listen, size_t index);
 /* Answers sent so far over UDP and TCP. */
 uint64_t dns_listen_answer_count(const struct dns_listen *listen);

@@ -10,6 +10,7 @@
 #include "base/core/buffer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -351,25 +352,45 @@ static int open_listener(const struct address *address, bool v6_only, int *ret_f
     return 0;
 }
 
+static int add_listener(struct dns_tcp *tcp, int fd)
+{
+    struct listener *listener = &tcp->listeners[tcp->listener_count];
+    listener->tcp = tcp;
+    listener->fd = fd;
+    int result =
+        loop_watch_new(tcp->loop, fd, LOOP_READ, on_accept, listener, &listener->watch);
+    tcp->listener_count += result == 0;
+    return result;
+}
+
 int dns_tcp_listen(struct dns_tcp *tcp, const struct address *address, bool v6_only)
 {
+    int fd = -1;
+    int result = tcp->listener_count < LISTENERS_MAX
+                     ? open_listener(address, v6_only, &fd)
+                     : ERROR_LIMIT;
+    if (result != 0) {
+        return result;
+    }
+    result = add_listener(tcp, fd);
+    if (result != 0) {
+        close(fd);
+    }
+    return result;
+}
+
+int dns_tcp_take(struct dns_tcp *tcp, int fd)
+{
+    const int on = 1;
+    int flags = fcntl(fd, F_GETFL);
     if (tcp->listener_count == LISTENERS_MAX) {
         return ERROR_LIMIT;
     }
-    struct listener *listener = &tcp->listeners[tcp->listener_count];
-    listener->tcp = tcp;
-    int result = open_listener(address, v6_only, &listener->fd);
-    if (result != 0) {
-        return result;
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 ||
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0) {
+        return ERROR_IO;
     }
-    result = loop_watch_new(tcp->loop, listener->fd, LOOP_READ, on_accept, listener,
-                            &listener->watch);
-    if (result != 0) {
-        close(listener->fd);
-        return result;
-    }
-    tcp->listener_count++;
-    return 0;
+    return add_listener(tcp, fd);
 }
 
 unsigned dns_tcp_connection_count(const struct dns_tcp *tcp)

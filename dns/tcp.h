@@ -16,6 +16,8 @@ int dns_tcp_new(struct loop *loop, struct dns_udp_shared *shared,
 /* V6_ONLY: an IPv6 wildcard leaves IPv4 to another socket. */
 int dns_tcp_listen(struct dns_tcp *tcp, const struct address *address,
                    bool v6_only) MUST_CHECK;
+/* Takes over FD (on success), a listening TCP socket. */
+int dns_tcp_take(struct dns_tcp *tcp, int fd) MUST_CHECK;
 unsigned dns_tcp_connection_count(const struct dns_tcp *tcp);
 /* Closes listeners and connections. Accepts NULL. */
 void dns_tcp_free(struct dns_tcp *tcp);

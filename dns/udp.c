@@ -5,6 +5,7 @@
 #include "dns/udp.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
 #include <signal.h>
@@ -40,6 +41,7 @@ struct dns_udp {
     int fd;
     bool wildcard; /* the source of an answer must then be set from PKTINFO */
     bool running;
+    bool adopted; /* somebody else keeps the socket, too */
     atomic_bool stopping;
     atomic_uint turns; /* of the thread's loop */
     pthread_t thread;
@@ -67,10 +69,9 @@ static uint16_t peer_port(const struct sockaddr_storage *peer)
                : ntohs(((const struct sockaddr_in6 *)peer)->sin6_port);
 }
 
-static int set_options(const struct dns_udp *udp, int family, bool v6_only)
+static int set_options(const struct dns_udp *udp, int family)
 {
     const int on = 1;
-    const int only = v6_only ? 1 : 0;
     const int size = RECEIVE_BUFFER;
     const int omit =
         IP_PMTUDISC_OMIT; /* forged "fragmentation needed" must not shrink what we send */
@@ -79,9 +80,8 @@ static int set_options(const struct dns_udp *udp, int family, bool v6_only)
                      sizeof(size)); /* as far as it is granted */
     if (family == AF_INET6) {
         (void)setsockopt(udp->fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &omit, sizeof(omit));
-        if (setsockopt(udp->fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only)) != 0 ||
-            (udp->wildcard &&
-             setsockopt(udp->fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on)) != 0)) {
+        if (udp->wildcard &&
+            setsockopt(udp->fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on)) != 0) {
             return ERROR_IO;
         }
     } else {
@@ -96,19 +96,43 @@ static int set_options(const struct dns_udp *udp, int family, bool v6_only)
                : ERROR_IO;
 }
 
-static int open_socket(struct dns_udp *udp, const struct address *address, bool v6_only)
+static int read_bound(struct dns_udp *udp)
 {
-    udp->wildcard = is_wildcard(address);
-    udp->fd = socket(address->storage.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (udp->fd < 0 || set_options(udp, address->storage.ss_family, v6_only) != 0 ||
-        bind(udp->fd, (const struct sockaddr *)&address->storage, address->size) != 0) {
-        return ERROR_IO;
-    }
     udp->bound.size = sizeof(udp->bound.storage);
     return getsockname(udp->fd, (struct sockaddr *)&udp->bound.storage,
                        &udp->bound.size) == 0
                ? 0
                : ERROR_IO;
+}
+
+static int open_socket(struct dns_udp *udp, const struct address *address, bool v6_only)
+{
+    const int only = v6_only ? 1 : 0;
+    int family = address->storage.ss_family;
+    udp->wildcard = is_wildcard(address);
+    udp->fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (udp->fd < 0 ||
+        (family == AF_INET6 &&
+         setsockopt(udp->fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only)) != 0) ||
+        set_options(udp, family) != 0 ||
+        bind(udp->fd, (const struct sockaddr *)&address->storage, address->size) != 0) {
+        return ERROR_IO;
+    }
+    return read_bound(udp);
+}
+
+/* Its thread waits in the kernel: the socket must block, whoever made it. */
+static int adopt_socket(struct dns_udp *udp, int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+    udp->fd = fd;
+    udp->adopted = true;
+    if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) != 0 ||
+        read_bound(udp) != 0) {
+        return ERROR_IO;
+    }
+    udp->wildcard = is_wildcard(&udp->bound);
+    return set_options(udp, udp->bound.storage.ss_family);
 }
 
 static void prepare_receive(struct dns_udp *udp, size_t count)
@@ -230,31 +254,55 @@ static void *serve(void *arg)
     return NULL;
 }
 
+static int start_thread(struct dns_udp *udp)
+{
+    sigset_t all;
+    sigset_t old;
+    prepare(udp);
+    /* Signals are the main thread's. */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    errno = pthread_create(&udp->thread, NULL, serve, udp);
+    udp->running = errno == 0;
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return udp->running ? 0 : ERROR_IO;
+}
+
 int dns_udp_new(struct dns_udp_shared *shared, const struct address *address,
                 bool v6_only, struct dns_udp **ret_udp)
 {
     struct dns_udp *udp = calloc(1, sizeof(*udp));
-    sigset_t all;
-    sigset_t old;
     if (udp == NULL) {
         return ERROR_MEMORY;
     }
     udp->shared = shared;
     int result = open_socket(udp, address, v6_only);
     if (result == 0) {
-        prepare(udp);
-        /* Signals are the main thread's. */
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &old);
-        errno = pthread_create(&udp->thread, NULL, serve, udp);
-        result = errno == 0 ? 0 : ERROR_IO;
-        udp->running = result == 0;
-        pthread_sigmask(SIG_SETMASK, &old, NULL);
+        result = start_thread(udp);
     }
     if (result != 0) {
         int saved = errno;
         dns_udp_free(udp);
         errno = saved;
+        return result;
+    }
+    *ret_udp = udp;
+    return 0;
+}
+
+int dns_udp_take(struct dns_udp_shared *shared, int fd, struct dns_udp **ret_udp)
+{
+    struct dns_udp *udp = calloc(1, sizeof(*udp));
+    if (udp == NULL) {
+        return ERROR_MEMORY;
+    }
+    udp->shared = shared;
+    int result = adopt_socket(udp, fd);
+    if (result == 0) {
+        result = start_thread(udp);
+    }
+    if (result != 0) {
+        free(udp);
         return result;
     }
     *ret_udp = udp;
@@ -278,7 +326,9 @@ void dns_udp_free(struct dns_udp *udp)
     }
     if (udp->running) {
         atomic_store(&udp->stopping, true);
-        (void)shutdown(udp->fd, SHUT_RD);
+        if (!udp->adopted) { /* it would be shut for its other owner as well */
+            (void)shutdown(udp->fd, SHUT_RD);
+        }
         pthread_join(udp->thread, NULL);
     }
     if (udp->fd >= 0) {

@@ -22,6 +22,9 @@ struct dns_udp;
  * socket. ERROR_IO with errno. */
 int dns_udp_new(struct dns_udp_shared *shared, const struct address *address,
                 bool v6_only, struct dns_udp **ret_udp) MUST_CHECK;
+/* As dns_udp_new on FD, a bound UDP socket, which it takes over (on success). */
+int dns_udp_take(struct dns_udp_shared *shared, int fd,
+                 struct dns_udp **ret_udp) MUST_CHECK;
 uint16_t dns_udp_port(const struct dns_udp *udp);
 /* How often the thread's loop has turned: about once a second when nobody asks. */
 unsigned dns_udp_turns(const struct dns_udp *udp);

@@ -15,6 +15,7 @@
 #include "base/core/file.h"
 #include "base/core/log.h"
 #include "base/core/notify.h"
+#include "base/net/activation.h"
 #include "base/net/http_server.h"
 #include "base/net/watchdog.h"
 #include "relay/front/journal.h"
@@ -149,6 +150,40 @@ static int open_parts(struct front *front, const struct relay_config *config)
     return relay_certificate_new(&front->service, front->tls, &front->certificate);
 }
 
+/* Sockets from the service manager count instead of `listen`: *RET_TAKEN. */
+static int take_sockets(struct front *front, bool *ret_taken)
+{
+    struct activation activation = {.count = 0};
+    struct buffer report = buffer_init(1024);
+    int error = activation_take("front", &activation, &report);
+
+    if (error != 0) {
+        log_error("the service manager's sockets: %s", buffer_text(&report));
+    }
+    buffer_free(&report);
+    for (size_t i = 0; error == 0 && i < activation.count; i++) {
+        const struct activation_socket *socket = &activation.at[i];
+        char text[ADDRESS_TEXT_CAPACITY];
+
+        address_text(&socket->address, text);
+        error = socket->datagram ? ERROR_RANGE
+                                 : http_server_listen_fd(front->server, socket->fd);
+        if (error != 0) {
+            log_error("the service manager's socket for %s: %s", text,
+                      socket->datagram    ? "front serves TCP: give ListenStream="
+                      : error == ERROR_IO ? strerror(errno)
+                                          : error_text(error));
+            return error;
+        }
+        log_info(
+            "serves %s, a socket of the service manager's: [front] listen is ignored",
+            text);
+        front->port = i == 0 ? address_port(&socket->address) : front->port;
+    }
+    *ret_taken = activation.count > 0;
+    return error;
+}
+
 static int listen_all(struct front *front, const struct relay_config *config)
 {
     struct http_server_options options = {
@@ -161,11 +196,16 @@ static int listen_all(struct front *front, const struct relay_config *config)
         .max_header_bytes = HEADER_BYTES_MAX,
         .max_body_bytes = LIMIT_JWS_BYTES,
     };
+    bool taken = false;
     int error = http_server_new(front->loop, &options, router_handle, &front->service,
                                 &front->server);
 
     if (error != 0) {
         log_error("can't start the HTTPS server: %s", error_text(error));
+        return error;
+    }
+    error = take_sockets(front, &taken);
+    if (error != 0 || taken) {
         return error;
     }
     for (size_t i = 0; i < config->front_listen.count; i++) {

@@ -9,6 +9,7 @@
 #include "base/core/notify.h"
 #include "base/core/text.h"
 #include "base/net/watchdog.h"
+#include "relay/nameserver/nameserver_sockets.h"
 #include "relay/nameserver/nameserver_zone.h"
 
 #include <errno.h>
@@ -36,8 +37,9 @@ struct nameserver {
     struct watchdog *watchdog;
     struct nameserver_zone *zones; /* the main one first */
     struct dns_probes *probes;
-    struct address addresses[ADDRESSES_MAX];
+    struct address addresses[ADDRESSES_MAX]; /* with UDP */
     size_t address_count;
+    struct activation activation;
     struct dns_listen *listen;
 };
 
@@ -216,6 +218,22 @@ static int parse_listen(struct nameserver *server)
     return 0;
 }
 
+/* The service manager's sockets count instead of `listen`. */
+static int find_addresses(struct nameserver *server)
+{
+    const struct activation *activation = &server->activation;
+    int result = nameserver_sockets_take(&server->activation);
+    if (result != 0 || activation->count == 0) {
+        return result == 0 ? parse_listen(server) : result;
+    }
+    for (size_t i = 0; i < activation->count; i++) {
+        if (activation->at[i].datagram && server->address_count < ADDRESSES_MAX) {
+            server->addresses[server->address_count++] = activation->at[i].address;
+        }
+    }
+    return 0;
+}
+
 /* TCP connections are bounded by CONNECTIONS_MAX, which is more than the usual limit. */
 static void raise_descriptors(void)
 {
@@ -231,6 +249,7 @@ static int open_sockets(struct nameserver *server)
     struct dns_listen_options options = {
         .addresses = server->addresses,
         .address_count = server->address_count,
+        .activation = &server->activation,
         .max_connections = CONNECTIONS_MAX,
         .max_connections_per_source = CONNECTIONS_PER_SOURCE,
         .idle_ms = IDLE_MS,
@@ -302,7 +321,7 @@ static int watch_signals(struct nameserver *server)
 
 static int start(struct nameserver *server)
 {
-    int result = parse_listen(server);
+    int result = find_addresses(server);
     if (result == 0) {
         result = loop_new(&server->loop);
     }
