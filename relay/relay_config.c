@@ -3,13 +3,14 @@
 #include "base/core/limits.h"
 #include "base/core/text.h"
 #include "base/lanname.h"
+#include "base/net/prefix.h"
 #include "relay/relay_config_value.h"
 #include "relay/relay_config_zones.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { ZONE_MAX = 200 };
+enum { ZONE_MAX = 200, TERMS_VERSION_MAX = 32 };
 
 /* LDH labels, lower case, at least two of them: what a zone or host name must look like.
  */
@@ -143,6 +144,40 @@ static const char *check_name_server(const char *value)
                  "ns1.lan.example.com=192.0.2.1";
 }
 
+static const char *check_prefix(const char *value)
+{
+    struct prefix prefix;
+    int error = prefix_parse(value, &prefix);
+    if (error == ERROR_RANGE) {
+        return "has bits set beyond its length: write the network, such as 192.0.2.0/24";
+    }
+    if (error != 0) {
+        return "must be networks separated by blanks, such as 192.0.2.0/24 2001:db8::/48";
+    }
+    return prefix.bits == 0 ? "is everybody: say enrolment = open, if that is meant"
+                            : NULL;
+}
+
+/* What a page shows and security.txt names: a mail address, or a page of the operator's. */
+static const char *check_abuse_contact(const char *value)
+{
+    const char *at = strchr(value, '@');
+    bool is_mail = at != NULL && at != value && strchr(at + 1, '.') != NULL;
+    return (is_mail || check_url(value) == NULL) && strlen(value) < LIMIT_URL_BYTES &&
+                   strpbrk(value, " \t\"<>") == NULL
+               ? NULL
+               : "must be a mail address such as abuse@example.com, or an https:// "
+                 "address";
+}
+
+static const char *check_terms_version(const char *value)
+{
+    size_t size = strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789-.");
+    return value[size] == '\0' && size <= TERMS_VERSION_MAX
+               ? NULL
+               : "must be at most 32 of a-z, 0-9, '-' and '.', such as 2 or 2027-01-31";
+}
+
 static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};
 static const char *const enrolments[] = {"token", "open", NULL};
 
@@ -196,7 +231,15 @@ static const struct conf_row zone_rows[] = {
     TEXTS("relay", "base_url_aliases", base_url_aliases, .check = check_https),
     TEXT("relay", "host", host, .check = check_host),
     TEXT("relay", "relay_key_file", relay_key_file),
+    TEXT("relay", "abuse_contact", abuse_contact, .check = check_abuse_contact),
+    TEXT("relay", "terms_file", terms_file, .fallback = ""),
+    TEXT("relay", "terms_version", terms_version, .fallback = "", .check = check_terms_version),
     CHOICE("front", "enrolment", enrolment, .fallback = "token", .choices = enrolments),
+    TEXTS("front", "open_prefixes", open_prefixes, .check = check_prefix),
+    NUMBER("front", "accounts_per_prefix_hour", accounts_per_prefix_hour,
+           .fallback = "100", .min = 0, .max = 1000000),
+    NUMBER("front", "orders_per_prefix_hour", orders_per_prefix_hour,
+           .fallback = "200", .min = 0, .max = 1000000),
     TEXT("issuer", "directory", ca_directory, .check = check_url,
          .fallback = "https://acme-v02.api.letsencrypt.org/directory"),
     TEXT("issuer", "ca_file", ca_file, .fallback = ""),
@@ -224,6 +267,8 @@ static const struct conf_row zone_rows[] = {
            .fallback = "5", .min = 1, .max = 1000000),
     NUMBER("issuer", "device_keys_per_week", device_keys_week,
            .fallback = "3", .min = 1, .max = 1000000),
+    NUMBER("issuer", "open_accounts_per_day", open_accounts_per_day,
+           .fallback = "100", .min = 1, .max = 1000000),
     NUMBER("issuer", "max_in_flight", max_in_flight, .fallback = "500", .min = 1, .max = 10000),
     NUMBER("issuer", "connections", ca_connections, .fallback = "32", .min = 1, .max = 1000),
     NUMBER("issuer", "new_orders_at_once", new_orders_at_once,
@@ -324,6 +369,9 @@ static int derive_all(struct relay_config *config, bool is_main)
     if (result == 0) {
         result = derive(&config->dns_contact, "hostmaster@", config->zone);
     }
+    if (result == 0) {
+        result = derive(&config->abuse_contact, config->dns_contact, "");
+    }
     return result;
 }
 
@@ -371,6 +419,17 @@ static int check_whole(const char *path, const struct relay_config *config,
                 path, server);
             faults++;
         }
+    }
+    if (config->enrolment == RELAY_ENROLMENT_OPEN && config->open_prefixes.count > 0) {
+        buffer_printf(report,
+                      "%s: [front] open_prefixes: means nothing while enrolment = open; "
+                      "leave one of them out\n",
+                      path);
+        faults++;
+    }
+    if (check_pair(path, "[relay] terms_file and terms_version", config->terms_file,
+                   config->terms_version, report) != 0) {
+        faults++;
     }
     if (check_pair(path, "[issuer] eab_kid and eab_key_file", config->ca_eab_kid,
                    config->ca_eab_key_file, report) != 0) {

@@ -26,6 +26,9 @@ struct relay_config {
     char *relay_key_file; /* the zone's own key; default <store>/relay-key.pem, for a
                              further zone <store>/relay-key-<zone>.pem */
     int log;              /* error, warning, info, debug */
+    char *abuse_contact; /* mail address or https:// address; default dns_contact */
+    char *terms_file; /* the operator's own terms, plain text; "" : the built-in ones */
+    char *terms_version; /* their name in URLs; "" : of the built-in ones */
     /* [front] */
     struct conf_texts front_listen; /* addresses; default [::]:443 */
     char *front_ready_file;         /* written "port\n..." once it serves; "" : none */
@@ -33,6 +36,10 @@ struct relay_config {
                                        does not   fit; "" : front signs one itself */
     char *front_key_file;           /* its key */
     int enrolment;                  /* enum relay_enrolment; default token */
+    struct conf_texts open_prefixes;   /* networks that need no token: "192.0.2.0/24" */
+    uint64_t accounts_per_prefix_hour; /* from a /24 or /48; default 100, 0: any number */
+    uint64_t orders_per_prefix_hour;   /* of devices without a certificate; default 200,
+                                          0: any number */
     uint64_t front_max_connections; /* default 4096 */
     /* [issuer] */
     char *ca_directory;    /* default Let's Encrypt's */
@@ -59,6 +66,7 @@ struct relay_config {
     uint64_t max_in_flight;  /* issuances at once; default 500 */
     uint64_t ca_connections; /* at most this many to the CA; default 32 */
     uint64_t new_orders_at_once; /* newOrder requests at once at the CA; default 8 */
+    uint64_t open_accounts_per_day;     /* that open_prefixes may enrol; default 100 */
     struct conf_texts issuer_resolvers; /* "addr:port"; none: the system's */
     struct conf_texts
         name_server_checks; /* addresses to ask for TXT; default: the addresses of

@@ -9,6 +9,7 @@
 #include "relay/front/journal.h"
 #include "relay/front/key_cache.h"
 #include "relay/front/response.h"
+#include "relay/front/source.h"
 #include "relay/store/admin_store.h"
 #include "relay/store/front_store.h"
 #include "relay/store/issuer_store.h"
@@ -169,13 +170,12 @@ static bool check_token(struct request *request, const struct eab *eab)
  * Answers and says false otherwise. */
 static bool check_enrolment(struct request *request, struct eab **ret_eab)
 {
-    struct service *service = request->service;
     const json_t *binding = json_object_get(request->payload, "externalAccountBinding");
     struct acme_problem problem;
     struct eab *eab = NULL;
 
     if (binding == NULL || json_is_null(binding)) {
-        if (service->config->enrolment == RELAY_ENROLMENT_TOKEN) {
+        if (!source_is_open(request)) {
             response_error(
                 request, ACME_PROBLEM_EXTERNAL_ACCOUNT_REQUIRED,
                 "this relay enrols by token: ask its operator for one and give it "
@@ -270,8 +270,27 @@ static bool respond_existing(struct request *request)
     return true;
 }
 
+/* Whether the terms are agreed to: the directory names them, so this must be asked for
+ * (RFC 8555 7.3). Answers and says false otherwise. */
+static bool check_terms(struct request *request)
+{
+    struct service *service = request->service;
+    char url[LIMIT_URL_BYTES];
+
+    if (json_get_bool(request->payload, "termsOfServiceAgreed", false)) {
+        return true;
+    }
+    if (!url_terms(service->base, service->terms_version, url)) {
+        url[0] = '\0';
+    }
+    response_error(request, ACME_PROBLEM_MALFORMED,
+                   "'termsOfServiceAgreed' must be true: the terms are at %s", url);
+    return false;
+}
+
 void account_create(struct request *request)
 {
+    const struct relay_config *config = request->service->config;
     struct acme_problem problem;
     struct eab *eab = NULL;
 
@@ -281,6 +300,9 @@ void account_create(struct request *request)
     if (json_get_bool(request->payload, "onlyReturnExisting", false)) {
         response_error(request, ACME_PROBLEM_ACCOUNT_DOES_NOT_EXIST,
                        "this key has no account here");
+        return;
+    }
+    if (!check_terms(request)) {
         return;
     }
     if (http_exchange_body(request->exchange).size > REGISTRATION_BYTES_MAX) {
@@ -295,7 +317,10 @@ void account_create(struct request *request)
     if (!check_enrolment(request, &eab)) {
         return;
     }
-    add(request, eab != NULL ? eab_kid(eab) : "");
+    if (source_take(request, QUOTA_PREFIX_ACCOUNT, config->accounts_per_prefix_hour,
+                    "new accounts")) {
+        add(request, eab != NULL ? eab_kid(eab) : "");
+    }
     eab_free(eab);
 }
 

@@ -1,12 +1,17 @@
 /* Made once, and again when the issuer announces another key or move: we look twice a second
  * at most. What is announced is, or was signed by, a key that front does not have. keyChange is
- * left out on purpose: a new key is a new id, so it is a new account. */
+ * left out on purpose: a new key is a new id, so it is a new account.
+ *
+ * There are two bodies, because clients believe externalAccountRequired: certbot asks for a
+ * token where it stands, and sends none where it does not. So each source is told what is
+ * true for it. */
 #include "relay/front/directory.h"
 
 #include "base/core/clock.h"
 #include "base/core/json.h"
 #include "base/core/log.h"
 #include "relay/front/response.h"
+#include "relay/front/source.h"
 #include "relay/store/issuer_store.h"
 #include "relay/store/url.h"
 
@@ -78,9 +83,23 @@ static int make_latchkey(const struct service *service, json_t *meta)
     return error != 0 ? error : add_announcements(service, latchkey);
 }
 
-static int make_meta(const struct service *service, json_t *directory)
+/* The relay's pages, for people: RFC 8555 7.1.1. */
+static int add_pages(const struct service *service, json_t *meta)
 {
-    bool token = service->config->enrolment == RELAY_ENROLMENT_TOKEN;
+    char url[LIMIT_URL_BYTES];
+    int error =
+        url_home(service->base, url) ? json_set_text(meta, "website", url) : ERROR_LIMIT;
+
+    if (error == 0) {
+        error = url_terms(service->base, service->terms_version, url)
+                    ? json_set_text(meta, "termsOfService", url)
+                    : ERROR_LIMIT;
+    }
+    return error;
+}
+
+static int make_meta(const struct service *service, bool token, json_t *directory)
+{
     json_t *meta = json_object();
     json_t *profiles = json_pack("{s:s,s:s}", "classic", "the CA's usual certificate",
                                  "tlsserver", "a short certificate for servers");
@@ -91,6 +110,9 @@ static int make_meta(const struct service *service, json_t *directory)
         return error;
     }
     error = json_set_take(meta, "profiles", profiles);
+    if (error == 0) {
+        error = add_pages(service, meta);
+    }
     if (error == 0 && token) {
         error = json_set_bool(meta, "externalAccountRequired", true);
     }
@@ -99,7 +121,9 @@ static int make_meta(const struct service *service, json_t *directory)
 
 typedef bool directory_url_fn(const char *base, char ret_url[static LIMIT_URL_BYTES]);
 
-int directory_make(struct service *service)
+/* The directory as those see it who need a token (TOKEN), or who need none. */
+static int make_body(const struct service *service, bool token,
+                     struct service_text *ret_body)
 {
     static const struct {
         const char *key;
@@ -111,7 +135,6 @@ int directory_make(struct service *service)
     };
     json_t *directory = json_object();
     struct buffer body = buffer_init(LIMIT_JSON_BYTES);
-    struct buffer link = buffer_init(2 * LIMIT_URL_BYTES);
     char url[LIMIT_URL_BYTES];
     int error = 0;
 
@@ -121,10 +144,31 @@ int directory_make(struct service *service)
                     : ERROR_LIMIT;
     }
     if (error == 0) {
-        error = make_meta(service, directory);
+        error = make_meta(service, token, directory);
     }
     if (error == 0) {
         error = json_dump(directory, &body);
+    }
+    if (error == 0) {
+        ret_body->size = body.size;
+        ret_body->data = buffer_take(&body);
+    }
+    buffer_free(&body);
+    json_decref(directory);
+    return error;
+}
+
+int directory_make(struct service *service)
+{
+    bool is_open = service->config->enrolment == RELAY_ENROLMENT_OPEN;
+    struct service_text body = {.data = NULL};
+    struct service_text open_body = {.data = NULL};
+    struct buffer link = buffer_init(2 * LIMIT_URL_BYTES);
+    char url[LIMIT_URL_BYTES];
+    int error = make_body(service, !is_open, &body);
+
+    if (error == 0) {
+        error = make_body(service, false, &open_body);
     }
     if (error == 0) {
         error = url_directory(service->base, url) ? 0 : ERROR_LIMIT;
@@ -134,17 +178,18 @@ int directory_make(struct service *service)
     }
     if (error != 0) {
         log_error("no directory for base_url '%s': %s", service->base, error_text(error));
-        buffer_free(&body);
+        free(body.data);
+        free(open_body.data);
         buffer_free(&link);
-    } else {
-        free(service->directory);
-        free(service->index_link);
-        service->directory_size = body.size;
-        service->directory = buffer_take(&body);
-        service->index_link = buffer_take(&link);
+        return error;
     }
-    json_decref(directory);
-    return error;
+    free(service->directory.data);
+    free(service->open_directory.data);
+    free(service->index_link);
+    service->directory = body;
+    service->open_directory = open_body;
+    service->index_link = buffer_take(&link);
+    return 0;
 }
 
 /* Reads the announcement WHAT into *TEXT; whether it is another one than before. */
@@ -189,11 +234,12 @@ static void look(struct service *service)
 void directory_respond(struct request *request)
 {
     struct service *service = request->service;
+    const struct service_text *body = NULL;
 
     look(service);
+    body = source_is_open(request) ? &service->open_directory : &service->directory;
     request->is_directory = true;
-    response_bytes(request, 200, "application/json", service->directory,
-                   service->directory_size);
+    response_bytes(request, 200, "application/json", body->data, body->size);
 }
 
 void directory_respond_nonce(struct request *request)

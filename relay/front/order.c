@@ -13,6 +13,7 @@
 #include "relay/front/journal.h"
 #include "relay/front/quota.h"
 #include "relay/front/response.h"
+#include "relay/front/source.h"
 #include "relay/front/waiting.h"
 #include "relay/store/front_store.h"
 #include "relay/store/url.h"
@@ -476,6 +477,29 @@ static bool respond_reused(struct request *request, const struct order_wish *wis
     return reused;
 }
 
+static int found_certificate(const struct issuer_store_certificate *certificate,
+                             void *arg)
+{
+    (void)certificate;
+    *(bool *)arg = true;
+    return 0;
+}
+
+/* Whether it is a device that was served before: a network that floods us with new ones must
+ * not keep those that are there from renewing. */
+static bool has_certificate(struct request *request)
+{
+    struct service *service = request->service;
+    struct database *issuer = service_issuer(service);
+    bool found = false;
+
+    if (issuer != NULL) {
+        (void)!issuer_store_current_certificate(issuer, service->zone, request->id,
+                                                found_certificate, &found);
+    }
+    return found;
+}
+
 void order_create(struct request *request)
 {
     struct service *service = request->service;
@@ -494,11 +518,17 @@ void order_create(struct request *request)
         response_retry_after(request, wait_s);
         response_error(
             request, ACME_PROBLEM_RATE_LIMITED,
-            "too many orders from this account; the next is welcome in %d seconds",
+            "too many orders from this account: at most 60 at once and 180 an hour; the "
+            "next is welcome in %d seconds",
             (int)wait_s);
         return;
     }
     if (respond_reused(request, &wish)) {
+        return;
+    }
+    if (!has_certificate(request) &&
+        !source_take(request, QUOTA_PREFIX_ORDER, service->config->orders_per_prefix_hour,
+                     "orders of new devices")) {
         return;
     }
     error = service_number(request->number);

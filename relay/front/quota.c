@@ -1,18 +1,19 @@
 /* Each order writes a row and each probe sends questions, so one device that loops must
  * not fill the disk or flood the name servers. The figures are far above what any client
- * does. */
+ * does. Keys cost nothing, so that who makes new ones is counted by his network. */
 #include "relay/front/quota.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLOTS = 8192, ID_BYTES = 32 };
+enum { SLOTS = 8192, ID_BYTES = 32, HOUR_MS = 3600 * 1000 };
 
 struct rate {
     int64_t burst;
     int64_t refill_ms; /* one unit each */
 };
 
+/* Of the kinds that the operator does not choose. */
 static const struct rate rates[QUOTA_KINDS] = {
     [QUOTA_ORDER] = {60, 20000},
     [QUOTA_ADDRESSES] = {30, 10000},
@@ -59,10 +60,9 @@ static size_t place_of(const char *id, enum quota_kind kind)
     return (hash + (uint32_t)kind * 2654435761U) % SLOTS;
 }
 
-int64_t quota_take(struct quota *quota, enum quota_kind kind, const char *id,
-                   int64_t now_mono_ms)
+static int64_t take(struct quota *quota, enum quota_kind kind, const char *id,
+                    const struct rate *rate, int64_t now_mono_ms)
 {
-    const struct rate *rate = &rates[kind];
     struct slot *slot = &quota->slots[place_of(id, kind)];
     int64_t full = 0;
 
@@ -82,4 +82,22 @@ int64_t quota_take(struct quota *quota, enum quota_kind kind, const char *id,
     }
     slot->full_mono_ms = full + rate->refill_ms;
     return 0;
+}
+
+int64_t quota_take(struct quota *quota, enum quota_kind kind, const char *id,
+                   int64_t now_mono_ms)
+{
+    return take(quota, kind, id, &rates[kind], now_mono_ms);
+}
+
+int64_t quota_take_hourly(struct quota *quota, enum quota_kind kind, const char *id,
+                          uint64_t per_hour, int64_t now_mono_ms)
+{
+    struct rate rate = {.burst = (int64_t)per_hour};
+
+    if (per_hour == 0) {
+        return 0;
+    }
+    rate.refill_ms = HOUR_MS / rate.burst;
+    return take(quota, kind, id, &rate, now_mono_ms);
 }

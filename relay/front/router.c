@@ -1,6 +1,6 @@
-/* The table is the whole surface of front. A path is compared as sent: no
- * percent-decoding, no dot segments, no query; what is spelled otherwise does not exist.
- * Nothing is taken from Host. */
+/* The tables are the whole surface of front. A path is compared as sent: no
+ * percent-decoding, no dot segments, no query but that of a form; what is spelled otherwise
+ * does not exist. Nothing is taken from Host. */
 #include "relay/front/router.h"
 
 #include "base/core/text.h"
@@ -11,6 +11,11 @@
 #include "relay/front/directory.h"
 #include "relay/front/finalize.h"
 #include "relay/front/order.h"
+#include "relay/front/page.h"
+#include "relay/front/page_home.h"
+#include "relay/front/page_name.h"
+#include "relay/front/page_robots.h"
+#include "relay/front/page_terms.h"
 #include "relay/front/probe.h"
 #include "relay/front/renewal.h"
 #include "relay/front/response.h"
@@ -61,6 +66,24 @@ static const struct route routes[] = {
      false},
     {"/acme/probe", NULL, probe_respond, REQUEST_BY_ACCOUNT, REQUEST_OBJECT, false},
     {"/acme/time", NULL, timekeeper_respond, REQUEST_BY_EITHER, REQUEST_OBJECT, false},
+};
+
+/* For people: by plain GET. */
+static const struct {
+    const char *pattern;
+    route_fn *get;
+    bool has_form; /* a query is its fields */
+} pages[] = {
+    {"/", page_home_respond, false},
+    {"/terms", page_terms_respond, false},
+    {"/terms/*", page_terms_respond_version, false},
+    {"/name", page_name_respond, true},
+    {"/name/*", page_name_respond, true},
+    {"/style.css", page_respond_style, false},
+    {"/icon.svg", page_respond_icon, false},
+    {"/favicon.ico", page_robots_respond_favicon, false},
+    {"/robots.txt", page_robots_respond, false},
+    {"/.well-known/security.txt", page_robots_respond_security, false},
 };
 
 static const char part_characters[] =
@@ -147,6 +170,13 @@ static void dispatch(struct request *request, const char *path)
             respond_not_allowed(request, route);
         }
         return;
+    }
+    for (size_t i = 0; get && i < sizeof(pages) / sizeof(pages[0]); i++) {
+        if ((!query || pages[i].has_form) &&
+            router_match(pages[i].pattern, path, request->arguments)) {
+            pages[i].get(request);
+            return;
+        }
     }
     response_status(request, 404, ACME_PROBLEM_MALFORMED,
                     "there is nothing here; the ACME directory is /acme/directory");

@@ -10,6 +10,7 @@
 #include "base/crypto/random.h"
 #include "relay/front/directory.h"
 #include "relay/front/key_cache.h"
+#include "relay/front/terms.h"
 #include "relay/store/admin_store.h"
 #include "relay/store/schema.h"
 
@@ -65,6 +66,9 @@ int service_open(struct service *service, const struct relay_config *config,
     }
     error = open_nonces(service);
     if (error == 0) {
+        error = terms_load(service);
+    }
+    if (error == 0) {
         error = directory_make(service);
     }
     return error;
@@ -80,7 +84,8 @@ void service_free(struct service *service)
     digest_wipe(service->secret, sizeof(service->secret));
     free(service->announced_key);
     free(service->announced_move);
-    free(service->directory);
+    free(service->directory.data);
+    free(service->open_directory.data);
     free(service->index_link);
 }
 

@@ -16,6 +16,14 @@ struct key_cache;
 struct probe_set;
 struct timekeeper;
 
+enum { SERVICE_TERMS_VERSION_CAPACITY = 64 };
+
+/* The service's own; data is NULL while there is none. */
+struct service_text {
+    char *data;
+    size_t size;
+};
+
 struct service {
     const struct relay_config *config;
     const char *zone;   /* config->zone */
@@ -39,8 +47,9 @@ struct service {
     char *announced_key;
     char *announced_move;
     int64_t announced_mono_ms; /* when we last looked */
-    char *directory;           /* the directory's body */
-    size_t directory_size;
+    char terms_version[SERVICE_TERMS_VERSION_CAPACITY]; /* of the terms in force */
+    struct service_text directory;                      /* the directory's body */
+    struct service_text open_directory; /* the same for those who need no token */
     char *index_link; /* the Link header's value for rel="index" */
 };
 

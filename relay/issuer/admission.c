@@ -169,25 +169,59 @@ static int check_token(struct enrolment *enrolment)
     return ADMIT;
 }
 
+/* Without a token. That the device asked from one of the open networks is front's word
+ * alone, so that what is counted here is all that holds a captured one back. */
+static int check_open(struct admission *admission)
+{
+    struct issuer *issuer = admission->issuer;
+    const struct relay_config *config = issuer->config;
+    int64_t at = -1;
+    int error = 0;
+
+    if (config->enrolment == RELAY_ENROLMENT_OPEN) {
+        return ADMIT;
+    }
+    if (config->open_prefixes.count == 0) {
+        return refuse(
+            admission, ACME_PROBLEM_EXTERNAL_ACCOUNT_REQUIRED, 0,
+            "This relay asks for an enrolment token (external account binding)");
+    }
+    error = issuer_store_kth_entry_at(issuer->database, config->zone, "open",
+                                      (int64_t)config->open_accounts_per_day, &at);
+    if (error == 0 && at > admission->now_at - DAY_S) {
+        return refuse(
+            admission, ACME_PROBLEM_RATE_LIMITED, at + DAY_S + 1,
+            "As many devices have enrolled without a token as may within a day");
+    }
+    return error;
+}
+
 static int put_enrolled(struct admission *admission, int64_t rev, const char *kid)
 {
     struct issuer *issuer = admission->issuer;
-    char what[EAB_KID_MAX + KEY_ID_SIZE + 2];
-    struct issuer_store_entry account = {.kind = "account",
-                                         .what = admission->order.id,
-                                         .id = admission->order.id,
-                                         .at = admission->now_at};
-    struct issuer_store_entry token = {.kind = "token",
-                                       .what = what,
-                                       .id = admission->order.id,
-                                       .at = admission->now_at};
-    int error =
-        issuer_store_put_entry(issuer->database, issuer->config->zone, rev, &account);
+    const char *id = admission->order.id;
+    char token[EAB_KID_MAX + KEY_ID_SIZE + 2];
+    const struct {
+        const char *kind;
+        const char *what;
+    } entries[] = {
+        {"account", id},
+        {"fresh", id},
+        {kid != NULL ? "token" : "open", kid != NULL ? token : id},
+    };
+    int error = 0;
 
-    if (error == 0 && kid != NULL &&
-        text_format(what, sizeof(what), "%s/%s", kid, admission->order.id)) {
+    if (kid != NULL && !text_format(token, sizeof(token), "%s/%s", kid, id)) {
+        return ERROR_LIMIT;
+    }
+    for (size_t i = 0; error == 0 && i < sizeof(entries) / sizeof(entries[0]); i++) {
+        struct issuer_store_entry entry = {.kind = entries[i].kind,
+                                           .what = entries[i].what,
+                                           .id = id,
+                                           .at = admission->now_at};
+
         error =
-            issuer_store_put_entry(issuer->database, issuer->config->zone, rev, &token);
+            issuer_store_put_entry(issuer->database, issuer->config->zone, rev, &entry);
     }
     return error;
 }
@@ -216,13 +250,8 @@ static int check_enrolment(struct admission *admission, int64_t rev)
     }
     if (enrolment.verdict != ADMIT) {
         error = enrolment.verdict;
-    } else if (issuer->config->enrolment == RELAY_ENROLMENT_TOKEN &&
-               enrolment.eab == NULL) {
-        error =
-            refuse(admission, ACME_PROBLEM_EXTERNAL_ACCOUNT_REQUIRED, 0,
-                   "This relay asks for an enrolment token (external account binding)");
-    } else if (enrolment.eab != NULL) {
-        error = check_token(&enrolment);
+    } else {
+        error = enrolment.eab != NULL ? check_token(&enrolment) : check_open(admission);
     }
     if (error == ADMIT) {
         error = put_enrolled(admission, rev,

@@ -8,6 +8,7 @@
 #include "base/core/log.h"
 #include "base/core/notify.h"
 #include "base/net/watchdog.h"
+#include "relay/issuer/enrolment.h"
 #include "relay/issuer/issuance.h"
 #include "relay/issuer/issuer_state.h"
 #include "relay/issuer/requests.h"
@@ -155,6 +156,9 @@ static int sweep(struct issuer *issuer, int64_t rev, int64_t now_at)
     if (error == 0) {
         error = statements_sweep(issuer, now_at);
     }
+    if (error == 0) {
+        error = enrolment_sweep(issuer, rev, now_at);
+    }
     if (error == 0 && count > 0) {
         log_info("%d orders expired unused", count);
     }
@@ -170,7 +174,7 @@ static int prune_ledger(struct issuer *issuer, int64_t now_at)
         {"order", SIGNED_KEPT_S},       {"finalize", SIGNED_KEPT_S},
         {"key", SIGNED_KEPT_S},         {"renewal-key", SIGNED_KEPT_S},
         {"relay-order", SIGNED_KEPT_S}, {"failure", BUDGET_WEEK_S},
-        {"unused", BUDGET_WEEK_S},
+        {"unused", BUDGET_WEEK_S},      {"open", BUDGET_WEEK_S},
     };
     int error = 0;
 

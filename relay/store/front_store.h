@@ -58,10 +58,18 @@ struct front_store_receipt {
     int64_t cloned_at;                          /* two stepped on each other; 0: no */
 };
 
+/* A version of the terms that devices agree to. */
+struct front_store_terms {
+    const char *version;
+    const char *text; /* plain text, see relay/front/terms.h */
+    int64_t since_at;
+};
+
 typedef int front_store_account_fn(const struct front_store_account *account, void *arg);
 typedef int front_store_request_fn(const struct front_store_request *request, void *arg);
 typedef int front_store_addresses_fn(const struct front_store_addresses *addresses,
                                      void *arg);
+typedef int front_store_terms_fn(const struct front_store_terms *terms, void *arg);
 
 /* Writers (front only). */
 
@@ -127,5 +135,16 @@ int front_store_addresses_since(struct database *database, const char *zone,
 /* Accounts that enrolled with this token. */
 int front_store_count_token(struct database *database, const char *zone,
                             const char *token, int64_t *ret_count) MUST_CHECK;
+
+/* The terms (front_store_terms.c). A version is never changed: ERROR_EXISTS. */
+int front_store_add_terms(struct database *database, const char *zone, int64_t rev,
+                          const struct front_store_terms *terms) MUST_CHECK;
+/* FN is called once, or ERROR_NOT_FOUND. */
+int front_store_get_terms(struct database *database, const char *zone,
+                          const char *version, front_store_terms_fn *fn,
+                          void *arg) MUST_CHECK;
+/* At most MAX of them, the newest first. */
+int front_store_all_terms(struct database *database, const char *zone, int64_t max,
+                          front_store_terms_fn *fn, void *arg) MUST_CHECK;
 
 #endif

@@ -236,7 +236,8 @@ int issuer_store_challenges_since(struct database *database, const char *zone,
 
 /* ---- ledger: facts that must hold for ever ----
  * kinds: "finalize" (what: order number taken), "order" (what: hash of a newOrder JWS
- * admitted), "account" (what: id enrolled), "token" (what: kid/id), "key" and
+ * admitted), "account" (what: id enrolled), "token" (what: kid/id), "open" (what: id enrolled
+ * without a token), "fresh" (what: id, enrolled and not yet looked at again), "key" and
  * "renewal-key" (what: id/SPKI hash, a TLS key taken), "failure" and "unused" (what: order number),
  * "revoking" (what: request number, id: certID, at: reason), "revoked-key" (what: SPKI
  * hash), "relay-order" (what: number), "rollover" (at: the serial of the last wish followed),
@@ -265,6 +266,22 @@ int issuer_store_entries(struct database *database, const char *zone, const char
 int issuer_store_count_entries(struct database *database, const char *zone,
                                const char *kind, const char *prefix,
                                int64_t *ret_count) MUST_CHECK;
+
+/* ---- enrolments in the ledger (issuer_store_enrolments.c) ---- */
+/* When the Kth newest entry of a kind (1: the newest) was made: *RET_AT, -1 when there are
+ * fewer. */
+int issuer_store_kth_entry_at(struct database *database, const char *zone,
+                              const char *kind, int64_t k, int64_t *ret_at) MUST_CHECK;
+/* At most LIMIT entries of a kind with at < BEFORE_AT, oldest first. */
+int issuer_store_old_entries(struct database *database, const char *zone,
+                             const char *kind, int64_t before_at, int64_t limit,
+                             issuer_store_entry_fn *fn, void *arg) MUST_CHECK;
+/* Whether ID has an order under way or a place in the queue: *RET_WAITING. */
+int issuer_store_is_waiting(struct database *database, const char *zone, const char *id,
+                            bool *ret_waiting) MUST_CHECK;
+/* That ID enrolled, and its place at its token. */
+int issuer_store_forget_enrolment(struct database *database, const char *zone,
+                                  const char *id) MUST_CHECK;
 
 /* ---- revocations ---- */
 int issuer_store_put_revocation(struct database *database, const char *zone, int64_t rev,

@@ -49,7 +49,15 @@ static const char front_2[] =
     " cloned_at BIGINT NOT NULL,"
     " PRIMARY KEY (zone, id));";
 
-const char *const schema_front[] = {front_1, front_2, NULL};
+/* terms: every version of the terms that was ever in force, so that each can be read as long as
+ * somebody may have agreed to it. */
+static const char front_3[] =
+    "CREATE TABLE terms ("
+    " zone TEXT NOT NULL, version TEXT NOT NULL, rev BIGINT NOT NULL,"
+    " text TEXT NOT NULL, since_at BIGINT NOT NULL,"
+    " PRIMARY KEY (zone, version));";
+
+const char *const schema_front[] = {front_1, front_2, front_3, NULL};
 
 /* issuer.db, written by issuer.
  *

@@ -87,3 +87,14 @@ bool url_time(const char *base, char ret_url[static LIMIT_URL_BYTES])
 {
     return text_format(ret_url, LIMIT_URL_BYTES, "%s/acme/time", base);
 }
+
+bool url_home(const char *base, char ret_url[static LIMIT_URL_BYTES])
+{
+    return text_format(ret_url, LIMIT_URL_BYTES, "%s/", base);
+}
+
+bool url_terms(const char *base, const char *version,
+               char ret_url[static LIMIT_URL_BYTES])
+{
+    return text_format(ret_url, LIMIT_URL_BYTES, "%s/terms/%s", base, version);
+}

@@ -43,4 +43,9 @@ bool url_addresses(const char *base,
 bool url_probe(const char *base, char ret_url[static LIMIT_URL_BYTES]); /* /acme/probe */
 bool url_time(const char *base, char ret_url[static LIMIT_URL_BYTES]);  /* /acme/time */
 
+/* What people see. */
+bool url_home(const char *base, char ret_url[static LIMIT_URL_BYTES]); /* / */
+bool url_terms(const char *base, const char *version,
+               char ret_url[static LIMIT_URL_BYTES]); /* /terms/<version> */
+
 #endif

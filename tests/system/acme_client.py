@@ -121,8 +121,9 @@ class Refused(Exception):
 class Client:
     """One device, or one attacker. Keeps one connection; not for several threads."""
 
-    def __init__(self, directory, ca_file, key=None, timeout=60):
+    def __init__(self, directory, ca_file, key=None, timeout=60, source=None):
         self.directory_url, self.key = directory, key or Key()
+        self.source = (source, 0) if source else None   # the address to come from
         self.context = ssl.create_default_context(cafile=ca_file)
         self.timeout, self.connection = timeout, None
         self.nonces, self.kid, self._directory = [], None, None
@@ -139,6 +140,7 @@ class Client:
             if fresh:
                 self.connection = http.client.HTTPSConnection(parts.hostname, parts.port,
                                                               timeout=self.timeout,
+                                                              source_address=self.source,
                                                               context=self.context)
             try:
                 self.connection.request(method, target, body, headers or {})

@@ -51,6 +51,7 @@ class Browser:
         for domain in ("Page", "Runtime", "Security", "Network", "Log"):
             self.call(f"{domain}.enable")
         self.complaints = []   # what the page's policy refused, and what its scripts threw
+        self.errors = []       # every error on the console since the start, what could not be loaded too
         self.security = None
 
     def _read(self, seconds):
@@ -70,8 +71,12 @@ class Browser:
         method, values = message.get("method"), message.get("params", {})
         if method == "Security.visibleSecurityStateChanged":
             self.security = values["visibleSecurityState"]["securityState"]
-        elif method == "Log.entryAdded" and values["entry"]["source"] in ("security", "javascript"):
-            self.complaints.append(values["entry"]["text"])
+        elif method == "Log.entryAdded":
+            entry = values["entry"]
+            if entry["source"] in ("security", "javascript"):
+                self.complaints.append(entry["text"])
+            if entry["level"] == "error":
+                self.errors.append(f"{entry['text']} {entry.get('url', '')}")
         elif method == "Runtime.exceptionThrown":
             self.complaints.append(str(values["exceptionDetails"]))
 

@@ -109,8 +109,8 @@ def lab(request, tmp_path_factory):
     check_stopped(bed.stop(), bed.folder)
 
 
-def new_client(bed, key=None):
-    return acme_client.Client(bed.directory, bed.ca.ca_file, key)
+def new_client(bed, key=None, source=None):
+    return acme_client.Client(bed.directory, bed.ca.ca_file, key, source=source)
 
 
 def ca_status(bed, pem):

@@ -363,7 +363,7 @@ def test_store_that_cannot_be_written(make_lab):
     limit(os.path.getsize(os.path.join(lab.store, "front.db-wal")))
     names = [{"type": "dns", "value": f"*.{known.name()}"}]
     for _ in range(3):
-        refused = newcomer.post(newcomer.directory()["newAccount"], {}, use_jwk=True)
+        refused = newcomer.post(newcomer.directory()["newAccount"], {"termsOfServiceAgreed": True}, use_jwk=True)
         assert refused.status in (500, 503) and refused.problem() == "serverInternal", refused
         refused = known.post(known.directory()["newOrder"], {"identifiers": names})
         assert refused.status in (500, 503) and refused.problem() == "serverInternal", refused

@@ -41,9 +41,44 @@ static void test_burst_and_refill(void **state)
     quota_free(quota);
 }
 
+/* The operator's own figure: so many at once, then spread over the hour. */
+static void test_hourly(void **state)
+{
+    struct quota *quota = NULL;
+    int64_t now_mono_ms = 5000;
+
+    (void)state;
+    assert_int_equal(quota_new(&quota), 0);
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(quota_take_hourly(quota, QUOTA_PREFIX_ACCOUNT, "192.0.2.0/24",
+                                           100, now_mono_ms),
+                         0);
+    }
+    assert_int_equal(
+        quota_take_hourly(quota, QUOTA_PREFIX_ACCOUNT, "192.0.2.0/24", 100, now_mono_ms),
+        36);
+    assert_int_equal(
+        quota_take_hourly(quota, QUOTA_PREFIX_ACCOUNT, "192.0.3.0/24", 100, now_mono_ms),
+        0);
+    assert_int_equal(
+        quota_take_hourly(quota, QUOTA_PREFIX_ORDER, "192.0.2.0/24", 100, now_mono_ms),
+        0);
+    now_mono_ms += 36000;
+    assert_int_equal(
+        quota_take_hourly(quota, QUOTA_PREFIX_ACCOUNT, "192.0.2.0/24", 100, now_mono_ms),
+        0);
+    for (int i = 0; i < 1000; i++) {
+        assert_int_equal(quota_take_hourly(quota, QUOTA_PREFIX_ACCOUNT, "192.0.2.0/24", 0,
+                                           now_mono_ms),
+                         0);
+    }
+    quota_free(quota);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_burst_and_refill)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_burst_and_refill),
+                                       cmocka_unit_test(test_hourly)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,6 +47,11 @@ static void test_defaults(void **state)
     assert_int_equal(config.budget_certificates_week, 50);
     assert_int_equal(config.dns_listen.count, 2);
     assert_int_equal(config.dns_name_servers.count, 2);
+    assert_int_equal(config.open_prefixes.count, 0);
+    assert_int_equal(config.accounts_per_prefix_hour, 100);
+    assert_int_equal(config.orders_per_prefix_hour, 200);
+    assert_int_equal(config.open_accounts_per_day, 100);
+    assert_string_equal(config.abuse_contact, "hostmaster@lan.example.com");
     relay_config_free(&config);
     buffer_free(&report);
 }
@@ -82,6 +87,16 @@ static const struct fault faults[] = {
     {GOOD "[front]\nlisten = 192.0.2.1:70000\n", "[front] listen = '192.0.2.1:70000'"},
     {GOOD "[front]\nlisten = localhost:443\n", "address:port"},
     {GOOD "[front]\nenrolment = maybe\n", "token"},
+    {GOOD "[front]\nopen_prefixes = 192.0.2.0\n", "must be networks"},
+    {GOOD "[front]\nopen_prefixes = 192.0.2.1/24\n", "write the network"},
+    {GOOD "[front]\nopen_prefixes = ::/0\n", "enrolment = open"},
+    {GOOD "[front]\nenrolment = open\nopen_prefixes = 192.0.2.0/24\n",
+     "means nothing while enrolment = open"},
+    {GOOD "[relay]\nabuse_contact = me\n", "must be a mail address"},
+    {GOOD "[relay]\nabuse_contact = http://example.com/\n", "or an https:// address"},
+    {GOOD "[relay]\nterms_file = /etc/terms\n", "terms_file and terms_version"},
+    {GOOD "[relay]\nterms_file = /etc/terms\nterms_version = a/b\n",
+     "terms_version = 'a/b'"},
     {GOOD "[dns]\nhosts = relay=192.0.2.300\n", "name=address"},
     {GOOD "[dns]\nlistn = :53\n", "listn"},
     {GOOD "[issuer]\neab_kid = x\n", "give both or neither"},

@@ -264,12 +264,49 @@ static void test_addresses(void **state)
     assert_string_equal(text, "6  1");
 }
 
+static int see_terms(const struct front_store_terms *terms, void *arg)
+{
+    char *seen = arg;
+
+    snprintf(seen + strlen(seen), 64 - strlen(seen), "%s=%s@%d ", terms->version,
+             terms->text, (int)terms->since_at);
+    return 0;
+}
+
+/* A version is what devices agreed to: it is never overwritten, and never another zone's. */
+static void test_terms(void **state)
+{
+    struct place *place = *state;
+    struct front_store_terms first = {"1", "one", 100};
+    struct front_store_terms second = {"2", "two", 200};
+    struct front_store_terms again = {"1", "another", 300};
+    char seen[64] = "";
+    int64_t rev = begin(place);
+
+    assert_int_equal(front_store_add_terms(place->writer, ZONE, rev, &first), 0);
+    assert_int_equal(front_store_add_terms(place->writer, ZONE, rev, &second), 0);
+    assert_int_equal(front_store_add_terms(place->writer, ZONE, rev, &again),
+                     ERROR_EXISTS);
+    assert_int_equal(database_commit(place->writer), 0);
+    assert_int_equal(front_store_get_terms(place->reader, ZONE, "1", see_terms, seen), 0);
+    assert_string_equal(seen, "1=one@100 ");
+    seen[0] = '\0';
+    assert_int_equal(front_store_all_terms(place->reader, ZONE, 10, see_terms, seen), 0);
+    assert_string_equal(seen, "2=two@200 1=one@100 ");
+    assert_int_equal(front_store_get_terms(place->reader, ZONE, "3", see_terms, seen),
+                     ERROR_NOT_FOUND);
+    assert_int_equal(
+        front_store_get_terms(place->reader, "other.example", "1", see_terms, seen),
+        ERROR_NOT_FOUND);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_accounts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_requests, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_addresses, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_terms, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,10 @@
+/* The first page: what this zone is, how people reach a device, whom to tell about abuse, what
+ * ACME clients need. */
+#ifndef RELAY_FRONT_PAGE_HOME_H
+#define RELAY_FRONT_PAGE_HOME_H
+
+#include "relay/front/request.h"
+
+void page_home_respond(struct request *request);
+
+#endif
