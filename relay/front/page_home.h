@@ -5,6 +5,7 @@
 
 #include "relay/front/request.h"
 
+/* It tells each source whether it needs a token. */
 void page_home_respond(struct request *request);
 
 #endif

@@ -1,6 +1,6 @@
-/* How often one id, or one network, may ask for something: token buckets in a table of fixed size. Two ids
- * may share a place; the later then pushes the earlier out, which only makes it looser.
- * No I/O. */
+/* How often one id, or one network, may ask for something: token buckets in a table of fixed
+ * size. Two ids may share a place; the later then pushes the earlier out, which only makes
+ * it looser. No I/O. */
 #ifndef RELAY_FRONT_QUOTA_H
 #define RELAY_FRONT_QUOTA_H
 

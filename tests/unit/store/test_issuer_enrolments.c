@@ -27,7 +27,7 @@ static int open_store(void **state)
     struct fixture *fixture = calloc(1, sizeof(*fixture));
 
     assert_non_null(fixture);
-    strcpy(fixture->folder, "/tmp/latchkey-enrolments-XXXXXX");
+    snprintf(fixture->folder, sizeof(fixture->folder), "/tmp/latchkey-enrolments-XXXXXX");
     assert_non_null(mkdtemp(fixture->folder));
     assert_int_equal(database_open(fixture->folder, "issuer.db", DATABASE_WRITER,
                                    schema_issuer, &fixture->database),
@@ -92,7 +92,7 @@ static int see(const struct issuer_store_entry *entry, void *arg)
     char *seen = arg;
 
     assert_string_equal(entry->kind, "fresh");
-    strcat(seen, entry->what);
+    snprintf(seen + strlen(seen), 16 - strlen(seen), "%s", entry->what);
     return 0;
 }
 
