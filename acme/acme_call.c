@@ -10,7 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum call_kind { CALL_POST, CALL_REVOKE, CALL_DEACTIVATE, CALL_RENEWAL_INFO };
+enum call_kind {
+    CALL_POST,
+    CALL_REVOKE,
+    CALL_DEACTIVATE,
+    CALL_RENEWAL_INFO,
+    CALL_KEY_CHANGE,
+};
 enum call_state { CALL_START, CALL_RUNNING, CALL_DONE, CALL_FAILED };
 enum { CALL_RETRY_AFTER_MAX = 64, CERT_DER_MAX = 16 << 10, ACCOUNT_LOSSES_MAX = 3 };
 
@@ -20,6 +26,7 @@ struct acme_call {
     struct acme_client *client; /* borrowed */
     char *url;                  /* POST */
     char *cert_id;              /* RENEWAL_INFO */
+    struct key *new_key;        /* KEY_CHANGE */
     json_t *payload;            /* NULL: POST-as-GET */
     struct exchange exchange;
     struct acme_error error;
@@ -112,6 +119,22 @@ int acme_call_new_deactivate(struct acme_client *client, struct acme_call **ret_
     return 0;
 }
 
+int acme_call_new_key_change(struct acme_client *client, struct key *new_key,
+                             struct acme_call **ret_call)
+{
+    struct acme_call *call = NULL;
+    int error;
+
+    if (!key_is_private(new_key))
+        return ERROR_STATE;
+    error = call_make(client, CALL_KEY_CHANGE, &call);
+    if (error != 0)
+        return error;
+    call->new_key = key_ref(new_key);
+    *ret_call = call;
+    return 0;
+}
+
 int acme_call_new_renewal_info(struct acme_client *client, const char *cert_id,
                                struct acme_call **ret_call)
 {
@@ -140,6 +163,7 @@ void acme_call_free(struct acme_call *call)
     buffer_free(&call->body);
     free(call->url);
     free(call->cert_id);
+    key_free(call->new_key);
     free(call);
 }
 
@@ -152,6 +176,66 @@ static int start_renewal_info(struct acme_call *call, const char *base)
         return ERROR_LIMIT;
     return exchange_start(&call->exchange, EXCHANGE_GET, "renewalInfo", url, NULL, NULL,
                           LIMIT_JSON_BYTES, true);
+}
+
+/* The inner JWS, by the new key: `jwk`, the outer one's url, no nonce, and as payload which
+ * account changes from which key (RFC 8555 7.3.5). */
+static int make_key_change(const struct acme_call *call, const char *url,
+                           json_t **ret_payload)
+{
+    const struct jws_signer signer = {.key = call->new_key};
+    struct buffer text = buffer_init(LIMIT_JWS_BYTES);
+    struct buffer inner = buffer_init(LIMIT_JWS_BYTES);
+    json_t *object = json_object();
+    json_t *old_key = NULL;
+    int error = object != NULL ? 0 : ERROR_MEMORY;
+
+    if (error == 0)
+        error =
+            json_set_text(object, "account", acme_client_account_url(call->client));
+    if (error == 0)
+        error = key_to_jwk(client_session(call->client)->signer.key, &old_key);
+    if (error == 0)
+        error = json_set_take(object, "oldKey", old_key);
+    if (error == 0)
+        error = json_dump(object, &text);
+    if (error == 0)
+        error = jws_make(&signer, NULL, NULL, url, text.data, text.size, &inner);
+    if (error == 0)
+        error = json_parse(inner.data, inner.size, LIMIT_JWS_BYTES, ret_payload);
+    json_decref(object);
+    buffer_free(&inner);
+    buffer_free(&text);
+    return error;
+}
+
+static int start_key_change(struct acme_call *call, const char *url)
+{
+    json_t *payload = NULL;
+    int error = make_key_change(call, url, &payload);
+
+    if (error == 0)
+        error = exchange_start(&call->exchange, EXCHANGE_POST_KID, "keyChange", url,
+                               payload, NULL, LIMIT_JSON_BYTES, false);
+    call->exchange.passes_hold = true;
+    json_decref(payload);
+    return error;
+}
+
+static const char *what_of(enum call_kind kind)
+{
+    switch (kind) {
+    case CALL_REVOKE:
+        return "revokeCert";
+    case CALL_RENEWAL_INFO:
+        return "renewalInfo";
+    case CALL_KEY_CHANGE:
+        return "keyChange";
+    case CALL_POST:
+    case CALL_DEACTIVATE:
+        break;
+    }
+    return "this";
 }
 
 /* ERROR_UNSUPPORTED when the CA does not offer it. */
@@ -181,6 +265,10 @@ static int start(struct acme_call *call)
         if (directory->renewal_info == NULL)
             return ERROR_UNSUPPORTED;
         return start_renewal_info(call, directory->renewal_info);
+    case CALL_KEY_CHANGE:
+        if (directory->key_change == NULL)
+            return ERROR_UNSUPPORTED;
+        return start_key_change(call, directory->key_change);
     }
     return ERROR_INTERNAL;
 }
@@ -190,8 +278,7 @@ static void fail_start(struct acme_call *call, int error, struct acme_now now)
     call->state = CALL_FAILED;
     if (error == ERROR_UNSUPPORTED)
         failure_set(&call->error, ACME_ERROR_REJECTED, ACME_SCOPE_CA, 0, false,
-                    "the CA's directory does not offer %s",
-                    call->kind == CALL_REVOKE ? "revokeCert" : "renewalInfo");
+                    "the CA's directory does not offer %s", what_of(call->kind));
     else
         failure_set(&call->error, ACME_ERROR_MEMORY, ACME_SCOPE_NAME,
                     now.at + FAILURE_BUSY_S, true, "out of memory for a request");
@@ -276,6 +363,10 @@ void acme_call_response(struct acme_call *call, const struct acme_response *resp
     case EXCHANGE_AGAIN:
         break;
     case EXCHANGE_UNSURE:
+        failure_set(&call->error, ACME_ERROR_NET, ACME_SCOPE_CA, now.at + FAILURE_BUSY_S,
+                    true, "no response");
+        call->state = CALL_FAILED;
+        break;
     case EXCHANGE_FAILED:
         call->state = CALL_FAILED;
         /* The client looks after the account; this call waits for it, then goes on. */

@@ -1,5 +1,5 @@
-/* One request of an account beside orders: revocation, deactivation, renewalInfo, and
- * signed POSTs to a relay's extensions (`addresses`, `probe`). See acme/acme_step.h for
+/* One request of an account beside orders: revocation, deactivation, key change, renewalInfo,
+ * and signed POSTs to a relay's extensions (`addresses`, `probe`). See acme/acme_step.h for
  * how it is driven. */
 #ifndef ACME_ACME_CALL_H
 #define ACME_ACME_CALL_H
@@ -19,6 +19,11 @@ int acme_call_new_revoke(struct acme_client *client, struct bytes cert_der, int 
                          struct acme_call **ret_call) MUST_CHECK;
 /* Deactivates the account (RFC 8555 7.3.6): final. */
 int acme_call_new_deactivate(struct acme_client *client,
+                             struct acme_call **ret_call) MUST_CHECK;
+/* Changes the account's key to NEW_KEY, a pair (kept by reference; RFC 8555 7.3.5). It goes
+ * out while the client is held. Failed or not answered, the account may have either key:
+ * look for it with the new one before the next try. */
+int acme_call_new_key_change(struct acme_client *client, struct key *new_key,
                              struct acme_call **ret_call) MUST_CHECK;
 /* Asks for renewalInfo of a certID, unsigned. Needs only the directory. Without the
  * resource there it fails with ACME_ERROR_REJECTED. */

@@ -466,6 +466,19 @@ void acme_client_forbid_new_account(struct acme_client *client)
     client->may_create_account = false;
 }
 
+void acme_client_hold(struct acme_client *client, bool is_held)
+{
+    client->session.held = is_held;
+}
+
+void acme_client_take_key(struct acme_client *client, struct key *key)
+{
+    struct key *former = client->session.signer.key;
+
+    client->session.signer.key = key_ref(key);
+    key_free(former);
+}
+
 void acme_client_retry(struct acme_client *client)
 {
     if (client->state == CLIENT_FAILED)

@@ -41,6 +41,11 @@ void acme_client_saved(struct acme_client *client);
 /* From now on no account is made, only one that exists is found; for a caller whose leave to
  * make one was for the first only. */
 void acme_client_forbid_new_account(struct acme_client *client);
+/* While HELD, requests of the account are not begun (their machines are SHARED): a key change
+ * wants that nothing is on its way. Ask the SHARED machines again when it ends. */
+void acme_client_hold(struct acme_client *client, bool is_held);
+/* The account's key is now KEY (kept by reference): after a key change. */
+void acme_client_take_key(struct acme_client *client, struct key *key);
 /* Forgets a failure at once (the operator changed something). */
 void acme_client_retry(struct acme_client *client);
 /* How many SHARED machines should be asked again now; SIZE_MAX when all must be told that

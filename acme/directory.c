@@ -56,6 +56,9 @@ int directory_parse(const void *body, size_t size, const char *url,
     if (error == 0)
         error = read_url(object, "renewalInfo", false, url, &directory.renewal_info,
                          reason, reason_capacity);
+    if (error == 0)
+        error = read_url(object, "keyChange", false, url, &directory.key_change, reason,
+                         reason_capacity);
 out:
     if (error != 0)
         directory_free(&directory);

@@ -14,6 +14,7 @@ struct directory {
     const char *new_nonce, *new_account, *new_order;
     const char *revoke_cert;  /* NULL: not offered */
     const char *renewal_info; /* NULL: not offered */
+    const char *key_change;   /* NULL: not offered */
 };
 
 /* Reads a body from URL. Unknown members are ignored; every URL that we use must be of

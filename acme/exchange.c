@@ -117,7 +117,8 @@ void exchange_next(struct exchange *exchange, struct exchange_session *session,
     if (exchange->kind == EXCHANGE_POST_KID && failed != NULL) {
         *ret_error = *failed;
         step.want = ACME_WANT_FAILED;
-    } else if (exchange->kind == EXCHANGE_POST_KID && !session->ready) {
+    } else if (exchange->kind == EXCHANGE_POST_KID &&
+               (!session->ready || (session->held && !exchange->passes_hold))) {
         step.want = ACME_WANT_SHARED;
     } else if (now.mono_ms < exchange->wait_until_mono_ms) {
         step.want = ACME_WANT_WAIT;

@@ -20,6 +20,7 @@ struct exchange_session {
     bool account_lost;           /* the CA did not know the present account */
     bool has_directory;
     bool ready;                      /* directory and account are known */
+    bool held;                       /* the account's requests wait */
     bool nonce_wanted;               /* somebody found the pool empty */
     const struct acme_error *failed; /* why it will not get ready; NULL: it may */
 };
@@ -37,6 +38,7 @@ struct exchange {
     char *url;
     const char *accept; /* a literal, or NULL */
     size_t max_response_bytes;
+    bool passes_hold;   /* is sent while others are held */
     bool is_idempotent; /* a lost response may be answered by sending it again */
     bool in_flight;
     uint64_t nonce_number;

@@ -319,7 +319,7 @@ class Testbed:
                       "certificate_file": self._path("front.pem"),
                       "key_file": self._path("front.key"), "ready_file": self._path("front.ready")},
             "issuer": {"directory": self.pebble_directory, "ca_file": self.ca.ca_file,
-                       "ca_name": "pebble.test", "terms_agreed": "yes",
+                       "ca_name": "pebble.test", "terms_agreed": "yes", "caa_wait": "0",
                        "new_account": "yes" if self.new_account else "no", "budgets": "no",
                        "device_keys_per_week": "1000", "check_name_servers": dns,
                        # More requests at once can make Pebble 2.4.0 lock itself up for ever.

@@ -248,6 +248,7 @@ static const struct conf_row zone_rows[] = {
     TEXT("issuer", "eab_kid", ca_eab_kid, .fallback = ""),
     TEXT("issuer", "eab_key_file", ca_eab_key_file, .fallback = ""),
     SWITCH("issuer", "new_account", ca_new_account, .fallback = "no"),
+    NUMBER("issuer", "caa_wait", caa_wait, .fallback = "300", .min = 0, .max = 86400),
     SWITCH("issuer", "terms_agreed", ca_terms_agreed, .fallback = "no"),
     TEXT("issuer", "profile", ca_profile, .fallback = ""),
     SWITCH("issuer", "budgets", budgets, .fallback = "yes"),

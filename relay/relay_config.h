@@ -50,6 +50,8 @@ struct relay_config {
     char *ca_eab_key_file; /* base64url HMAC key */
     bool ca_new_account;  /* make a new account when the CA has forgotten ours; default no
                            */
+    uint64_t caa_wait;    /* seconds before an account that replaces another is used: the TTL of
+                             its CAA; default 300 */
     bool ca_terms_agreed; /* the operator agrees to the CA's terms; required to be yes */
     char *ca_profile;     /* profile for the relay's own certificate and devices that name
                              none; "" : the CA's default */

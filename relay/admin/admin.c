@@ -5,10 +5,12 @@
 #include "base/crypto/digest.h"
 #include "base/crypto/random.h"
 #include "base/lanname.h"
+#include "relay/admin/admin_ca.h"
 #include "relay/admin/admin_delegation.h"
 #include "relay/admin/admin_list.h"
 #include "relay/admin/admin_move.h"
 #include "relay/admin/admin_plan.h"
+#include "relay/admin/admin_queue.h"
 #include "relay/store/admin_store.h"
 #include "relay/store/place.h"
 #include "relay/store/schema.h"
@@ -34,6 +36,9 @@ const char admin_usage[] =
     "  check-delegation    ask the parent zone, every name server and public resolvers "
     "whether\n"
     "                      the zone is delegated and answers; says what to mend\n"
+    "  queue               who waits for the CA's limits, and until when\n"
+    "  ca                  the account at the CA, how it is, and what is left of the limits;\n"
+    "                      ca rollover gives the account a new key\n"
     "  plan --devices-per-day N\n"
     "                      what that means for the CA's limits: which override, how many CAs\n"
     "  key                 what devices name this relay by, with the pin of its own key\n"
@@ -372,6 +377,14 @@ int admin_run(const struct relay_config *config, bool all_zones, int argc, char 
     }
     if (strcmp(argv[0], "check-delegation") == 0) {
         return admin_delegation_run(config, argc, argv);
+    }
+    if (strcmp(argv[0], "queue") == 0) {
+        return admin_queue_run(config, argc, argv);
+    }
+    if (strcmp(argv[0], "ca") == 0) {
+        char who[WHO_CAPACITY];
+        name_operator(who);
+        return admin_ca_run(config, who, argc, argv);
     }
     if (strcmp(argv[0], "plan") == 0) {
         return admin_plan_run(config, argc, argv);

@@ -354,6 +354,12 @@ static int check_ca(struct admission *admission)
                    &admission->retry_at)) {
         return REFUSE;
     }
+    /* Without budgets there is no queue that knows of it. */
+    if (!issuer->rules.on && admission->lane >= BUDGET_LANE_FIRST &&
+        ca_limited_until(issuer->ca) != 0) {
+        return refuse(admission, ACME_PROBLEM_RATE_LIMITED, ca_limited_until(issuer->ca),
+                      "The CA takes no orders for new names at the moment");
+    }
     if (issuance_crowded(issuer->issuances, admission->lane)) {
         return refuse(admission, ACME_PROBLEM_RATE_LIMITED,
                       admission->now_at + CROWD_RETRY_S,

@@ -57,27 +57,17 @@ const char *budget_lane_text(enum budget_lane lane)
     return "";
 }
 
-/* A burst of 0 is as large as the limit itself. */
-static struct bucket_limit make_limit(uint64_t burst, uint64_t count, int64_t window_s)
-{
-    return (struct bucket_limit){
-        .size = (int64_t)(burst == 0 || burst > count ? count : burst),
-        .count = (int64_t)count,
-        .window_s = window_s,
-    };
-}
-
 struct budget_rules budget_rules_of(const struct relay_config *config)
 {
     return (struct budget_rules){
         .on = config->budgets,
-        .certificates = make_limit(config->budget_certificates_burst,
+        .certificates = bucket_limit_of(config->budget_certificates_burst,
                                    config->budget_certificates_week, BUDGET_WEEK_S),
-        .orders = make_limit(config->budget_orders_burst, config->budget_orders_3h,
+        .orders = bucket_limit_of(config->budget_orders_burst, config->budget_orders_3h,
                              BUDGET_ORDERS_S),
-        .set = make_limit(config->budget_exact_set_burst, config->budget_exact_set_week,
+        .set = bucket_limit_of(config->budget_exact_set_burst, config->budget_exact_set_week,
                           BUDGET_WEEK_S),
-        .failures = make_limit(0, config->budget_failures_hour, BUDGET_FAILURES_S),
+        .failures = bucket_limit_of(0, config->budget_failures_hour, BUDGET_FAILURES_S),
     };
 }
 

@@ -10,13 +10,15 @@
  *
  * The CAA record for a new account is written in the same transaction as its URL, and the
  * account is used only after that: no order can be placed that CAA would not allow. */
-#include "relay/issuer/ca.h"
+#include "relay/issuer/ca_parts.h"
 
 #include "base/core/clock.h"
 #include "base/core/file.h"
 #include "base/core/log.h"
 #include "base/core/text.h"
 #include "base/crypto/random.h"
+#include "relay/issuer/ca_key.h"
+#include "relay/store/ca_store.h"
 #include "relay/store/issuer_store.h"
 #include "relay/store/place.h"
 
@@ -33,31 +35,6 @@ enum {
     PAUSE_LATER_S = 600,
     ANNOUNCED_S = 30, /* a pause that devices need not hear of */
     ACCOUNT_RETRY_S = 3600,
-    KEY_FILE_BYTES = 16 << 10,
-};
-
-struct ca {
-    struct loop *loop;
-    const struct relay_config *config;
-    struct commit *commit;
-    struct resolver *resolver;
-    struct http_client *http;
-    struct key *key;
-    struct acme_client *client;
-    struct ca_exchange exchange;
-    struct commit_waiter saved;
-    struct loop_timer *timer;
-    struct loop_timer *wake_timer;
-    struct ca_waiter *first;
-    struct ca_waiter **end;
-    int64_t account_created_at;
-    int64_t paused_until_at;  /* the CA said so */
-    int64_t broken_until_at;  /* the breaker's; a success ends it */
-    int64_t limited_until_at; /* by a limit of the account: new names only */
-    int64_t trouble_since_at; /* first failure since the last success; 0: none */
-    unsigned pauses;
-    struct acme_error failure; /* of the client; type NONE while it is well */
-    bool announced;            /* "account ..." was logged */
 };
 
 static void drive(struct ca *ca);
@@ -145,6 +122,7 @@ static void on_response(const struct http_response *response, void *arg)
     };
 
     exchange->transfer = NULL;
+    ca->in_flight--;
     exchange->fn(&converted, exchange->arg);
     /* Each response may have brought a nonce that somebody waits for. */
     if (ca->first != NULL) {
@@ -164,10 +142,14 @@ int ca_send(struct ca *ca, struct ca_exchange *exchange,
         .max_response_bytes = request->max_response_bytes,
     };
 
+    int error = 0;
+
     exchange->ca = ca;
     exchange->fn = fn;
     exchange->arg = arg;
-    return http_client_send(ca->http, &http, on_response, exchange, &exchange->transfer);
+    error = http_client_send(ca->http, &http, on_response, exchange, &exchange->transfer);
+    ca->in_flight += error == 0 ? 1 : 0;
+    return error;
 }
 
 void ca_cancel(struct ca_exchange *exchange)
@@ -175,6 +157,7 @@ void ca_cancel(struct ca_exchange *exchange)
     if (exchange->transfer != NULL) {
         http_client_cancel(exchange->transfer);
         exchange->transfer = NULL;
+        exchange->ca->in_flight--;
     }
 }
 
@@ -188,10 +171,12 @@ void ca_report_good(struct ca *ca)
     ca->trouble_since_at = 0;
     ca->pauses = 0;
     ca->broken_until_at = 0;
+    ca_note_state(ca);
 }
 
-/* Moves *UNTIL_AT, which is one of ca's, on. */
-static void pause_until(int64_t *until_at, int64_t at, const char *what, const char *why)
+/* Moves *UNTIL_AT, which is one of CA's, on. */
+static void pause_until(struct ca *ca, int64_t *until_at, int64_t at, const char *what,
+                        const char *why)
 {
     char text[TEXT_TIME_CAPACITY];
 
@@ -199,8 +184,10 @@ static void pause_until(int64_t *until_at, int64_t at, const char *what, const c
         return;
     }
     *until_at = at;
+    (void)text_copy(ca->pause_reason, sizeof(ca->pause_reason), why);
     text_time(at, text);
     log_warning("the CA: %s; %s before %s", why, what, text);
+    ca_note_state(ca);
 }
 
 void ca_report(struct ca *ca, const struct acme_error *error)
@@ -213,15 +200,15 @@ void ca_report(struct ca *ca, const struct acme_error *error)
     }
     if (error->type == ACME_ERROR_RATE_LIMIT && error->scope == ACME_SCOPE_ACCOUNT) {
         /* It concerns new names: renewals are exempt, and go on. */
-        pause_until(&ca->limited_until_at, error->retry_at, "no new names", error->text);
+        pause_until(ca, &ca->limited_until_at, error->retry_at, "no new names", error->text);
         return;
     }
     if (error->type == ACME_ERROR_RATE_LIMIT) {
-        pause_until(&ca->paused_until_at, error->retry_at, "nothing new", error->text);
+        pause_until(ca, &ca->paused_until_at, error->retry_at, "nothing new", error->text);
         return;
     }
     if (error->problem.status == 503 && error->retry_at > now_at + 1) {
-        pause_until(&ca->paused_until_at, error->retry_at, "nothing new", error->text);
+        pause_until(ca, &ca->paused_until_at, error->retry_at, "nothing new", error->text);
         return;
     }
     if (ca->trouble_since_at == 0) {
@@ -230,7 +217,7 @@ void ca_report(struct ca *ca, const struct acme_error *error)
     if (now_at - ca->trouble_since_at >= TROUBLE_S && ca->broken_until_at <= now_at) {
         ca->pauses++;
         pause_s += (int64_t)random_below((uint64_t)pause_s * 2 / 5) - pause_s / 5;
-        pause_until(&ca->broken_until_at, now_at + pause_s, "nothing new", error->text);
+        pause_until(ca, &ca->broken_until_at, now_at + pause_s, "nothing new", error->text);
     }
 }
 
@@ -258,6 +245,12 @@ bool ca_refuses(const struct ca *ca, int64_t now_at, struct acme_problem *ret_pr
             "The relay's account at the CA can't be used; its operator must act: %s",
             failure->text);
         *ret_retry_at = now_at + ACCOUNT_RETRY_S;
+        return true;
+    }
+    if (ca->settling_until_at > now_at) {
+        acme_problem_set(ret_problem, ACME_PROBLEM_RATE_LIMITED,
+                         "The relay has a new account at the CA, which is used soon");
+        *ret_retry_at = ca->settling_until_at;
         return true;
     }
     if (ca_paused_until(ca) > now_at + ANNOUNCED_S) {
@@ -295,6 +288,7 @@ static void note_failure(struct ca *ca, const struct acme_error *error)
         log_warning("the account at the CA: %s; trying again: %s", error->text, text);
     }
     ca_report(ca, error);
+    ca_note_state(ca);
 }
 
 static void on_client_response(const struct acme_response *response, void *arg)
@@ -306,15 +300,34 @@ static void on_client_response(const struct acme_response *response, void *arg)
     drive(ca);
 }
 
-static void on_saved(void *arg)
+static void settle(struct ca *ca)
 {
-    struct ca *ca = arg;
-
+    ca->settling_until_at = 0;
     if (!ca->config->ca_new_account) {
         acme_client_forbid_new_account(ca->client);
     }
     acme_client_saved(ca->client);
     loop_timer_set(ca->wake_timer, 0);
+}
+
+/* The account and its CAA are durable, and served within a moment. Resolvers may still have
+ * the CAA of an account before, which forbids this one: until its TTL has passed. */
+static void on_saved(void *arg)
+{
+    struct ca *ca = arg;
+    const char *url = acme_client_account_url(ca->client);
+    int64_t wait_s = (int64_t)ca->config->caa_wait;
+
+    if (ca->former_url[0] == '\0' || strcmp(ca->former_url, url) == 0 || wait_s == 0) {
+        settle(ca);
+        return;
+    }
+    ca->settling_until_at = clock_wall_at() + wait_s;
+    log_warning("the account at the CA is a new one, '%s': it is used in %lld s, when no "
+                "resolver has the CAA record of '%s' any more",
+                url, (long long)wait_s, ca->former_url);
+    loop_timer_set(ca->timer, wait_s * 1000);
+    ca_note_state(ca);
 }
 
 /* The account's URL and the CAA that allows it alone to issue (RFC 8657). */
@@ -330,7 +343,7 @@ static void save_account(struct ca *ca)
     int64_t rev = 0;
     int error = 0;
 
-    if (ca->saved.waiting) {
+    if (ca->saved.waiting || ca->settling_until_at != 0) {
         return;
     }
     error = buffer_printf(&caa, "%s; validationmethods=dns-01; accounturi=%s",
@@ -359,6 +372,7 @@ static void note_ready(struct ca *ca)
     }
     ca->announced = true;
     ca->failure.type = ACME_ERROR_NONE;
+    ca_note_state(ca);
 }
 
 /* False when the machine has nothing more to do now. */
@@ -415,7 +429,7 @@ static void drive(struct ca *ca)
 {
     struct acme_now now = {clock_wall_at(), clock_mono_ms()};
 
-    while (take_step(ca, now)) {
+    while (!ca->is_lost && take_step(ca, now)) {
     }
 }
 
@@ -423,6 +437,9 @@ static void on_timer(void *arg)
 {
     struct ca *ca = arg;
 
+    if (ca->settling_until_at != 0) {
+        settle(ca);
+    }
     if (ca->failure.type != ACME_ERROR_NONE && ca->failure.retry_at == 0) {
         acme_client_retry(ca->client);
     }
@@ -432,40 +449,53 @@ static void on_timer(void *arg)
 
 /* ---- start and end ---- */
 
+/* The account is there, and nobody can speak for it. A new one must not come silently: it
+ * costs budgets and a change of CAA, and the key may be in a backup. */
+static int lose_key(struct ca *ca, const char *path, int cause)
+{
+    ca->is_lost = true;
+    ca->failure.type = ACME_ERROR_ACCOUNT;
+    ca->failure.scope = ACME_SCOPE_OPERATOR;
+    (void)text_format(ca->failure.text, sizeof(ca->failure.text),
+                      "the key of the account '%.200s', '%.160s', %s: bring it back from a "
+                      "backup, or set 'new_account = yes' in [issuer] of relay.conf to make "
+                      "a new account, and start the issuer again",
+                      ca->former_url, path,
+                      cause == ERROR_NOT_FOUND ? "is gone" : "is not a key any more");
+    log_error("%s", ca->failure.text);
+    return key_generate(KEY_P256, &ca->key); /* signs nothing */
+}
+
 static int read_account_key(struct ca *ca)
 {
-    char path[PATH_MAX];
-    struct buffer pem = buffer_init_secret(KEY_FILE_BYTES);
-    int error =
-        place_path(ca->config->store, "issuer", "ca-account.key", path, sizeof(path));
+    char path[PATH_MAX] = "";
+    int error = ca_key_read(ca->config, CA_KEY_PRESENT, path, &ca->key);
+    int cause = error;
 
     if (error == 0) {
-        error = file_read(path, &pem);
+        return 0;
+    }
+    if (error != ERROR_IO && error != ERROR_MEMORY && ca->former_url[0] != '\0') {
+        if (!ca->config->ca_new_account) {
+            return lose_key(ca, path, cause);
+        }
+        log_warning("'%s' %s; 'new_account = yes' allows another", path,
+                    cause == ERROR_NOT_FOUND ? "is gone" : "is no key");
+        error = cause == ERROR_NOT_FOUND
+                    ? 0
+                    : ca_key_set_aside(ca->config, CA_KEY_PRESENT);
+        ca->is_new_key = true;
+    } else if (error == ERROR_NOT_FOUND) {
+        error = 0;
     }
     if (error == 0) {
-        error = key_from_pem(pem.data, pem.size, &ca->key);
-        if (error != 0) {
-            log_error("'%s' is no key for the CA account: %s", path,
-                      error_text(error));
-        }
-        goto out;
-    }
-    if (error == ERROR_NOT_FOUND) {
-        error = key_generate(KEY_P256, &ca->key);
-        if (error == 0) {
-            error = key_to_pem(ca->key, &pem);
-        }
-        if (error == 0) {
-            error = file_write_new(path, pem.data, pem.size, 0600);
-        }
+        error = ca_key_make(ca->config, CA_KEY_PRESENT, &ca->key);
     }
     if (error != 0) {
-        log_error("the CA account's key '%s': %s%s%s", path,
-                  error_text(error), error == ERROR_IO ? ": " : "",
+        log_error("the CA account's key '%s': %s%s%s", path, error_text(error),
+                  error == ERROR_IO ? ": " : "",
                   error == ERROR_IO ? strerror(errno) : "");
     }
-out:
-    buffer_free(&pem);
     return error;
 }
 
@@ -495,28 +525,43 @@ static int read_binding(const struct relay_config *config, struct buffer *key)
     return error;
 }
 
-struct known_account {
-    const char *ca;
-    char url[LIMIT_URL_BYTES];
-    int64_t created_at;
-};
-
 static int take_known(const struct issuer_store_ca_account *account, void *arg)
 {
-    struct known_account *known = arg;
+    struct ca *ca = arg;
 
-    if (strcmp(account->ca, known->ca) == 0 && account->url[0] != '\0') {
-        known->created_at = account->created_at;
-        return text_copy(known->url, sizeof(known->url), account->url) ? 0 : ERROR_LIMIT;
+    if (strcmp(account->ca, ca->config->ca_directory) != 0 || account->url[0] == '\0') {
+        return 0;
     }
+    ca->account_created_at = account->created_at;
+    return text_copy(ca->former_url, sizeof(ca->former_url), account->url) ? 0
+                                                                           : ERROR_LIMIT;
+}
+
+static int take_rollover(const struct ca_store_state *state, void *arg)
+{
+    struct ca *ca = arg;
+
+    ca->rollover_at = state->rollover_at;
     return 0;
 }
 
-static int make_client(struct ca *ca, struct database *database)
+/* What the store knows of this CA. */
+static int read_store(struct ca *ca, struct database *database)
+{
+    const struct relay_config *config = ca->config;
+    int error = issuer_store_ca_accounts(database, config->zone, take_known, ca);
+
+    if (error == 0) {
+        error = ca_store_state(database, config->zone, config->ca_directory,
+                               take_rollover, ca);
+    }
+    return error == ERROR_NOT_FOUND ? 0 : error;
+}
+
+static int make_client(struct ca *ca)
 {
     const struct relay_config *config = ca->config;
     const char *contacts[] = {config->ca_contact};
-    struct known_account known = {.ca = config->ca_directory};
     struct buffer mac_key = buffer_init_secret(EAB_MAC_KEY_MAX);
     struct eab_credentials eab = {.kid = config->ca_eab_kid, .hash = DIGEST_SHA256};
     struct acme_client_options options = {
@@ -525,18 +570,18 @@ static int make_client(struct ca *ca, struct database *database)
         .contacts = contacts,
         .contact_count = config->ca_contact[0] != '\0' ? 1 : 0,
     };
-    int error = issuer_store_ca_accounts(database, config->zone, take_known, &known);
+    int error = 0;
 
-    if (error == 0 && config->ca_eab_kid[0] != '\0') {
+    if (config->ca_eab_kid[0] != '\0') {
         error = read_binding(config, &mac_key);
         eab.mac_key = buffer_bytes(&mac_key);
         options.eab = &eab;
     }
     if (error == 0) {
-        options.account_url = known.url[0] != '\0' ? known.url : NULL;
+        options.account_url =
+            ca->former_url[0] != '\0' && !ca->is_new_key ? ca->former_url : NULL;
         /* The first account needs no leave: there is nothing that it could replace. */
-        options.may_create_account = known.url[0] == '\0' || config->ca_new_account;
-        ca->account_created_at = known.created_at;
+        options.may_create_account = ca->former_url[0] == '\0' || config->ca_new_account;
         error = acme_client_new(&options, &ca->client);
         if (error != 0) {
             log_error("the CA's directory '%s' can't be used: %s", config->ca_directory,
@@ -591,13 +636,16 @@ int ca_new(struct loop *loop, const struct relay_config *config,
         error = loop_timer_new(loop, on_wake, ca, &ca->wake_timer);
     }
     if (error == 0) {
+        error = read_store(ca, database);
+    }
+    if (error == 0) {
         error = read_account_key(ca);
     }
     if (error == 0) {
         error = make_http(ca);
     }
     if (error == 0) {
-        error = make_client(ca, database);
+        error = make_client(ca);
     }
     if (error != 0) {
         ca_free(ca);
@@ -635,7 +683,48 @@ void ca_free(struct ca *ca)
 
 void ca_start(struct ca *ca)
 {
+    ca_note_state(ca);
     drive(ca);
+}
+
+bool ca_is_ready(const struct ca *ca)
+{
+    return !ca->is_lost && ca->announced && ca->failure.type == ACME_ERROR_NONE &&
+           ca->settling_until_at == 0;
+}
+
+size_t ca_in_flight(const struct ca *ca)
+{
+    return ca->in_flight;
+}
+
+bool ca_is_held(const struct ca *ca)
+{
+    return ca->hold != CA_FREE;
+}
+
+void ca_hold(struct ca *ca, enum ca_hold hold)
+{
+    ca->hold = hold;
+    acme_client_hold(ca->client, hold == CA_HELD);
+    if (hold != CA_HELD) {
+        loop_timer_set(ca->wake_timer, 0);
+    }
+    ca_note_state(ca);
+}
+
+void ca_take_key(struct ca *ca, struct key *key)
+{
+    struct key *former = ca->key;
+
+    ca->key = key_ref(key);
+    key_free(former);
+    acme_client_take_key(ca->client, key);
+    ca->rollover_at = clock_wall_at();
+    if (ca->is_lost) {
+        ca->is_lost = false; /* the file of the next key had it */
+        ca->failure.type = ACME_ERROR_NONE;
+    }
 }
 
 struct acme_client *ca_client(struct ca *ca)

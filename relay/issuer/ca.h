@@ -11,14 +11,31 @@
 
 struct ca;
 
-/* LOOP, CONFIG, DATABASE (to read the account) and COMMIT are borrowed. Reads the
- * account's key from the store's folder, or makes it. Faults of files are logged. */
+/* LOOP, CONFIG, DATABASE (to read the account) and COMMIT are borrowed. Reads the account's
+ * key from the store's folder, or makes it for the first account. When the key of an account
+ * is gone, nothing is asked of the CA, and orders are refused with the reason, unless the
+ * operator allows a new account. Faults of files are logged. */
 int ca_new(struct loop *loop, const struct relay_config *config,
            struct database *database, struct commit *commit,
            struct ca **ret_ca) MUST_CHECK;
 void ca_free(struct ca *ca);
 /* Begins to look for the account. */
 void ca_start(struct ca *ca);
+
+/* Whether the account can be used now. */
+bool ca_is_ready(const struct ca *ca);
+/* What is under way at the CA at this moment. */
+size_t ca_in_flight(const struct ca *ca);
+/* DRAINING: no order may be begun. HELD: and nothing is signed by the account's key but a key
+ * change. */
+enum ca_hold { CA_FREE, CA_DRAINING, CA_HELD };
+void ca_hold(struct ca *ca, enum ca_hold hold);
+/* Not free. */
+bool ca_is_held(const struct ca *ca);
+/* KEY (kept by reference) is the account's from now on; its file is written. */
+void ca_take_key(struct ca *ca, struct key *key);
+/* Writes how the CA is, for people to read, when that has changed. */
+void ca_note_state(struct ca *ca);
 
 /* For acme_order_new and acme_call_new_*. */
 struct acme_client *ca_client(struct ca *ca);

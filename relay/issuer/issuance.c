@@ -449,6 +449,9 @@ static void on_slots(void *arg)
     if (commit_error(set->issuer->commit) != 0) {
         return;
     }
+    if (ca_is_held(set->issuer->ca)) {
+        return; /* whoever holds it wakes us */
+    }
     if (ca_paused_until(set->issuer->ca) != 0) {
         give_up_late(set);
         loop_timer_set(set->timer, PAUSED_LOOK_MS);
@@ -509,6 +512,11 @@ size_t issuance_other_keys(const struct issuances *issuances, const char *id,
 size_t issuance_count(const struct issuances *issuances)
 {
     return issuances->count;
+}
+
+size_t issuance_running_count(const struct issuances *issuances)
+{
+    return issuances->running_count;
 }
 
 bool issuance_crowded(const struct issuances *issuances, enum budget_lane lane)

@@ -30,6 +30,8 @@ int issuance_begin(struct issuer *issuer, int64_t rev,
 size_t issuance_other_keys(const struct issuances *issuances, const char *id,
                            const char *spki_hash);
 size_t issuance_count(const struct issuances *issuances);
+/* How many are at the CA now; others wait for a slot or for a retry. */
+size_t issuance_running_count(const struct issuances *issuances);
 /* More than can be worked off soon: nothing new of this lane should be admitted. */
 bool issuance_crowded(const struct issuances *issuances, enum budget_lane lane);
 /* Lets waiting ones start, after the breaker closed or a slot became free. */

@@ -120,6 +120,10 @@ static int store_certificate(struct issuance *issuance,
 {
     struct issuer *issuer = issuance->set->issuer;
     const char *zone = issuer->config->zone;
+    struct issuer_store_entry last = {.kind = "last",
+                                      .what = "issued",
+                                      .id = issuance->id,
+                                      .at = clock_wall_at()};
     int64_t rev = 0;
     int error = commit_begin(issuer->commit, &rev);
 
@@ -138,6 +142,9 @@ static int store_certificate(struct issuance *issuance,
     if (error == 0) {
         error = budget_settle(issuer->database, zone, rev, &issuer->rules,
                               issuance->number, clock_wall_at());
+    }
+    if (error == 0) {
+        error = issuer_store_put_entry(issuer->database, zone, rev, &last);
     }
     if (error == 0) {
         error = put_valid(issuance, rev, certificate->cert_id);

@@ -13,6 +13,7 @@
 #include "relay/issuer/issuer_state.h"
 #include "relay/issuer/requests.h"
 #include "relay/issuer/revoke.h"
+#include "relay/issuer/rollover.h"
 #include "relay/issuer/statements.h"
 #include "relay/issuer/window.h"
 #include "relay/store/schema.h"
@@ -232,6 +233,7 @@ static void on_sweep(void *arg)
         (void)commit_fail(issuer->commit, error, "housekeeping");
         return;
     }
+    ca_note_state(issuer->ca);
     issuance_wake(issuer->issuances);
     loop_timer_set(run->sweep, SWEEP_MS);
 }
@@ -331,6 +333,9 @@ static int open_parts(struct issuer *issuer)
         error = statements_open(issuer, &issuer->statements);
     }
     if (error == 0) {
+        error = rollover_open(issuer, &issuer->rollover);
+    }
+    if (error == 0) {
         error = requests_open(issuer, &issuer->requests);
     }
     return error;
@@ -391,6 +396,7 @@ static void close_run(struct run *run)
     struct issuer *issuer = &run->issuer;
 
     requests_close(issuer->requests);
+    rollover_close(issuer->rollover);
     statements_close(issuer->statements);
     window_poll_free(issuer->windows);
     revoke_close_all(issuer->revocations);

@@ -12,6 +12,7 @@
 struct issuances;
 struct requests;
 struct revocations;
+struct rollover;
 struct statements;
 struct window_poll;
 
@@ -28,6 +29,7 @@ struct issuer {
     struct revocations *revocations;
     struct window_poll *windows;
     struct statements *statements;
+    struct rollover *rollover;
     struct verify_context verify;
     struct budget_rules rules;
     struct propagation_servers servers;

@@ -325,6 +325,55 @@ int admin_store_put_move(struct database *database, const char *zone,
     return result;
 }
 
+static int take_serial(const struct database_row *row, void *arg)
+{
+    *(int64_t *)arg = database_i64(row, 0);
+    return 0;
+}
+
+int admin_store_last_rollover(struct database *database, const char *zone,
+                              int64_t *ret_serial)
+{
+    int64_t serial = 0;
+    bool has = false;
+    int result = database_has_table(database, "rollovers", &has);
+    if (result == 0 && has) {
+        result = database_query(database,
+                                "SELECT COALESCE(MAX(serial), 0) FROM rollovers"
+                                " WHERE zone = ?",
+                                take_serial, &serial, "t", zone);
+    }
+    if (result == 0) {
+        *ret_serial = serial;
+    }
+    return result;
+}
+
+int admin_store_ask_rollover(struct database *database, const char *zone, int64_t at,
+                             const char *who, int64_t *ret_serial)
+{
+    struct audit_line line = {who, "ca-rollover", ""};
+    int64_t rev = 0;
+    int64_t serial = 0;
+    int result = database_begin(database, &rev);
+    if (result != 0) {
+        return result;
+    }
+    result = admin_store_last_rollover(database, zone, &serial);
+    if (result == 0) {
+        serial++;
+        result = database_run(database,
+                              "INSERT INTO rollovers (zone, serial, rev, asked_at)"
+                              " VALUES (?, ?, ?, ?)",
+                              "tiii", zone, serial, rev, at);
+    }
+    result = finish(database, zone, rev, result, &line);
+    if (result == 0) {
+        *ret_serial = serial;
+    }
+    return result;
+}
+
 int admin_store_settle_clone(struct database *database, const char *zone, const char *id,
                              int64_t at, const char *who)
 {

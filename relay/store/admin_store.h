@@ -63,6 +63,13 @@ int admin_store_put_move(struct database *database, const char *zone,
 /* The one with the highest serial; ERROR_NOT_FOUND when there was never any. */
 int admin_store_last_move(struct database *database, const char *zone,
                           struct admin_store_move *ret_move) MUST_CHECK;
+/* Asks the issuer for a new key of the CA account: *RET_SERIAL; says so in the audit. */
+int admin_store_ask_rollover(struct database *database, const char *zone, int64_t at,
+                             const char *who, int64_t *ret_serial) MUST_CHECK;
+/* The serial of the last such wish; 0: none. */
+int admin_store_last_rollover(struct database *database, const char *zone,
+                              int64_t *ret_serial) MUST_CHECK;
+
 /* What was seen of copies of ID until AT is settled; says so in the audit. */
 int admin_store_settle_clone(struct database *database, const char *zone, const char *id,
                              int64_t at, const char *who) MUST_CHECK;

@@ -2,6 +2,15 @@
 
 enum { US_PER_S = 1000000 };
 
+struct bucket_limit bucket_limit_of(uint64_t burst, uint64_t count, int64_t window_s)
+{
+    return (struct bucket_limit){
+        .size = (int64_t)(burst == 0 || burst > count ? count : burst),
+        .count = (int64_t)count,
+        .window_s = window_s,
+    };
+}
+
 int64_t bucket_interval_us(const struct bucket_limit *limit)
 {
     return (limit->window_s * US_PER_S + limit->count - 1) / limit->count;

@@ -11,6 +11,8 @@ struct bucket_limit {
     int64_t window_s; /* ... in this time, evenly */
 };
 
+/* COUNT in WINDOW_S, of which BURST at once; 0: all. Values of the configuration. */
+struct bucket_limit bucket_limit_of(uint64_t burst, uint64_t count, int64_t window_s);
 /* How long one token takes, rounded up: rather late than refused. */
 int64_t bucket_interval_us(const struct bucket_limit *limit);
 /* FULL_AT_US as a bucket can be at NOW_US: more than one bucketful of debt means that the

@@ -241,7 +241,7 @@ int issuer_store_challenges_since(struct database *database, const char *zone,
  * "renewal-key" (what: id/SPKI hash, a TLS key taken), "failure" and "unused" (what: order number),
  * "revoking" (what: request number, id: certID, at: reason), "revoked-key" (what: SPKI
  * hash), "relay-order" (what: number), "rollover" (at: the serial of the last wish followed),
- * "alive" (at: the last sweep), "cursor", "generation". */
+ * "alive" (at: the last sweep), "last" (what: "issued", id: whom), "cursor", "generation". */
 int issuer_store_put_entry(struct database *database, const char *zone, int64_t rev,
                            const struct issuer_store_entry *entry)
     MUST_CHECK; /* overwrites */

@@ -1,6 +1,8 @@
 /* A small CA in memory. */
 #include "tests/unit/acme/mock_ca.h"
 
+#include "acme/jws_flat.h"
+
 #include "base/core/json.h"
 #include "base/core/text.h"
 #include "base/crypto/csr.h"
@@ -296,6 +298,38 @@ static void say_chain(struct mock_ca *ca, unsigned number)
         MUST(buffer_append_text(&ca->body, "\r\nmore for people\r\n") == 0);
 }
 
+/* RFC 8555 7.3.5: the inner JWS is by the new key, with its jwk and the outer one's url, has no
+ * nonce, and names account and old key. */
+static void change_key(struct mock_ca *ca, const json_t *inner)
+{
+    struct jws_flat flat;
+    struct acme_problem problem;
+    struct key *new_key = NULL;
+    struct key *old_key = NULL;
+    json_t *payload = NULL;
+    char account[64];
+
+    MUST(jws_flat_read(inner, &flat, &problem) == 0);
+    MUST(strcmp(json_get_text(flat.header, "url"), MOCK_CA "/key") == 0);
+    MUST(json_object_get(flat.header, "nonce") == NULL);
+    MUST(json_object_get(flat.header, "kid") == NULL);
+    MUST(key_from_jwk(json_get_object(flat.header, "jwk"), &new_key) == 0);
+    MUST(key_verify(new_key, flat.input.data, flat.input.size, flat.signature,
+                    flat.signature_size) == 0);
+    MUST(json_parse(flat.payload.data, flat.payload.size, LIMIT_JWS_BYTES, &payload) == 0);
+    (void)snprintf(account, sizeof(account), MOCK_CA "/account/%u", ca->account_number);
+    MUST(strcmp(json_get_text(payload, "account"), account) == 0);
+    MUST(key_from_jwk(json_get_object(payload, "oldKey"), &old_key) == 0);
+    MUST(key_equal(old_key, ca->account));
+    MUST(json_object_size(payload) == 2);
+    key_free(ca->account);
+    ca->account = new_key;
+    say(ca, 200, "{\"status\":\"valid\"}");
+    key_free(old_key);
+    json_decref(payload);
+    jws_flat_free(&flat);
+}
+
 static void signed_request(struct mock_ca *ca, const char *path, const struct jws *jws,
                            const json_t *payload)
 {
@@ -314,6 +348,8 @@ static void signed_request(struct mock_ca *ca, const char *path, const struct jw
             refuse(ca, ACME_PROBLEM_MALFORMED);
     } else if (strcmp(path, "/new-order") == 0) {
         new_order(ca, payload);
+    } else if (strcmp(path, "/key") == 0) {
+        change_key(ca, payload);
     } else if (strcmp(path, "/revoke") == 0 || text_starts_with(path, "/account/") ||
                strcmp(path, "/extension") == 0) {
         say(ca, 200, "{\"seen\":true}");

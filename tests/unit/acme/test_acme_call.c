@@ -89,6 +89,59 @@ static void test_deactivates_and_finds_the_account_again(void **state)
     order_fixture_close(&f);
 }
 
+static void test_changes_the_key(void **state)
+{
+    struct order_fixture f;
+    struct acme_step step;
+    struct acme_call *call = NULL;
+    struct acme_call *other = NULL;
+    struct key *new_key = NULL;
+
+    (void)state;
+    order_fixture_open(&f, NULL, NULL);
+    assert_int_equal(key_generate(KEY_P256, &new_key), 0);
+    assert_int_equal(acme_call_new_key_change(f.client, new_key, &call), 0);
+    assert_int_equal(acme_call_new_deactivate(f.client, &other), 0);
+    acme_client_hold(f.client, true);
+    mock_ca_run_call(&f.ca, f.client, call, &step);
+    assert_int_equal(step.want, ACME_WANT_DONE);
+    /* Nothing else is signed until the client has the new key. */
+    acme_call_next(other, f.ca.now, &step);
+    assert_int_equal(step.want, ACME_WANT_SHARED);
+    acme_client_take_key(f.client, new_key);
+    acme_client_hold(f.client, false);
+    mock_ca_run_call(&f.ca, f.client, other, &step);
+    assert_int_equal(step.want, ACME_WANT_DONE);
+    acme_call_free(other);
+    acme_call_free(call);
+    key_free(new_key);
+    order_fixture_close(&f);
+}
+
+/* The CA has changed over, but its answer is lost: it is not simply sent again. */
+static void test_a_lost_key_change_is_told(void **state)
+{
+    static const struct mock_ca_fault faults[] = {
+        {.path = "/key", .nth = 1, .status = 0, .is_late = true}, {0}};
+    struct order_fixture f;
+    struct acme_step step;
+    struct acme_call *call = NULL;
+    struct key *new_key = NULL;
+
+    (void)state;
+    order_fixture_open(&f, faults, NULL);
+    assert_int_equal(key_generate(KEY_P256, &new_key), 0);
+    assert_int_equal(acme_call_new_key_change(f.client, new_key, &call), 0);
+    mock_ca_run_call(&f.ca, f.client, call, &step);
+    assert_int_equal(step.want, ACME_WANT_FAILED);
+    assert_int_equal(step.error->type, ACME_ERROR_NET);
+    assert_int_equal(mock_ca_count(&f.ca, "/key"), 1);
+    assert_true(key_equal(f.ca.account, new_key));
+    acme_call_free(call);
+    key_free(new_key);
+    order_fixture_close(&f);
+}
+
 static int run_renewal_info(const struct mock_ca_fault *fault, const char *extra,
                             struct acme_error *ret_error, struct acme_ari *ret_ari)
 {
@@ -174,6 +227,8 @@ int main(void)
         cmocka_unit_test(test_posts_to_an_extension),
         cmocka_unit_test(test_revokes_once_or_twice),
         cmocka_unit_test(test_deactivates_and_finds_the_account_again),
+        cmocka_unit_test(test_changes_the_key),
+        cmocka_unit_test(test_a_lost_key_change_is_told),
         cmocka_unit_test(test_asks_for_renewal_info),
         cmocka_unit_test(test_renewal_info_needs_no_account),
     };

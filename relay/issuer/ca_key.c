@@ -1,0 +1,108 @@
+#include "relay/issuer/ca_key.h"
+
+#include "base/core/file.h"
+#include "base/core/text.h"
+#include "relay/store/place.h"
+
+#include <limits.h>
+#include <stdio.h>
+
+enum { KEY_FILE_BYTES = 16 << 10 };
+
+static int path_of(const struct relay_config *config, enum ca_key_file file,
+                   char ret_path[static PATH_MAX])
+{
+    return place_path(config->store, "issuer",
+                      file == CA_KEY_PRESENT ? "ca-account.key" : "ca-account-new.key",
+                      ret_path, PATH_MAX);
+}
+
+int ca_key_read(const struct relay_config *config, enum ca_key_file file, char *ret_path,
+                struct key **ret_key)
+{
+    struct buffer pem = buffer_init_secret(KEY_FILE_BYTES);
+    struct key *key = NULL;
+    int error = path_of(config, file, ret_path);
+
+    if (error == 0) {
+        error = file_read(ret_path, &pem);
+    }
+    if (error == 0) {
+        error = key_from_pem(pem.data, pem.size, &key);
+    }
+    if (error == 0 && !key_is_private(key)) {
+        error = ERROR_SYNTAX;
+    }
+    buffer_free(&pem);
+    if (error != 0) {
+        key_free(key);
+        return error;
+    }
+    *ret_key = key;
+    return 0;
+}
+
+int ca_key_make(const struct relay_config *config, enum ca_key_file file,
+                struct key **ret_key)
+{
+    char path[PATH_MAX];
+    struct buffer pem = buffer_init_secret(KEY_FILE_BYTES);
+    struct key *key = NULL;
+    int error = path_of(config, file, path);
+
+    if (error == 0) {
+        error = key_generate(KEY_P256, &key);
+    }
+    if (error == 0) {
+        error = key_to_pem(key, &pem);
+    }
+    if (error == 0) {
+        error = file_write_new(path, pem.data, pem.size, 0600);
+    }
+    buffer_free(&pem);
+    if (error != 0) {
+        key_free(key);
+        return error;
+    }
+    *ret_key = key;
+    return 0;
+}
+
+int ca_key_follow(const struct relay_config *config, const struct key *key)
+{
+    char path[PATH_MAX];
+    struct buffer pem = buffer_init_secret(KEY_FILE_BYTES);
+    int error = path_of(config, CA_KEY_PRESENT, path);
+
+    if (error == 0) {
+        error = key_to_pem(key, &pem);
+    }
+    if (error == 0) {
+        error = file_write_atomic(path, pem.data, pem.size, 0600);
+    }
+    buffer_free(&pem);
+    return error == 0 ? ca_key_drop_next(config) : error;
+}
+
+int ca_key_drop_next(const struct relay_config *config)
+{
+    char path[PATH_MAX];
+    int error = path_of(config, CA_KEY_NEXT, path);
+
+    if (error == 0) {
+        error = file_remove(path);
+    }
+    return error == ERROR_NOT_FOUND ? 0 : error;
+}
+
+int ca_key_set_aside(const struct relay_config *config, enum ca_key_file file)
+{
+    char path[PATH_MAX];
+    char aside[PATH_MAX];
+    int error = path_of(config, file, path);
+
+    if (error == 0 && !text_format(aside, sizeof(aside), "%s.bad", path)) {
+        error = ERROR_LIMIT;
+    }
+    return error == 0 && rename(path, aside) != 0 ? ERROR_IO : error;
+}
