@@ -333,6 +333,19 @@ static void updated(struct request *request, int error)
     respond(request, 200, request->contact, request->fresh ? "valid" : "deactivated");
 }
 
+/* Who leaves has no names any more, and the issuer ends what is open for it. */
+static int leave(struct request *request, int64_t rev)
+{
+    struct service *service = request->service;
+    int error =
+        front_store_withdraw_addresses(service->front, service->zone, rev, request->id);
+
+    if (error == 0) {
+        error = service_number(request->number);
+    }
+    return error != 0 ? error : request_write(request, "leave");
+}
+
 static void update(struct request *request, bool deactivate)
 {
     struct service *service = request->service;
@@ -344,9 +357,8 @@ static void update(struct request *request, bool deactivate)
                                            request->id, request->contact,
                                            deactivate ? "deactivated" : "valid");
     }
-    if (error == 0 && deactivate) { /* who leaves has no names any more */
-        error = front_store_withdraw_addresses(service->front, service->zone, rev,
-                                               request->id);
+    if (error == 0 && deactivate) {
+        error = leave(request, rev);
     }
     if (error != 0) {
         response_internal(request, error, "writing an account");

@@ -6,7 +6,9 @@
  *   waiting   exchanges held until the issuer has decided
  *   account, order, authorization, finalize, certificate, revocation, renewal,
  *   addresses, probe, timekeeper: the resources
+ *   page_home, page_name, page_terms, page_robots: for people
  *   relay_certificate: the relay's own HTTPS
+ *   stale     accounts that never got a certificate
  *
  * One thread, one loop. A request is never answered before what it wrote is durable. */
 #include "relay/front/front.h"
@@ -24,6 +26,7 @@
 #include "relay/front/quota.h"
 #include "relay/front/relay_certificate.h"
 #include "relay/front/router.h"
+#include "relay/front/stale.h"
 #include "relay/front/timekeeper.h"
 #include "relay/front/waiting.h"
 #include "relay/store/front_store.h"
@@ -71,7 +74,7 @@ static void stop(int signal, void *arg)
 
 static int sweep_rows(struct front *front, int64_t *ret_gone)
 {
-    static const char *const kinds[] = {"order", "finalize", "revoke", "relay"};
+    static const char *const kinds[] = {"order", "finalize", "revoke", "leave", "relay"};
     struct service *service = &front->service;
     int64_t now_at = clock_wall_at();
     int64_t gone = 0;
@@ -139,6 +142,9 @@ static int open_parts(struct front *front, const struct relay_config *config)
     }
     if (error == 0) {
         error = timekeeper_new(&front->service, &front->service.timekeeper);
+    }
+    if (error == 0) {
+        error = stale_new(&front->service, &front->service.stale);
     }
     if (error == 0) {
         error = tls_server_new(&front->tls);
@@ -272,6 +278,7 @@ static void close_all(struct front *front)
     http_server_free(front->server);
     relay_certificate_free(front->certificate);
     waiting_free(front->service.waiting);
+    stale_free(front->service.stale);
     journal_free(front->service.journal);
     timekeeper_free(front->service.timekeeper);
     probe_set_free(front->service.probes);

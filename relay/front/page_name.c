@@ -64,8 +64,9 @@ static void write_answer(const struct service *service, const char *name,
         buffer_append_text(html, "<p class=\"bad\" role=\"alert\"><code>");
         html_escape(html, typed);
         buffer_append_text(
-            html, "</code> is not an address that names here lead to. These are the "
-                  "private ones: 10.…, 172.16.… to 172.31.…, 192.168.… and fd….</p>");
+            html,
+            "</code> is not an address that names here lead to: those are the private "
+            "ones, such as 192.168.1.51, 10.0.0.7, 172.16.0.9 or fd12::1.</p>");
         return;
     }
     lanname_write_label(&address, label);

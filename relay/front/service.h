@@ -15,6 +15,7 @@ struct quota;
 struct key_cache;
 struct probe_set;
 struct timekeeper;
+struct stale;
 
 enum { SERVICE_TERMS_VERSION_CAPACITY = 64 };
 
@@ -43,6 +44,7 @@ struct service {
     struct key_cache *keys;
     struct probe_set *probes;
     struct timekeeper *timekeeper;
+    struct stale *stale;
     /* What the issuer announces of the relay, as the directory shows it; NULL: nothing. */
     char *announced_key;
     char *announced_move;

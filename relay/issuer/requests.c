@@ -12,6 +12,7 @@
 #include "relay/issuer/acceptance.h"
 #include "relay/issuer/admission.h"
 #include "relay/issuer/issuance.h"
+#include "relay/issuer/leave.h"
 #include "relay/issuer/revoke.h"
 #include "relay/issuer/statements.h"
 #include "relay/store/schema.h"
@@ -69,6 +70,9 @@ static int decide(struct issuer *issuer, int64_t rev,
     }
     if (strcmp(request->kind, "revoke") == 0) {
         return revoke_request(issuer, rev, request);
+    }
+    if (strcmp(request->kind, "leave") == 0) {
+        return leave_request(issuer, rev, request);
     }
     if (strcmp(request->kind, "time") == 0) {
         return statements_time(issuer, rev, request);

@@ -301,6 +301,34 @@ out:
     return error;
 }
 
+int verify_leave(const struct verify_context *context, const struct verify_row *row,
+                 struct acme_problem *problem)
+{
+    char url[LIMIT_URL_BYTES];
+    char id[KEY_ID_SIZE + 1];
+    struct jws *jws = NULL;
+    json_t *payload = NULL;
+    const char *status = NULL;
+    int error = 0;
+
+    if (!url_account(context->base_url, row->id, url)) {
+        return internal(problem, ERROR_LIMIT);
+    }
+    error = open_row(context, row, url, &jws, id, problem);
+    if (error == 0) {
+        error = jws_payload_object(jws, &payload, problem);
+    }
+    if (error == 0) {
+        status = json_get_text(payload, "status");
+        error = status != NULL && strcmp(status, "deactivated") == 0
+                    ? 0
+                    : malformed(problem, ERROR_DENIED, "'status' is not 'deactivated'");
+    }
+    json_decref(payload);
+    jws_free(jws);
+    return error;
+}
+
 void verify_csr_free(struct verify_csr *csr)
 {
     buffer_free(&csr->der);

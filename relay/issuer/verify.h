@@ -48,6 +48,10 @@ int verify_registration(const struct verify_context *context, const char *regist
                         const char *jwk, struct eab **ret_eab,
                         struct acme_problem *problem) MUST_CHECK;
 
+/* The deactivation of ROW's account, signed by its key. */
+int verify_leave(const struct verify_context *context, const struct verify_row *row,
+                 struct acme_problem *problem) MUST_CHECK;
+
 /* A CSR and the hashes by which the store knows it. */
 struct verify_csr {
     struct buffer der;

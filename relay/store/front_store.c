@@ -228,6 +228,21 @@ int front_store_withdraw_addresses(struct database *database, const char *zone,
                         "itt", rev, zone, id);
 }
 
+int front_store_remove_account(struct database *database, const char *zone, int64_t rev,
+                               const char *id)
+{
+    int error = front_store_withdraw_addresses(database, zone, rev, id);
+
+    if (error == 0) {
+        error = database_run(database, "DELETE FROM receipts WHERE zone = ? AND id = ?",
+                             "tt", zone, id);
+    }
+    return error != 0
+               ? error
+               : database_run(database, "DELETE FROM accounts WHERE zone = ? AND id = ?",
+                              "tt", zone, id);
+}
+
 int front_store_clear_addresses(struct database *database, const char *zone, int64_t rev,
                                 int64_t published_before_at, int64_t *ret_count)
 {
@@ -296,6 +311,18 @@ int front_store_accounts_since(struct database *database, const char *zone,
 
     return database_query(database, SINCE(ACCOUNT_COLUMNS, "accounts"), account_row,
                           &query, "ititi", after_rev, zone, after_rev, zone, max);
+}
+
+int front_store_accounts_after(struct database *database, const char *zone,
+                               const char *after_id, int64_t max,
+                               front_store_account_fn *fn, void *arg)
+{
+    struct account_query query = {.fn = fn, .arg = arg};
+
+    return database_query(database,
+                          "SELECT " ACCOUNT_COLUMNS " FROM accounts"
+                          " WHERE zone = ? AND id > ? ORDER BY id LIMIT ?",
+                          account_row, &query, "tti", zone, after_id, max);
 }
 
 int front_store_requests_since(struct database *database, const char *zone,

@@ -29,7 +29,7 @@ struct front_store_account {
 struct front_store_request {
     const char
         *number; /* 32 hex characters: the order's, or its own for 'revoke' and 'relay' */
-    const char *kind; /* "order", "finalize", "revoke", "relay", "time" */
+    const char *kind; /* "order", "finalize", "revoke", "leave", "relay", "time" */
     const char
         *id; /* the account's id; "" for 'relay' and for 'revoke' by certificate key */
     const char
@@ -94,6 +94,10 @@ int front_store_put_addresses(struct database *database, const char *zone, int64
 /* Empties what ID published (a tombstone that keeps its counter); fine when nothing. */
 int front_store_withdraw_addresses(struct database *database, const char *zone,
                                    int64_t rev, const char *id) MUST_CHECK;
+/* Takes an account and its receipts away, and withdraws what it published; its requests go
+ * with time. */
+int front_store_remove_account(struct database *database, const char *zone, int64_t rev,
+                               const char *id) MUST_CHECK;
 /* Whether there are copies of the device, as far as is known: until the operator settles it, or
  * until 30 days went by without another receipt that did not fit. */
 bool front_store_is_cloned(const struct front_store_receipt *receipt, int64_t settled_at,
@@ -120,6 +124,10 @@ int front_store_get_addresses(struct database *database, const char *zone, const
 /* ERROR_NOT_FOUND when ID never published with a receipt. */
 int front_store_get_receipt(struct database *database, const char *zone, const char *id,
                             struct front_store_receipt *ret_receipt) MUST_CHECK;
+/* At most MAX accounts with an id behind AFTER_ID ("" : from the first), in order of id. */
+int front_store_accounts_after(struct database *database, const char *zone,
+                               const char *after_id, int64_t max,
+                               front_store_account_fn *fn, void *arg) MUST_CHECK;
 /* All with rev > AFTER_REV in order of rev, tombstones too. About MAX rows: rows of one
  * revision are never split, so that the rev of the last row seen is the right AFTER_REV
  * of the next call. */

@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import os
 import re
+import sqlite3
 import subprocess
 
 import acme_client
@@ -176,3 +177,73 @@ def test_terms(make_lab, tmp_path):
     lab.start_role("front")
     for client in (device, newcomer):
         client.close()
+
+
+# ---- leaving, and never having been there ----
+
+def test_leaving(make_lab):
+    """Who deactivates the account has no open order any more, and does not come back by itself."""
+    lab = make_lab()
+    device = conftest.new_client(lab)
+    device.account()
+    url, order = device.order([f"*.{device.name()}"])
+    assert device.post(device.kid, {"status": "deactivated"}).json()["status"] == "deactivated"
+    for call in (lambda: device.order([f"*.{device.name()}"]), device.account):
+        assert refused(call).problem() == "unauthorized"
+    late = device.post(order["finalize"], {"csr": acme_client.b64(acme_client.csr([f"*.{device.name()}"],
+                                                                                 acme_client.Key()))})
+    assert late.problem() == "unauthorized"
+    number = url.rpartition("/")[2]
+    testbed.wait_for(lambda: re.search(rf"invalid +{number}", relay(lab, "show", device.key.id())),
+                     "the end of the order", 60)
+    assert "its open orders have ended" in lab.processes["issuer"].log()
+    device.close()
+
+
+def age(lab, name, sql, days=31):
+    """Runs SQL with the seconds of so many DAYS on a database whose role is stopped."""
+    with contextlib.closing(sqlite3.connect(os.path.join(lab.store, name))) as database, database:
+        database.execute(sql, (days * 86400,))
+
+
+def test_accounts_without_a_certificate_go(make_lab):
+    """After 30 days, and with them their places at the token; who has a certificate, or has left, stays."""
+    lab = make_lab(settings={"front": {"enrolment": "token"}})
+    kid, key = new_token(lab, "--devices", "3")
+    idle, ordered, served, left, newcomer = (conftest.new_client(lab) for _ in range(5))
+    for device in (idle, ordered, served):
+        device.account(externalAccountBinding=device.eab(kid, key))
+    other, other_key = new_token(lab)
+    left.account(externalAccountBinding=left.eab(other, other_key))
+    left.post(left.kid, {"status": "deactivated"})
+    url, _ = ordered.order([f"*.{ordered.name()}"])
+    served.certificate()
+
+    def enrol():
+        return newcomer.account(externalAccountBinding=newcomer.eab(kid, key))
+
+    assert "enrolled all" in refused(enrol).json()["detail"]
+    for role in ("front", "issuer"):
+        lab.processes[role].stop()
+    age(lab, "front.db", "UPDATE accounts SET created_at = created_at - ?")
+    age(lab, "issuer.db", "UPDATE ledger SET at = at - ? WHERE kind IN ('account', 'token', 'fresh')")
+    age(lab, "issuer.db", "UPDATE orders SET expires_at = created_at - ? WHERE state = 'ready'")
+    lab.start_role("issuer")
+    forgotten = f"device {ordered.key.id()}: never got a certificate"
+    testbed.wait_for(lambda: forgotten in lab.processes["issuer"].log(), "the issuer's sweep", 90)
+    assert f"device {served.key.id()}: never" not in lab.processes["issuer"].log()
+    lab.start_role("front")
+    for device in (idle, ordered):
+        testbed.wait_for(lambda: device.post(device.kid).problem() == "accountDoesNotExist", "the account's end", 60)
+    assert served.post(served.kid).status == 200
+    served.certificate()
+    assert left.post(left.kid).problem() == "unauthorized", "who has left stays away"
+    # The issuer counts as front does.
+    assert enrol().status == 201
+    newcomer.certificate()
+    idle.account(externalAccountBinding=idle.eab(kid, key))
+    idle.certificate()
+    assert "enrolled all" in refused(lambda: ordered.account(
+        externalAccountBinding=ordered.eab(kid, key))).json()["detail"]
+    for device in (idle, ordered, served, left, newcomer):
+        device.close()

@@ -546,6 +546,43 @@ static void test_registration(void **state)
     buffer_free(&payload);
 }
 
+/* ---- leaving ---- */
+
+static void test_leave(void **state)
+{
+    const struct fixture *fixture = *state;
+    const struct device *alice = &fixture->alice;
+    const struct device *mallory = &fixture->mallory;
+    const struct {
+        const struct device *signer;
+        const char *kid;
+        const char *url;
+        const char *payload;
+        bool good;
+    } cases[] = {
+        {alice, alice->kid, alice->kid, "{\"status\":\"deactivated\"}", true},
+        {alice, alice->kid, alice->kid, "{\"status\":\"valid\"}", false},
+        {alice, alice->kid, alice->kid, "{\"contact\":[]}", false},
+        {alice, alice->kid, alice->kid, "[]", false},
+        {alice, alice->kid, BASE "/acme/new-order", "{\"status\":\"deactivated\"}",
+         false},
+        {mallory, alice->kid, alice->kid, "{\"status\":\"deactivated\"}", false},
+        {mallory, mallory->kid, alice->kid, "{\"status\":\"deactivated\"}", false},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct buffer jws =
+            sign(cases[i].signer->key, cases[i].kid, cases[i].url, cases[i].payload);
+        struct verify_row row = {NUMBER, alice->id, buffer_text(&jws),
+                                 buffer_text(&alice->jwk)};
+        struct acme_problem problem = {0};
+
+        assert_int_equal(verify_leave(&context, &row, &problem) == 0, cases[i].good);
+        assert_int_equal(problem.type == ACME_PROBLEM_NONE, cases[i].good);
+        buffer_free(&jws);
+    }
+}
+
 /* ---- revocations ---- */
 
 static struct buffer revoke_payload(const struct cert *cert, const char *reason)
@@ -650,6 +687,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_finalize, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_finalize_payloads, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_registration, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_leave, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_revocation, set_up, tear_down),
     };
 

@@ -264,6 +264,65 @@ static void test_addresses(void **state)
     assert_string_equal(text, "6  1");
 }
 
+static int see_account(const struct front_store_account *account, void *arg)
+{
+    char *seen = arg;
+
+    snprintf(seen + strlen(seen), 8 - strlen(seen), "%s", account->id);
+    return 0;
+}
+
+static int see_publication(const struct front_store_addresses *addresses, void *arg)
+{
+    *(bool *)arg = addresses->gone && addresses->addresses[0] == '\0';
+    return 0;
+}
+
+/* A walk by id in pieces, and what goes with an account. */
+static void test_walk_and_remove(void **state)
+{
+    struct place *place = *state;
+    struct front_store_account account = {.jwk = "{}",
+                                          .registration = "{}",
+                                          .token = "",
+                                          .contact = "[]",
+                                          .status = "valid"};
+    struct front_store_addresses published = {
+        .id = "b", .counter = 7, .addresses = "10.0.0.1", .jws = "{}"};
+    struct front_store_receipt receipt = {.receipt = "x"};
+    char seen[8] = "";
+    bool withdrawn = false;
+    int64_t rev = begin(place);
+
+    for (const char *const *id = (const char *const[]){"c", "a", "b", NULL}; *id != NULL;
+         id++) {
+        account.id = *id;
+        assert_int_equal(front_store_add_account(place->writer, ZONE, rev, &account), 0);
+    }
+    assert_int_equal(front_store_put_addresses(place->writer, ZONE, rev, &published), 0);
+    assert_int_equal(front_store_put_receipt(place->writer, ZONE, rev, "b", &receipt), 0);
+    assert_int_equal(database_commit(place->writer), 0);
+    assert_int_equal(
+        front_store_accounts_after(place->reader, ZONE, "", 2, see_account, seen), 0);
+    assert_string_equal(seen, "ab");
+    assert_int_equal(
+        front_store_accounts_after(place->reader, ZONE, "b", 2, see_account, seen), 0);
+    assert_string_equal(seen, "abc");
+    rev = begin(place);
+    assert_int_equal(front_store_remove_account(place->writer, ZONE, rev, "b"), 0);
+    assert_int_equal(database_commit(place->writer), 0);
+    seen[0] = '\0';
+    assert_int_equal(
+        front_store_accounts_after(place->reader, ZONE, "", 9, see_account, seen), 0);
+    assert_string_equal(seen, "ac");
+    assert_int_equal(front_store_get_receipt(place->reader, ZONE, "b", &receipt),
+                     ERROR_NOT_FOUND);
+    assert_int_equal(
+        front_store_get_addresses(place->reader, ZONE, "b", see_publication, &withdrawn),
+        0);
+    assert_true(withdrawn);
+}
+
 static int see_terms(const struct front_store_terms *terms, void *arg)
 {
     char *seen = arg;
@@ -306,6 +365,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_accounts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_requests, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_addresses, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_walk_and_remove, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_terms, set_up, tear_down),
     };
 
