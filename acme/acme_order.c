@@ -305,6 +305,36 @@ void acme_order_retry(struct acme_order *order)
     order_machine_enter(order, order->url != NULL ? ORDER_LOOK : ORDER_NEW);
 }
 
+enum acme_order_step acme_order_step(const struct acme_order *order)
+{
+    switch (order->state) {
+    case ORDER_NEW:
+        return ACME_ORDER_STEP_NEW;
+    case ORDER_SAVE:
+    case ORDER_LOOK:
+        return order->is_finalized   ? ACME_ORDER_STEP_FINALIZE
+               : order->is_triggered ? ACME_ORDER_STEP_CHALLENGE
+                                     : ACME_ORDER_STEP_AUTHORIZE;
+    case ORDER_AUTHZ:
+        return ACME_ORDER_STEP_AUTHORIZE;
+    case ORDER_PUBLISH:
+        return ACME_ORDER_STEP_PUBLISH;
+    case ORDER_TRIGGER:
+        return ACME_ORDER_STEP_CHALLENGE;
+    case ORDER_FINALIZE:
+        return ACME_ORDER_STEP_FINALIZE;
+    case ORDER_CERT:
+    case ORDER_ALTERNATE:
+        return ACME_ORDER_STEP_DOWNLOAD;
+    case ORDER_AUTOPSY:
+    case ORDER_UNPUBLISH:
+    case ORDER_DONE:
+    case ORDER_FAILED:
+        return ACME_ORDER_STEP_END;
+    }
+    return ACME_ORDER_STEP_END;
+}
+
 const char *acme_order_url(const struct acme_order *order)
 {
     return order->url;

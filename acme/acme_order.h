@@ -7,6 +7,17 @@
 
 struct acme_order;
 
+/* What an order is about, for those who measure. */
+enum acme_order_step {
+    ACME_ORDER_STEP_NEW,       /* newOrder */
+    ACME_ORDER_STEP_AUTHORIZE, /* reads the order and its authorizations */
+    ACME_ORDER_STEP_PUBLISH,   /* the records are being shown */
+    ACME_ORDER_STEP_CHALLENGE, /* until the CA has looked at them */
+    ACME_ORDER_STEP_FINALIZE,  /* from the CSR until the certificate is made */
+    ACME_ORDER_STEP_DOWNLOAD,
+    ACME_ORDER_STEP_END, /* nothing more, or what is left after a failure */
+};
+
 enum { ACME_ORDER_SAVE_MAX = 8 << 10, ACME_ALTERNATES_MAX = 4 };
 
 struct acme_order_options {
@@ -59,6 +70,7 @@ void acme_order_unpublished(struct acme_order *order);
 /* After a resumable FAILED: goes on where it stopped, by looking at the order again. */
 void acme_order_retry(struct acme_order *order);
 
+enum acme_order_step acme_order_step(const struct acme_order *order);
 /* The order's URL at the CA, NULL before newOrder. Borrowed. */
 const char *acme_order_url(const struct acme_order *order);
 /* The profile asked for in fact, and whether `replaces` was kept; known once there is a

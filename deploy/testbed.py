@@ -296,6 +296,8 @@ class Testbed:
         self.pebble_port = free_port("127.0.0.1", taken)
         self.pebble_management = free_port("127.0.0.1", taken)
         self.unbound_port = free_port("127.0.0.1", taken) if unbound else None
+        # Several labs run on one machine: each role gets a port of its own.
+        self.status_addresses = {role: f"127.0.0.1:{free_port('127.0.0.1', taken)}" for role in ROLES}
         self.front_host = "localhost" if address == "127.0.0.1" else f"relay.{zone}"
         self.base_url = f"https://{self.front_host}:{self.front_port}"
         self.directory = f"{self.base_url}/acme/directory"
@@ -317,17 +319,20 @@ class Testbed:
                       "host": f"relay.{self.zone}", "log": "debug"},
             "front": {"listen": f"{self.address}:{self.front_port}", "enrolment": "open",
                       "certificate_file": self._path("front.pem"),
-                      "key_file": self._path("front.key"), "ready_file": self._path("front.ready")},
+                      "key_file": self._path("front.key"), "ready_file": self._path("front.ready"),
+                      "status_listen": self.status_addresses["front"]},
             "issuer": {"directory": self.pebble_directory, "ca_file": self.ca.ca_file,
                        "ca_name": "pebble.test", "terms_agreed": "yes", "caa_wait": "0",
                        "new_account": "yes" if self.new_account else "no", "budgets": "no",
                        "device_keys_per_week": "1000", "check_name_servers": dns,
                        # More requests at once can make Pebble 2.4.0 lock itself up for ever.
                        "connections": "8", "new_orders_at_once": "1",
-                       "ready_file": self._path("issuer.ready")},
+                       "ready_file": self._path("issuer.ready"),
+                       "status_listen": self.status_addresses["issuer"]},
             "dns": {"listen": dns, "name_servers": f"ns.{self.zone}={self.address}",
                     "hosts": f"relay={self.address}", "answer_loopback": "yes",
-                    "ready_file": self._path("dns.ready")},
+                    "ready_file": self._path("dns.ready"),
+                    "status_listen": self.status_addresses["dns"]},
         }
         for section, keys in self.settings.items():
             values.setdefault(section, {}).update(keys)

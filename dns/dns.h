@@ -12,6 +12,7 @@
 #include "dns/answer.h"
 #include "dns/listen.h"
 #include "dns/probe.h"
+#include "dns/tally.h"
 #include "dns/template.h"
 #include "dns/view.h"
 

@@ -161,9 +161,21 @@ uint16_t dns_listen_port(const struct dns_listen *listen, size_t index)
     return listen->udp[index] != NULL ? dns_udp_port(listen->udp[index]) : 0;
 }
 
-uint64_t dns_listen_answer_count(const struct dns_listen *listen)
+void dns_listen_tally(const struct dns_listen *listen, struct dns_tally_sum *ret_udp,
+                      struct dns_tally_sum *ret_tcp)
 {
-    return atomic_load(&listen->shared.answer_count);
+    *ret_udp = *ret_tcp = (struct dns_tally_sum){.truncated = 0};
+    for (size_t i = 0; i < listen->count; i++) {
+        if (listen->udp[i] != NULL) {
+            dns_tally_add_up(dns_udp_tally(listen->udp[i]), ret_udp);
+        }
+    }
+    dns_tally_add_up(dns_tcp_tally(listen->tcp), ret_tcp);
+}
+
+unsigned dns_listen_connection_count(const struct dns_listen *listen)
+{
+    return dns_tcp_connection_count(listen->tcp);
 }
 
 bool dns_listen_is_alive(struct dns_listen *listen, int64_t now_mono_ms, int64_t stall_ms)

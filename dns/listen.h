@@ -7,6 +7,7 @@
 #include "base/net/address.h"
 #include "base/net/loop.h"
 #include "dns/answer.h"
+#include "dns/tally.h"
 
 struct dns_listen;
 
@@ -39,8 +40,11 @@ void dns_listen_unlock(struct dns_listen *listen);
 /* The port of the INDEXth address (UDP socket, where they were given); 0 when that was left
  * out. */
 uint16_t dns_listen_port(const struct dns_listen *listen, size_t index);
-/* Answers sent so far over UDP and TCP. */
-uint64_t dns_listen_answer_count(const struct dns_listen *listen);
+/* What was answered so far, by transport. */
+void dns_listen_tally(const struct dns_listen *listen, struct dns_tally_sum *ret_udp,
+                      struct dns_tally_sum *ret_tcp);
+/* TCP connections that are open. */
+unsigned dns_listen_connection_count(const struct dns_listen *listen);
 /* Whether every UDP thread gets on: false for one that has not come back to its socket for
  * STALL_MS. NOW_MONO_MS: clock_mono_ms(). */
 bool dns_listen_is_alive(struct dns_listen *listen, int64_t now_mono_ms,

@@ -58,6 +58,7 @@ struct dns_tcp {
     size_t listener_count;
     struct connection *connections;
     unsigned connection_count;
+    struct dns_tally tally;
     uint8_t answer[DNS_ANSWER_MAX];
 };
 
@@ -91,11 +92,12 @@ static int answer_message(struct connection *connection, struct bytes query,
                              tcp->answer, sizeof(tcp->answer));
     pthread_mutex_unlock(&shared->lock);
     if (size == 0) {
+        dns_tally_silence(&tcp->tally);
         return ERROR_SYNTAX; /* no DNS: nothing sensible can follow */
     }
     const uint8_t length[2] = {(uint8_t)(size >> 8), (uint8_t)size};
     buffer_append(&connection->output, length, sizeof(length));
-    atomic_fetch_add_explicit(&shared->answer_count, 1, memory_order_relaxed);
+    dns_tally_answer(&tcp->tally, (struct bytes){tcp->answer, size});
     return buffer_append(&connection->output, tcp->answer, size);
 }
 
@@ -391,6 +393,11 @@ int dns_tcp_take(struct dns_tcp *tcp, int fd)
         return ERROR_IO;
     }
     return add_listener(tcp, fd);
+}
+
+const struct dns_tally *dns_tcp_tally(const struct dns_tcp *tcp)
+{
+    return &tcp->tally;
 }
 
 unsigned dns_tcp_connection_count(const struct dns_tcp *tcp)

@@ -18,6 +18,8 @@ int dns_tcp_listen(struct dns_tcp *tcp, const struct address *address,
                    bool v6_only) MUST_CHECK;
 /* Takes over FD (on success), a listening TCP socket. */
 int dns_tcp_take(struct dns_tcp *tcp, int fd) MUST_CHECK;
+/* What was answered so far. Borrowed. */
+const struct dns_tally *dns_tcp_tally(const struct dns_tcp *tcp);
 unsigned dns_tcp_connection_count(const struct dns_tcp *tcp);
 /* Closes listeners and connections. Accepts NULL. */
 void dns_tcp_free(struct dns_tcp *tcp);

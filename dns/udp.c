@@ -46,6 +46,7 @@ struct dns_udp {
     atomic_uint turns; /* of the thread's loop */
     pthread_t thread;
     struct address bound;
+    struct dns_tally tally; /* the thread's */
     struct slot slots[BATCH];
     struct mmsghdr received[BATCH];
     struct mmsghdr sent[BATCH];
@@ -195,13 +196,16 @@ static size_t answer_batch(struct dns_udp *udp, size_t count, int64_t now_at)
         struct bytes query = {slot->query, udp->received[i].msg_len};
         /* Port 0 can't be answered, and whoever sends from it means no good. */
         if ((message->msg_flags & MSG_TRUNC) != 0 || peer_port(&slot->peer) == 0) {
+            dns_tally_silence(&udp->tally);
             continue;
         }
         size_t size = dns_answer(query, DNS_UDP, shared->view, shared->probes, now_at,
                                  slot->answer, sizeof(slot->answer));
         if (size == 0) {
+            dns_tally_silence(&udp->tally);
             continue;
         }
+        dns_tally_answer(&udp->tally, (struct bytes){slot->answer, size});
         udp->sent_io[ready] = (struct iovec){slot->answer, size};
         udp->sent[ready].msg_hdr = *message;
         udp->sent[ready].msg_hdr.msg_iov = &udp->sent_io[ready];
@@ -233,7 +237,6 @@ static void send_batch(struct dns_udp *udp, size_t count)
             retries = 0;
         }
     }
-    atomic_fetch_add_explicit(&udp->shared->answer_count, count, memory_order_relaxed);
 }
 
 static void *serve(void *arg)
@@ -317,6 +320,11 @@ uint16_t dns_udp_port(const struct dns_udp *udp)
 unsigned dns_udp_turns(const struct dns_udp *udp)
 {
     return atomic_load_explicit(&udp->turns, memory_order_relaxed);
+}
+
+const struct dns_tally *dns_udp_tally(const struct dns_udp *udp)
+{
+    return &udp->tally;
 }
 
 void dns_udp_free(struct dns_udp *udp)

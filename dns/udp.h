@@ -4,16 +4,15 @@
 
 #include "base/net/address.h"
 #include "dns/answer.h"
+#include "dns/tally.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
 
 /* What all sockets share. The lock guards view and probes; it is taken once per batch. */
 struct dns_udp_shared {
     pthread_mutex_t lock;
     struct dns_view *view;
     struct dns_probes *probes;
-    atomic_uint_fast64_t answer_count;
 };
 
 struct dns_udp;
@@ -28,6 +27,8 @@ int dns_udp_take(struct dns_udp_shared *shared, int fd,
 uint16_t dns_udp_port(const struct dns_udp *udp);
 /* How often the thread's loop has turned: about once a second when nobody asks. */
 unsigned dns_udp_turns(const struct dns_udp *udp);
+/* What the thread has answered so far. Borrowed. */
+const struct dns_tally *dns_udp_tally(const struct dns_udp *udp);
 /* Ends the thread (within a second) and closes the socket. Accepts NULL. */
 void dns_udp_free(struct dns_udp *udp);
 

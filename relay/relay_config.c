@@ -3,6 +3,7 @@
 #include "base/core/limits.h"
 #include "base/core/text.h"
 #include "base/lanname.h"
+#include "base/net/loopback.h"
 #include "base/net/prefix.h"
 #include "relay/relay_config_value.h"
 #include "relay/relay_config_zones.h"
@@ -103,6 +104,15 @@ static const char *check_endpoint(const char *value)
         return is_address(host + 1) ? NULL : wanted;
     }
     return is_address(host) && strchr(host, ':') == NULL ? NULL : wanted;
+}
+
+static const char *check_loopback(const char *value)
+{
+    struct address address;
+    return strcmp(value, "none") == 0 ||
+                   (loopback_parse(value, &address) == 0 && value[0] != '/')
+               ? NULL
+               : "must be a loopback address and port, such as 127.0.0.1:9441, or none";
 }
 
 static const char *check_plain_address(const char *value)
@@ -214,14 +224,20 @@ const struct conf_row relay_config_process_rows[] = {
     CHOICE("relay", "log", log, .fallback = "info", .choices = log_levels),
     TEXTS("front", "listen", front_listen, .fallback = ":443", .check = check_endpoint),
     TEXT("front", "ready_file", front_ready_file, .fallback = ""),
+    TEXT("front", "status_listen", front_status_listen, .fallback = "127.0.0.1:9441",
+         .check = check_loopback),
     TEXT("front", "certificate_file", front_certificate_file, .fallback = ""),
     TEXT("front", "key_file", front_key_file, .fallback = ""),
     NUMBER("front", "max_connections", front_max_connections,
            .fallback = "4096", .min = 16, .max = 1000000),
     TEXTS("issuer", "resolvers", issuer_resolvers, .check = check_endpoint),
     TEXT("issuer", "ready_file", issuer_ready_file, .fallback = ""),
+    TEXT("issuer", "status_listen", issuer_status_listen, .fallback = "127.0.0.1:9442",
+         .check = check_loopback),
     TEXTS("dns", "listen", dns_listen, .fallback = "0.0.0.0:53 [::]:53", .check = check_endpoint),
     TEXT("dns", "ready_file", dns_ready_file, .fallback = ""),
+    TEXT("dns", "status_listen", dns_status_listen, .fallback = "127.0.0.1:9443",
+         .check = check_loopback),
 };
 
 /* ... and those that each zone has of its own, in its file. */
@@ -345,6 +361,13 @@ static int derive_host(struct relay_config *config)
     return derive(&config->host, host, "");
 }
 
+static void clear_none(char *text)
+{
+    if (strcmp(text, "none") == 0) {
+        text[0] = '\0';
+    }
+}
+
 static int derive_relay_key(struct relay_config *config, bool is_main)
 {
     char name[ZONE_MAX + 32];
@@ -372,6 +395,11 @@ static int derive_all(struct relay_config *config, bool is_main)
     }
     if (result == 0) {
         result = derive(&config->abuse_contact, config->dns_contact, "");
+    }
+    if (result == 0) {
+        clear_none(config->front_status_listen);
+        clear_none(config->issuer_status_listen);
+        clear_none(config->dns_status_listen);
     }
     return result;
 }

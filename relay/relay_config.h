@@ -41,6 +41,7 @@ struct relay_config {
     uint64_t orders_per_prefix_hour;   /* of devices without a certificate; default 200,
                                           0: any number */
     uint64_t front_max_connections; /* default 4096 */
+    char *front_status_listen; /* /metrics and /healthz: loopback address and port; "" : none */
     /* [issuer] */
     char *ca_directory;    /* default Let's Encrypt's */
     char *ca_file;         /* PEM to trust for the CA's HTTPS; "" : the system's */
@@ -74,6 +75,7 @@ struct relay_config {
         name_server_checks; /* addresses to ask for TXT; default: the addresses of
                                dns_name_servers, else dns_listen */
     char *issuer_ready_file;
+    char *issuer_status_listen; /* /metrics and /healthz: loopback address and port; "" : none */
     /* [dns] */
     struct conf_texts dns_listen;       /* default 0.0.0.0:53 [::]:53 */
     struct conf_texts dns_name_servers; /* "ns1.lan.example.com=192.0.2.1,2001:db8::1" or
@@ -86,6 +88,7 @@ struct relay_config {
     bool dns_shared;      /* answer 100.64/10; default no */
     bool dns_loopback;    /* answer loopback; a lab only; default no */
     char *dns_ready_file;
+    char *dns_status_listen; /* /metrics and /healthz: loopback address and port; "" : none */
 };
 
 /* Reads and checks PATH and its zones' files, fills in what follows from other keys. On

@@ -22,6 +22,7 @@
 #include "base/net/watchdog.h"
 #include "relay/front/journal.h"
 #include "relay/front/key_cache.h"
+#include "relay/front/meter.h"
 #include "relay/front/probe.h"
 #include "relay/front/quota.h"
 #include "relay/front/relay_certificate.h"
@@ -275,6 +276,8 @@ static int write_ready(const struct front *front, const struct relay_config *con
 /* The server first: it ends the exchanges that are held; then what they were held by. */
 static void close_all(struct front *front)
 {
+    front_meter_free(front->service.meter);
+    front->service.meter = NULL;
     http_server_free(front->server);
     relay_certificate_free(front->certificate);
     waiting_free(front->service.waiting);
@@ -311,6 +314,9 @@ int front_run(const struct relay_config *config)
     }
     if (error == 0) {
         error = listen_all(&front, config);
+    }
+    if (error == 0) {
+        error = front_meter_new(&front.service, front.server, &front.service.meter);
     }
     if (error == 0) {
         error = write_ready(&front, config);

@@ -35,6 +35,7 @@ struct request *request_new(struct service *service, struct http_exchange *excha
     }
     request->service = service;
     request->exchange = exchange;
+    request->started_mono_ms = clock_mono_ms();
     http_exchange_on_gone(exchange, on_gone, request);
     return request;
 }

@@ -47,6 +47,8 @@ struct request {
     struct http_exchange *exchange; /* NULL once the peer has gone */
     bool post;
     bool is_directory; /* no Link to itself */
+    unsigned resource; /* front_meter_resource's */
+    int64_t started_mono_ms;
     char arguments[REQUEST_ARGUMENTS]
                   [REQUEST_ARGUMENT_CAPACITY]; /* the path's variable parts */
 

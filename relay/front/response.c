@@ -5,6 +5,7 @@
 #include "base/core/clock.h"
 #include "base/core/json.h"
 #include "base/core/log.h"
+#include "relay/front/meter.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -50,6 +51,7 @@ void response_bytes(struct request *request, int status, const char *content_typ
 
     if (exchange != NULL) {
         add_common(request);
+        front_meter_response(request->service->meter, request, status);
         request->exchange = NULL;
         http_exchange_respond(exchange, status, content_type, body, size);
     }
@@ -83,6 +85,7 @@ void response_problem(struct request *request, const struct acme_problem *proble
     json_t *value = NULL;
     int error = acme_problem_to_json(problem, &value);
 
+    front_meter_problem(request->service->meter, problem->type);
     log_debug("%s: %d %s: %s", request->id[0] != '\0' ? request->id : "-",
               problem->status, acme_problem_type_text(problem->type), problem->detail);
     respond_value(request, problem->status, "application/problem+json",

@@ -10,6 +10,7 @@
 #include "relay/front/certificate.h"
 #include "relay/front/directory.h"
 #include "relay/front/finalize.h"
+#include "relay/front/meter.h"
 #include "relay/front/order.h"
 #include "relay/front/page.h"
 #include "relay/front/page_home.h"
@@ -196,5 +197,6 @@ void router_handle(struct http_exchange *exchange, void *arg)
     if (strncmp(path, service->prefix, prefix) != 0) {
         prefix = 0; /* a reverse proxy may have taken it off */
     }
+    request->resource = front_meter_resource(path + prefix);
     dispatch(request, path + prefix);
 }

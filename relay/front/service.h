@@ -16,6 +16,7 @@ struct key_cache;
 struct probe_set;
 struct timekeeper;
 struct stale;
+struct front_meter;
 
 enum { SERVICE_TERMS_VERSION_CAPACITY = 64 };
 
@@ -45,6 +46,7 @@ struct service {
     struct probe_set *probes;
     struct timekeeper *timekeeper;
     struct stale *stale;
+    struct front_meter *meter;
     /* What the issuer announces of the relay, as the directory shows it; NULL: nothing. */
     char *announced_key;
     char *announced_move;

@@ -217,6 +217,11 @@ void waiting_free(struct waiting *waiting)
     free(waiting);
 }
 
+unsigned waiting_count(const struct waiting *waiting)
+{
+    return waiting->count;
+}
+
 void waiting_hold(struct waiting *waiting, struct request *request, int64_t timeout_ms,
                   bool any, request_ready_fn *ready)
 {

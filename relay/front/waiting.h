@@ -10,6 +10,9 @@ int waiting_new(struct service *service, struct waiting **ret_waiting) MUST_CHEC
 /* Requests still held are freed without a response. */
 void waiting_free(struct waiting *waiting);
 
+/* How many are held. */
+unsigned waiting_count(const struct waiting *waiting);
+
 /* Takes REQUEST, which waits for its `number`, and calls READY: at once, then when the
  * row of that order changes (with ANY: at each change of the file), and last at the
  * deadline. */

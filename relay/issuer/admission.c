@@ -18,6 +18,7 @@
 #include "base/core/log.h"
 #include "relay/issuer/issuance.h"
 #include "relay/issuer/lane.h"
+#include "relay/issuer/meter.h"
 #include "relay/store/admin_store.h"
 
 #include <inttypes.h>
@@ -536,6 +537,7 @@ int admission_order(struct issuer *issuer, int64_t rev,
     if (verdict < 0) {
         return verdict;
     }
+    issuer_meter_admission(issuer->meter, verdict == ADMIT, admission.problem.type);
     if (verdict == ADMIT) {
         log_info("order %s: admitted: %s, %s", request->number, admission.order.names,
                  budget_lane_text(admission.lane));

@@ -145,6 +145,7 @@ static void take_failure(struct issuance *issuance, const struct acme_error *fai
     bool fresh = false;
 
     ca_report(issuer->ca, &copy);
+    issuer_meter_failure(issuer->meter, &copy);
     if (copy.type == ACME_ERROR_DNS || copy.type == ACME_ERROR_CAA) {
         if (note_validation_failure(issuance) != 0) {
             return;
@@ -348,6 +349,8 @@ static void step(struct issuance *issuance)
     }
     do {
         acme_order_next(issuance->order, now, &wanted);
+        issuer_meter_step(issuance->set->issuer->meter, &issuance->span,
+                          acme_order_step(issuance->order));
     } while (obey(issuance, &wanted));
 }
 
@@ -517,6 +520,18 @@ size_t issuance_count(const struct issuances *issuances)
 size_t issuance_running_count(const struct issuances *issuances)
 {
     return issuances->running_count;
+}
+
+struct issuance_counts issuance_counts(const struct issuances *issuances)
+{
+    struct issuance_counts counts = {0};
+
+    for (const struct issuance *issuance = issuances->first; issuance != NULL;
+         issuance = issuance->next) {
+        counts.queued += issuance->state == ISSUANCE_QUEUED ? 1 : 0;
+        counts.held += issuance->state == ISSUANCE_HELD ? 1 : 0;
+    }
+    return counts;
 }
 
 bool issuance_crowded(const struct issuances *issuances, enum budget_lane lane)

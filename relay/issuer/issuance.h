@@ -32,6 +32,12 @@ size_t issuance_other_keys(const struct issuances *issuances, const char *id,
 size_t issuance_count(const struct issuances *issuances);
 /* How many are at the CA now; others wait for a slot or for a retry. */
 size_t issuance_running_count(const struct issuances *issuances);
+struct issuance_counts {
+    size_t queued; /* wait for a slot */
+    size_t held;   /* wait for another try at the CA */
+};
+/* How many of them wait. */
+struct issuance_counts issuance_counts(const struct issuances *issuances);
 /* More than can be worked off soon: nothing new of this lane should be admitted. */
 bool issuance_crowded(const struct issuances *issuances, enum budget_lane lane);
 /* Lets waiting ones start, after the breaker closed or a slot became free. */

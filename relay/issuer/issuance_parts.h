@@ -4,6 +4,7 @@
 #define RELAY_ISSUER_ISSUANCE_PARTS_H
 
 #include "relay/issuer/issuance.h"
+#include "relay/issuer/meter.h"
 
 enum issuance_state {
     ISSUANCE_QUEUED,
@@ -46,6 +47,7 @@ struct issuance {
     struct commit_waiter committed;
     struct propagation *propagation;
     struct loop_timer *timer;
+    struct issuer_meter_span span;
     int64_t started_mono_ms;
     int64_t ready_mono_ms; /* HELD and QUEUED: not before */
     unsigned restarts;

@@ -209,6 +209,7 @@ void issuance_result_good(struct issuance *issuance)
              issuance->names, serial,
              (long long)(clock_mono_ms() - issuance->started_mono_ms));
     ca_report_good(issuer->ca);
+    issuer_meter_end(issuer->meter, issuance->started_mono_ms, true);
     issuance_list_set_state(issuance, ISSUANCE_STORING);
     commit_wait(issuer->commit, &issuance->committed);
 }
@@ -306,6 +307,7 @@ void issuance_result_bad(struct issuance *issuance, const struct acme_error *fai
     }
     log_warning("order %s: no certificate for %s: %s", issuance->number, issuance->names,
                 failure->text);
+    issuer_meter_end(issuer->meter, issuance->started_mono_ms, false);
     issuance_list_set_state(issuance, ISSUANCE_STORING);
     commit_wait(issuer->commit, &issuance->committed);
 }

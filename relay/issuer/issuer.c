@@ -10,6 +10,7 @@
 #include "base/net/watchdog.h"
 #include "relay/issuer/enrolment.h"
 #include "relay/issuer/issuance.h"
+#include "relay/issuer/meter.h"
 #include "relay/issuer/issuer_state.h"
 #include "relay/issuer/requests.h"
 #include "relay/issuer/revoke.h"
@@ -338,6 +339,9 @@ static int open_parts(struct issuer *issuer)
     if (error == 0) {
         error = requests_open(issuer, &issuer->requests);
     }
+    if (error == 0) {
+        error = issuer_meter_new(issuer, &issuer->meter);
+    }
     return error;
 }
 
@@ -395,6 +399,8 @@ static void close_run(struct run *run)
 {
     struct issuer *issuer = &run->issuer;
 
+    issuer_meter_free(issuer->meter);
+    issuer->meter = NULL;
     requests_close(issuer->requests);
     rollover_close(issuer->rollover);
     statements_close(issuer->statements);

@@ -15,6 +15,7 @@ struct revocations;
 struct rollover;
 struct statements;
 struct window_poll;
+struct issuer_meter;
 
 struct issuer {
     const struct relay_config *config;
@@ -30,6 +31,7 @@ struct issuer {
     struct window_poll *windows;
     struct statements *statements;
     struct rollover *rollover;
+    struct issuer_meter *meter;
     struct verify_context verify;
     struct budget_rules rules;
     struct propagation_servers servers;

@@ -318,3 +318,14 @@ bool follower_is_current(const struct follower *follower)
     }
     return true;
 }
+
+const char *follower_unreadable(const struct follower *follower)
+{
+    for (size_t i = 0; i < FOLLOWER_SOURCE_COUNT; i++) {
+        const struct source *source = &follower->sources[i];
+        if (source->database == NULL && (i != FOLLOWER_ADMIN || source->complained)) {
+            return files[i].name;
+        }
+    }
+    return NULL;
+}

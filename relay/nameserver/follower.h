@@ -62,6 +62,9 @@ void follower_reread(struct follower *follower, enum follower_source source);
 struct follower_seen follower_seen(const struct follower *follower);
 /* Whether every file was read at least once since the start. */
 bool follower_is_current(const struct follower *follower);
+/* The name of a file that can't be read now, or NULL. admin.db need not be there: the operator's
+ * first command makes it. */
+const char *follower_unreadable(const struct follower *follower);
 void follower_free(struct follower *follower);
 
 #endif

@@ -9,6 +9,7 @@
 #include "base/core/notify.h"
 #include "base/core/text.h"
 #include "base/net/watchdog.h"
+#include "relay/nameserver/meter.h"
 #include "relay/nameserver/nameserver_sockets.h"
 #include "relay/nameserver/nameserver_zone.h"
 
@@ -41,6 +42,7 @@ struct nameserver {
     size_t address_count;
     struct activation activation;
     struct dns_listen *listen;
+    struct nameserver_meter *meter;
 };
 
 static void on_poll(void *arg)
@@ -64,6 +66,20 @@ static bool is_alive(void *arg)
 {
     struct nameserver *server = arg;
     return dns_listen_is_alive(server->listen, clock_mono_ms(), STALL_MS);
+}
+
+static bool find_unreadable(void *arg, const char **ret_name)
+{
+    const struct nameserver *server = arg;
+    for (const struct nameserver_zone *zone = server->zones; zone != NULL;
+         zone = zone->next) {
+        const char *name = follower_unreadable(zone->follower);
+        if (name != NULL) {
+            *ret_name = name;
+            return true;
+        }
+    }
+    return false;
 }
 
 /* One line for people, at the end of the start and of a reload. */
@@ -345,14 +361,17 @@ static int start(struct nameserver *server)
     }
     if (result == 0) {
         show_zones(server, server->zones);
-        result = tell_ready(server);
+        result = nameserver_meter_new(server->loop, (*server->config)->dns_status_listen,
+                                      server->listen, find_unreadable, server,
+                                      &server->meter);
     }
-    return result;
+    return result == 0 ? tell_ready(server) : result;
 }
 
 static void stop(struct nameserver *server)
 {
     watchdog_free(server->watchdog);
+    nameserver_meter_free(server->meter);
     dns_listen_free(server->listen);
     free_zones(server->zones);
     dns_probe_free(server->probes);

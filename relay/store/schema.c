@@ -57,7 +57,10 @@ static const char front_3[] =
     " text TEXT NOT NULL, since_at BIGINT NOT NULL,"
     " PRIMARY KEY (zone, version));";
 
-const char *const schema_front[] = {front_1, front_2, front_3, NULL};
+/* For counting (census.c). */
+static const char front_4[] = "CREATE INDEX accounts_status ON accounts (zone, status);";
+
+const char *const schema_front[] = {front_1, front_2, front_3, front_4, NULL};
 
 /* issuer.db, written by issuer.
  *
@@ -207,7 +210,16 @@ static const char issuer_3[] =
     " GROUP BY zone, ticket / 65536;"
     "DELETE FROM ledger WHERE kind IN ('queue', 'promise');";
 
-const char *const schema_issuer[] = {issuer_1, issuer_2, issuer_3, NULL};
+/* For counting (census.c). What the conditions name is in them too: else each row would be read,
+ * chain and all. */
+static const char issuer_4[] =
+    "CREATE INDEX certificates_current ON certificates"
+    " (zone, not_after_at, id, lane, replaced, revoked_at)"
+    " WHERE lane = 'device' AND replaced = 0 AND revoked_at = 0;"
+    "CREATE INDEX certificates_issued ON certificates (zone, not_before_at, lane)"
+    " WHERE lane = 'device';";
+
+const char *const schema_issuer[] = {issuer_1, issuer_2, issuer_3, issuer_4, NULL};
 
 /* admin.db, written by the operator's commands.
  * tokens: enrolment tokens (the EAB kid); their MAC keys are derived from the secret
