@@ -183,9 +183,11 @@ static const char *check_abuse_contact(const char *value)
 static const char *check_terms_version(const char *value)
 {
     size_t size = strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789-.");
-    return value[size] == '\0' && size <= TERMS_VERSION_MAX
+    return value[size] == '\0' && size <= TERMS_VERSION_MAX && value[0] != '.'
                ? NULL
-               : "must be at most 32 of a-z, 0-9, '-' and '.', such as 2 or 2027-01-31";
+               : "must be at most 32 of a-z, 0-9, '-' and '.', without a '.' first, such "
+                 "as "
+                 "2 or 2027-01-31";
 }
 
 static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};

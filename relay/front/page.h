@@ -15,7 +15,7 @@ void page_end(const struct service *service, struct buffer *html);
 
 /* Sends HTML, which is freed, and frees the request. What did not fit becomes a 500. */
 void page_respond(struct request *request, int status, struct buffer *html);
-/* Another kind of body, SIZE bytes, that may be kept for MAX_AGE_S seconds. */
+/* Another kind of body, a text, that may be kept for MAX_AGE_S seconds. */
 void page_respond_file(struct request *request, const char *content_type,
                        const char *data, int64_t max_age_s);
 

@@ -11,6 +11,7 @@
 #include "base/core/html.h"
 #include "base/core/log.h"
 #include "base/core/text.h"
+#include "relay/front/journal.h"
 #include "relay/store/front_store.h"
 
 #include <errno.h>
@@ -49,15 +50,21 @@ static int compare(const struct front_store_terms *terms, void *arg)
     return 0;
 }
 
+/* With the journal's writes where there is a journal: front.db has one transaction. */
 static int add(struct service *service, const struct front_store_terms *terms)
 {
+    bool has_journal = service->journal != NULL;
     int64_t rev = 0;
-    int error = database_begin(service->front, &rev);
+    int error = has_journal ? journal_begin(service->journal, &rev)
+                            : database_begin(service->front, &rev);
 
     if (error != 0) {
         return error;
     }
     error = front_store_add_terms(service->front, service->zone, rev, terms);
+    if (has_journal) {
+        return error;
+    }
     if (error == 0) {
         return database_commit(service->front);
     }

@@ -17,8 +17,9 @@ enum { TERMS_BYTES_MAX = 64 << 10 };
 extern const char terms_builtin_version[];
 extern const char terms_builtin_text[];
 
-/* Reads the terms in force, keeps them in front.db and their version in SERVICE. Blocks on
- * the disk. Failures are logged. */
+/* Reads the terms in force, keeps them in front.db and their version in SERVICE; again after
+ * a change of the configuration, and then directory_make. What can't be read leaves SERVICE as
+ * it was. Blocks on the disk. Failures are logged. */
 int terms_load(struct service *service) MUST_CHECK;
 
 /* Whether TEXT can be shown as it is: UTF-8 without control characters, not empty. */

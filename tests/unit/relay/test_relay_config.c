@@ -97,6 +97,8 @@ static const struct fault faults[] = {
     {GOOD "[relay]\nterms_file = /etc/terms\n", "terms_file and terms_version"},
     {GOOD "[relay]\nterms_file = /etc/terms\nterms_version = a/b\n",
      "terms_version = 'a/b'"},
+    {GOOD "[relay]\nterms_file = /etc/terms\nterms_version = ..\n",
+     "without a '.' first"},
     {GOOD "[dns]\nhosts = relay=192.0.2.300\n", "name=address"},
     {GOOD "[dns]\nlistn = :53\n", "listn"},
     {GOOD "[issuer]\neab_kid = x\n", "give both or neither"},
