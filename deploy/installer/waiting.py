@@ -8,7 +8,7 @@ import time
 
 from host import InstallError
 
-LOOK_S = 10
+LOOK_S = 5
 CONNECT_S = 5
 SEEN_BY = 2
 
