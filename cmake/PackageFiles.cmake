@@ -43,6 +43,12 @@ License: Expat
   foreach(file ${documents}/changelog ${documents}/NEWS ${pages})
     latchkey_compress(${file})
   endforeach()
+  # cpack strips programs and shared libraries only.
+  file(GLOB archives ${root}/usr/lib/*/*.a)
+  if(archives)
+    execute_process(COMMAND strip --strip-debug --enable-deterministic-archives ${archives}
+                    COMMAND_ERROR_IS_FATAL ANY)
+  endif()
   file(GLOB_RECURSE files ${root}/usr/share/*)
   file(CHMOD ${files} FILE_PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
 endforeach()

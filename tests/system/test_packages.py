@@ -214,7 +214,8 @@ class Cloud:
     def up(self):
         for command in (["ip", "netns", "add", self.namespace],
                         ["ip", "-n", self.namespace, "link", "set", "lo", "up"],
-                        ["ip", "-n", self.namespace, "link", "add", "eth0", "type", "dummy"],
+                        ["ip", "-n", self.namespace, "link", "add", "eth0", "type", "veth", "peer", "cloud"],
+                        ["ip", "-n", self.namespace, "link", "set", "cloud", "up"],
                         ["ip", "-n", self.namespace, "addr", "add", f"{cloud_world.PRIVATE}/24", "dev", "eth0"],
                         ["ip", "-n", self.namespace, "link", "set", "eth0", "up"],
                         ["ip", "-n", self.namespace, "route", "add", "default", "via", "10.1.2.1"]):
