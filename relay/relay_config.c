@@ -8,8 +8,10 @@
 #include "relay/relay_config_value.h"
 #include "relay/relay_config_zones.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { ZONE_MAX = 200, TERMS_VERSION_MAX = 32 };
 
@@ -349,6 +351,19 @@ static int derive(char **field, const char *prefix, const char *suffix)
     return result == 0 && *field == NULL ? ERROR_MEMORY : result;
 }
 
+/* A copy from the service manager (LoadCredential= in systemd.exec(5)) wins: the role may not
+ * be allowed to read the file itself. */
+static int derive_secret(struct relay_config *config)
+{
+    const char *folder = getenv("CREDENTIALS_DIRECTORY");
+    char path[PATH_MAX];
+    if (folder != NULL && text_format(path, sizeof(path), "%s/secret", folder) &&
+        access(path, F_OK) == 0) {
+        return derive(&config->secret_file, path, "");
+    }
+    return derive(&config->secret_file, config->store, "/secret");
+}
+
 static int derive_host(struct relay_config *config)
 {
     char host[256];
@@ -387,7 +402,7 @@ static int derive_all(struct relay_config *config, bool is_main)
         result = derive_host(config);
     }
     if (result == 0) {
-        result = derive(&config->secret_file, config->store, "/secret");
+        result = derive_secret(config);
     }
     if (result == 0) {
         result = derive_relay_key(config, is_main);

@@ -22,7 +22,7 @@ struct relay_config {
                                            served */
     char *host; /* the relay's host name in its certificate; default: the host of base_url
                  */
-    char *secret_file;    /* default <store>/secret */
+    char *secret_file;    /* default the credential `secret`, else <store>/secret */
     char *relay_key_file; /* the zone's own key; default <store>/relay-key.pem, for a
                              further zone <store>/relay-key-<zone>.pem */
     int log;              /* error, warning, info, debug */

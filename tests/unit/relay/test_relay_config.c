@@ -56,6 +56,33 @@ static void test_defaults(void **state)
     buffer_free(&report);
 }
 
+/* What the service manager gives wins over the default, not over what the file names. */
+static void test_secret_as_credential(void **state)
+{
+    struct relay_config config;
+    struct buffer report = buffer_init(16384);
+    char folder[] = "/tmp/relay-credentials-XXXXXX";
+    char path[64];
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    assert_int_equal(setenv("CREDENTIALS_DIRECTORY", folder, 1), 0);
+    assert_int_equal(read_text(GOOD, &config, &report), 0);
+    assert_string_equal(config.secret_file, "/var/lib/latchkey/secret");
+    relay_config_free(&config);
+    snprintf(path, sizeof(path), "%s/secret", folder);
+    assert_int_equal(file_write_new(path, "x", 1, 0400), 0);
+    assert_int_equal(read_text(GOOD, &config, &report), 0);
+    assert_string_equal(config.secret_file, path);
+    relay_config_free(&config);
+    assert_int_equal(read_text(GOOD "[relay]\nsecret_file = /s\n", &config, &report), 0);
+    assert_string_equal(config.secret_file, "/s");
+    relay_config_free(&config);
+    assert_int_equal(unsetenv("CREDENTIALS_DIRECTORY"), 0);
+    unlink(path);
+    rmdir(folder);
+    buffer_free(&report);
+}
+
 static void test_host_follows_base_url(void **state)
 {
     struct relay_config config;
@@ -147,6 +174,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_secret_as_credential),
         cmocka_unit_test(test_host_follows_base_url),
         cmocka_unit_test(test_faults_are_named),
         cmocka_unit_test(test_missing_file),
