@@ -19,6 +19,7 @@
 #include "relay/front/journal.h"
 #include "relay/front/renewal.h"
 #include "relay/store/front_store.h"
+#include "relay/store/place.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -97,11 +98,12 @@ static int take_key(struct relay_certificate *certificate)
 {
     char path[LIMIT_URL_BYTES];
     uint8_t hash[DIGEST_SHA256_SIZE];
-    int error = text_format(path, sizeof(path), "%s/front-tls.key",
-                            certificate->service->config->store)
-                    ? read_key(path, &certificate->key)
-                    : ERROR_LIMIT;
+    int error = place_path(certificate->service->config->store, "front", "front-tls.key",
+                           path, sizeof(path));
 
+    if (error == 0) {
+        error = read_key(path, &certificate->key);
+    }
     if (error == ERROR_NOT_FOUND) {
         error = make_key(path, &certificate->key);
     }
