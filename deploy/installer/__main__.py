@@ -149,16 +149,18 @@ class Installer:
     def systemctl(self, *words):
         self.host.run("systemctl", *words)
 
-    def start(self):
-        """Sockets first: no query is refused while a role starts."""
+    def start_dns(self):
+        """Nothing is asked of the CA before the world sees the zone."""
         self.systemctl("daemon-reload")
         self.systemctl("enable", "--quiet", *UNITS)
         if self.changed:
             # A socket takes new addresses only while its service rests.
             self.systemctl("stop", *(f"latchkey-{role}.service" for role in ROLES))
             self.systemctl("restart", "latchkey-dns.socket", "latchkey-front.socket")
-        self.systemctl("start", "latchkey-dns.socket", "latchkey-front.socket")
-        self.systemctl("start", *(f"latchkey-{role}.service" for role in ROLES))
+        self.systemctl("start", "latchkey-dns.socket", "latchkey-dns.service")
+
+    def start_all(self):
+        self.systemctl("start", "latchkey-front.socket", *(f"latchkey-{role}.service" for role in ROLES))
         # With what is not needed for service: a dashboard that fails stops no installation.
         self.systemctl("start", "latchkey-relay.target", "latchkey-relay-backup.timer")
 
@@ -167,7 +169,8 @@ class Installer:
         self.host.out(delegation.text())
         self.host.out("")
         if self.host.act("wait until two public resolvers see the delegation"):
-            watch = waiting.DelegationWatch(self.host, self.options.check_option)
+            watch = waiting.DelegationWatch(self.host, self.options.check_option,
+                                            any(address.behind_nat() for address in delegation.addresses))
             waiting.wait(self.host, watch.look, self.options.wait, "the delegation")
 
     def watch_certificate(self, found, trial):
@@ -213,8 +216,9 @@ class Installer:
             self.host.out("systemd does not run here: enabling the units only. Run this again once it does.")
             self.systemctl("enable", "--quiet", *UNITS)
             return
-        self.start()
+        self.start_dns()
         self.wait_delegation(delegation)
+        self.start_all()
         if self.options.trial_directory != "none":
             self.try_out(found)
         self.watch_certificate(found, trial=False)

@@ -11,6 +11,7 @@ from host import InstallError
 LOOK_S = 5
 CONNECT_S = 5
 SEEN_BY = 2
+SILENT = ("udp-silent", "tcp-silent")
 
 
 def wait(host, look, seconds, what):
@@ -33,8 +34,8 @@ def wait(host, look, seconds, what):
 class DelegationWatch:
     """OPTIONS go to check-delegation: --doh, --resolver, --parent, --ca-file."""
 
-    def __init__(self, host, options):
-        self.host, self.options = host, options
+    def __init__(self, host, options, behind_nat):
+        self.host, self.options, self.behind_nat = host, options, behind_nat
 
     def look(self):
         done = self.host.ask("latchkey-relay", "check-delegation", "--json", *self.options)
@@ -42,18 +43,19 @@ class DelegationWatch:
             verdicts = json.loads(done.stdout[done.stdout.index("{"):])["verdicts"]
         except (ValueError, KeyError):
             return False, "check-delegation: " + done.stdout.strip()
-        return judge(verdicts)
+        return judge(verdicts, self.behind_nat)
 
 
-def judge(verdicts):
-    """(whether the world sees the zone, what is seen). This machine's own view of its public address does not count:
-    behind a cloud's NAT it may have none."""
+def judge(verdicts, behind_nat):
+    """(whether the world sees the zone, what is seen). This machine's own view of its public address does not count,
+    and BEHIND_NAT is not said: it may have none."""
     sees = [verdict for verdict in verdicts if verdict["code"] in ("public-sees", "public-differs")]
     asked = [verdict for verdict in verdicts if verdict["code"].startswith("public-")]
     lines = []
     for verdict in verdicts:
-        outside = verdict["code"].startswith(("public-", "parent-", "delegat", "not-deleg", "glue-"))
-        if outside or verdict["level"] == "FAILED":
+        if verdict["code"] in SILENT and behind_nat:
+            continue
+        if verdict["level"] == "FAILED" or verdict["code"].startswith(("public-", "parent-", "delegat")):
             lines.append(f"{verdict['level']:<8} {verdict['where']}: {verdict['text']}")
     return len(sees) >= min(SEEN_BY, max(len(asked), 1)), "\n".join(lines)
 

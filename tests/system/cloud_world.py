@@ -2,8 +2,8 @@
 interface; the world knows it as PUBLIC.
 
 169.254.169.254:80 is the metadata service (as Hetzner's); PUBLIC:443 leads to PRIVATE:443, PUBLIC:53 to nowhere, as for
-many VMs that can't reach their own public address. 127.0.0.2:53 is the name server of `test`, which delegates lan.test
-to ns-lan.test once the file `delegated` is beside CERTIFICATE; 127.0.0.3:53 a resolver; https://127.0.0.3:4443 and :4444 are two public
+many VMs that can't reach their own public address. 127.0.0.2:53 is the name server of `home.test`, which delegates lan.home.test
+to ns-lan.home.test once the file `delegated` is beside CERTIFICATE; 127.0.0.3:53 a resolver; https://127.0.0.3:4443 and :4444 are two public
 resolvers, which find the zone only when it is delegated. dnspython makes the messages."""
 import http.server
 import os
@@ -29,7 +29,7 @@ def records(name, *texts):
 def parent(query):
     reply = dns.message.make_response(query)
     if os.path.exists("delegated"):
-        reply.authority.append(records("lan.test.", "NS", "ns-lan.test."))
+        reply.authority.append(records("lan.home.test.", "NS", "ns-lan.home.test."))
     else:
         reply.set_rcode(dns.rcode.NXDOMAIN)
     return reply
@@ -38,10 +38,10 @@ def parent(query):
 def resolver(query):
     """What the parent zone holds beside the delegation; the zone itself is asked where it is."""
     question = query.question[0]
-    known = {("test.", "NS"): "ns.test.", ("ns.test.", "A"): PARENT, ("ns-lan.test.", "A"): PUBLIC}
+    known = {("home.test.", "NS"): "ns.home.test.", ("ns.home.test.", "A"): PARENT, ("ns-lan.home.test.", "A"): PUBLIC}
     kind = dns.rdatatype.to_text(question.rdtype)
     name = question.name.to_text().lower()
-    if name.endswith("lan.test.") and not name.startswith("ns-lan."):
+    if name.endswith("lan.home.test.") and not name.startswith("ns-lan."):
         return public(query)
     reply = dns.message.make_response(query, recursion_available=True)
     if (name, kind) in known:

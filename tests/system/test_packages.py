@@ -18,7 +18,7 @@ DEPLOY = os.path.join(conftest.TOP, "deploy")
 NAMES = {"latchkey-relay", "latchkey-agent", "liblatchkey0", "liblatchkey-curl0", "liblatchkey-dev"}
 BUILDER = {"DEBFULLNAME": "latchkey tests", "DEBEMAIL": "tests@latchkey.org"}
 TRIAL, PRODUCTION = 14000, 15000
-ZONE = "lan.test"
+ZONE = "lan.home.test"
 
 
 # --- the packages ---
