@@ -383,6 +383,24 @@ def test_units_are_understood(units, tmp_path):
     assert not said and done.returncode == 0, done.stdout
 
 
+def test_cloud_init(tmp_path):
+    """User data that cloud-init can read, whose script and unit are whole."""
+    yaml = pytest.importorskip("yaml")
+    conftest.need("shellcheck")
+    with open(os.path.join(conftest.TOP, "deploy", "cloud-init.yaml")) as file:
+        text = file.read()
+    assert text.startswith("#cloud-config\n")
+    data = yaml.safe_load(text)
+    written = {entry["path"]: entry["content"] for entry in data["write_files"]}
+    script = tmp_path / "first-boot"
+    script.write_text(written["/usr/local/sbin/latchkey-first-boot"])
+    conftest.run(["shellcheck", "-e", "SC1091", script])
+    names = set(line.partition("=")[0] for line in written["/etc/latchkey/first-boot.env"].splitlines() if "=" in line)
+    assert names == {"ZONE", "RELEASE", "SHA256", "OPTIONS"}
+    assert written["/etc/systemd/system/latchkey-install.service"].count("ExecStart=/usr/local/sbin/latchkey-first-boot")
+    assert ["systemctl", "start", "--no-block", "latchkey-install.service"] in data["runcmd"]
+
+
 def test_scripts():
     conftest.need("shellcheck")
     deploy = os.path.join(conftest.TOP, "deploy")
