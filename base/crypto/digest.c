@@ -4,7 +4,9 @@
 
 #include <limits.h>
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <stdlib.h>
 
 int digest_sha256(const void *data, size_t size,
                   uint8_t ret_hash[static DIGEST_SHA256_SIZE])
@@ -13,6 +15,50 @@ int digest_sha256(const void *data, size_t size,
         return openssl_error(ERROR_CRYPTO);
     }
     return 0;
+}
+
+struct digest_stream {
+    EVP_MD_CTX *context;
+};
+
+int digest_stream_new(struct digest_stream **ret_stream)
+{
+    struct digest_stream *stream = calloc(1, sizeof(*stream));
+    if (stream == NULL) {
+        return ERROR_MEMORY;
+    }
+    stream->context = EVP_MD_CTX_new();
+    if (stream->context == NULL ||
+        EVP_DigestInit_ex(stream->context, EVP_sha256(), NULL) != 1) {
+        digest_stream_free(stream);
+        return openssl_error(ERROR_CRYPTO);
+    }
+    *ret_stream = stream;
+    return 0;
+}
+
+int digest_stream_add(struct digest_stream *stream, const void *data, size_t size)
+{
+    return EVP_DigestUpdate(stream->context, data, size) == 1 ? 0
+                                                              : openssl_error(ERROR_CRYPTO);
+}
+
+int digest_stream_end(struct digest_stream *stream,
+                      uint8_t ret_hash[static DIGEST_SHA256_SIZE])
+{
+    if (EVP_DigestFinal_ex(stream->context, ret_hash, NULL) != 1 ||
+        EVP_DigestInit_ex(stream->context, EVP_sha256(), NULL) != 1) {
+        return openssl_error(ERROR_CRYPTO);
+    }
+    return 0;
+}
+
+void digest_stream_free(struct digest_stream *stream)
+{
+    if (stream != NULL) {
+        EVP_MD_CTX_free(stream->context);
+        free(stream);
+    }
 }
 
 static const EVP_MD *hash_md(enum digest_hash hash)

@@ -1,88 +1,22 @@
-/* Each change and its line in the audit are one transaction: nothing is done that the
- * audit does not say. The audit is a chain: a row's hash covers the row before it, so
- * that a line taken out or altered later shows. */
+/* Each change and its line in the audit are one transaction, see audit_store.h. */
 #include "relay/store/admin_store.h"
 
-#include "base/core/text.h"
 #include "base/core/clock.h"
-#include "base/crypto/digest.h"
+#include "base/core/text.h"
+#include "relay/store/audit_store.h"
+#include "relay/store/token.h"
 
 #include <inttypes.h>
-#include <string.h>
 
-struct audit_last {
-    int64_t number;
-    char hash[TEXT_HEX_SIZE(DIGEST_SHA256_SIZE) + 1];
-};
-
-static int read_last(const struct database_row *row, void *arg)
+static int put_token(struct database *database, const char *zone, int64_t rev,
+                     const struct admin_store_token *token)
 {
-    struct audit_last *last = arg;
-    last->number = database_i64(row, 0);
-    return text_copy(last->hash, sizeof(last->hash), database_text(row, 1))
-               ? 0
-               : ERROR_SYNTAX;
-}
-
-struct audit_line {
-    const char *who;
-    const char *action;
-    const char *detail;
-};
-
-static int append_audit(struct database *database, const char *zone, int64_t rev,
-                        const struct audit_line *line)
-{
-    struct audit_last last = {0};
-    struct buffer input = buffer_init(4096);
-    uint8_t hash[DIGEST_SHA256_SIZE];
-    char text[TEXT_HEX_SIZE(DIGEST_SHA256_SIZE) + 1];
-    int64_t now_at = clock_wall_at();
-    int result = database_query(database,
-                                "SELECT number, hash FROM audit WHERE zone = ?"
-                                " ORDER BY number DESC LIMIT 1",
-                                read_last, &last, "t", zone);
-    if (result != 0) {
-        goto out;
-    }
-    /* Texts end with their NUL in the hashed bytes, so that no two different lines hash
-     * alike. */
-    buffer_printf(&input, "%s\n%" PRId64 "\n%" PRId64 "\n", last.hash, last.number + 1,
-                  now_at);
-    buffer_append(&input, line->who, strlen(line->who) + 1);
-    buffer_append(&input, line->action, strlen(line->action) + 1);
-    result = buffer_append(&input, line->detail, strlen(line->detail) + 1);
-    if (result == 0) {
-        result = digest_sha256(input.data, input.size, hash);
-    }
-    if (result == 0) {
-        text_hex(hash, sizeof(hash), text);
-        result = database_run(
-            database,
-            "INSERT INTO audit (zone, number, rev, at, who, action, detail, hash)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            "tiiitttt", zone, last.number + 1, rev, now_at, line->who, line->action,
-            line->detail, text);
-    }
-out:
-    buffer_free(&input);
-    return result;
-}
-
-/* Ends the transaction of a change: the audit line and the commit, or nothing at all. */
-static int finish(struct database *database, const char *zone, int64_t rev, int result,
-                  const struct audit_line *line)
-{
-    if (result == 0) {
-        result = append_audit(database, zone, rev, line);
-    }
-    if (result == 0) {
-        result = database_commit(database);
-    }
-    if (result != 0) {
-        database_rollback(database);
-    }
-    return result;
+    return database_run(
+        database,
+        "INSERT INTO tokens (zone, kid, rev, label, created_at, expires_at,"
+        " max_devices) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "ttitiii", zone, token->kid, rev, token->label, token->created_at,
+        token->expires_at, token->max_devices);
 }
 
 int admin_store_put_token(struct database *database, const char *zone,
@@ -90,7 +24,7 @@ int admin_store_put_token(struct database *database, const char *zone,
 {
     int64_t rev = 0;
     char detail[512];
-    struct audit_line line = {who, "token-add", detail};
+    struct audit_store_line line = {who, "token-add", detail};
     if (!text_format(detail, sizeof(detail), "%s %s", token->kid, token->label)) {
         return ERROR_LIMIT;
     }
@@ -98,20 +32,38 @@ int admin_store_put_token(struct database *database, const char *zone,
     if (result != 0) {
         return result;
     }
-    result =
-        database_run(database,
-                     "INSERT INTO tokens (zone, kid, rev, label, created_at, expires_at,"
-                     " max_devices) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                     "ttitiii", zone, token->kid, rev, token->label, token->created_at,
-                     token->expires_at, token->max_devices);
-    return finish(database, zone, rev, result, &line);
+    result = put_token(database, zone, rev, token);
+    return audit_store_finish(database, zone, rev, result, &line);
+}
+
+int admin_store_put_tokens(struct database *database, const char *zone,
+                           const struct admin_store_token *token, const char *kids,
+                           size_t count, const char *who)
+{
+    int64_t rev = 0;
+    char detail[512];
+    struct audit_store_line line = {who, "token-bulk", detail};
+    if (!text_format(detail, sizeof(detail), "%zu tokens, the first %s %s", count, kids,
+                     token->label)) {
+        return ERROR_LIMIT;
+    }
+    int result = database_begin(database, &rev);
+    if (result != 0) {
+        return result;
+    }
+    for (size_t i = 0; result == 0 && i < count; i++) {
+        struct admin_store_token one = *token;
+        one.kid = kids + i * (TOKEN_KID_SIZE + 1);
+        result = put_token(database, zone, rev, &one);
+    }
+    return audit_store_finish(database, zone, rev, result, &line);
 }
 
 int admin_store_end_token(struct database *database, const char *zone, const char *kid,
                           const char *who)
 {
     int64_t rev = 0;
-    struct audit_line line = {who, "token-end", kid};
+    struct audit_store_line line = {who, "token-end", kid};
     int result = database_begin(database, &rev);
     if (result != 0) {
         return result;
@@ -123,7 +75,7 @@ int admin_store_end_token(struct database *database, const char *zone, const cha
     if (result == 0 && database_changes(database) == 0) {
         result = ERROR_NOT_FOUND;
     }
-    return finish(database, zone, rev, result, &line);
+    return audit_store_finish(database, zone, rev, result, &line);
 }
 
 struct token_visit {
@@ -174,7 +126,7 @@ int admin_store_block(struct database *database, const char *zone, const char *i
 {
     int64_t rev = 0;
     char detail[512];
-    struct audit_line line = {who, "block", detail};
+    struct audit_store_line line = {who, "block", detail};
     if (!text_format(detail, sizeof(detail), "%s %s", id, reason)) {
         return ERROR_LIMIT;
     }
@@ -189,14 +141,14 @@ int admin_store_block(struct database *database, const char *zone, const char *i
         " ON CONFLICT (zone, id) DO UPDATE SET rev = excluded.rev,"
         " reason = excluded.reason, blocked_at = excluded.blocked_at, gone = 0",
         "ttiti", zone, id, rev, reason, clock_wall_at());
-    return finish(database, zone, rev, result, &line);
+    return audit_store_finish(database, zone, rev, result, &line);
 }
 
 int admin_store_unblock(struct database *database, const char *zone, const char *id,
                         const char *who)
 {
     int64_t rev = 0;
-    struct audit_line line = {who, "unblock", id};
+    struct audit_store_line line = {who, "unblock", id};
     int result = database_begin(database, &rev);
     if (result != 0) {
         return result;
@@ -208,7 +160,7 @@ int admin_store_unblock(struct database *database, const char *zone, const char 
     if (result == 0 && database_changes(database) == 0) {
         result = ERROR_NOT_FOUND;
     }
-    return finish(database, zone, rev, result, &line);
+    return audit_store_finish(database, zone, rev, result, &line);
 }
 
 static int see_block(const struct database_row *row, void *arg)
@@ -234,11 +186,13 @@ int admin_store_is_blocked(struct database *database, const char *zone, const ch
 struct block_visit {
     admin_store_block_fn *fn;
     void *arg;
+    bool called;
 };
 
 static int visit_block(const struct database_row *row, void *arg)
 {
     struct block_visit *visit = arg;
+    visit->called = true;
     struct admin_store_block block = {
         .id = database_text(row, 0),
         .reason = database_text(row, 1),
@@ -249,14 +203,36 @@ static int visit_block(const struct database_row *row, void *arg)
     return visit->fn(&block, visit->arg);
 }
 
+#define BLOCK_COLUMNS "SELECT id, reason, blocked_at, gone, rev FROM blocks"
+
 int admin_store_blocks_since(struct database *database, const char *zone,
                              int64_t after_rev, admin_store_block_fn *fn, void *arg)
 {
-    struct block_visit visit = {fn, arg};
+    struct block_visit visit = {fn, arg, false};
     return database_query(database,
-                          "SELECT id, reason, blocked_at, gone, rev FROM blocks"
-                          " WHERE zone = ? AND rev > ? ORDER BY rev",
+                          BLOCK_COLUMNS " WHERE zone = ? AND rev > ? ORDER BY rev",
                           visit_block, &visit, "ti", zone, after_rev);
+}
+
+int admin_store_get_block(struct database *database, const char *zone, const char *id,
+                          admin_store_block_fn *fn, void *arg)
+{
+    struct block_visit visit = {fn, arg, false};
+    int result =
+        database_query(database, BLOCK_COLUMNS " WHERE zone = ? AND id = ? AND gone = 0",
+                       visit_block, &visit, "tt", zone, id);
+    return result == 0 && !visit.called ? ERROR_NOT_FOUND : result;
+}
+
+int admin_store_blocks_after(struct database *database, const char *zone,
+                             const char *after_id, int64_t limit,
+                             admin_store_block_fn *fn, void *arg)
+{
+    struct block_visit visit = {fn, arg, false};
+    return database_query(database,
+                          BLOCK_COLUMNS " WHERE zone = ? AND id > ? AND gone = 0"
+                                        " ORDER BY id LIMIT ?",
+                          visit_block, &visit, "tti", zone, after_id, limit);
 }
 
 static int see_move(const struct database_row *row, void *arg)
@@ -297,7 +273,7 @@ int admin_store_put_move(struct database *database, const char *zone,
     struct admin_store_move last = {.serial = 0};
     int64_t rev = 0;
     char detail[LIMIT_URL_BYTES + 128];
-    struct audit_line line = {who, "move", detail};
+    struct audit_store_line line = {who, "move", detail};
     int result = database_begin(database, &rev);
     if (result != 0) {
         return result;
@@ -318,7 +294,7 @@ int admin_store_put_move(struct database *database, const char *zone,
             " VALUES (?, ?, ?, ?, ?, ?)",
             "tiitti", zone, serial, rev, move->target, move->pin, move->issued_at);
     }
-    result = finish(database, zone, rev, result, &line);
+    result = audit_store_finish(database, zone, rev, result, &line);
     if (result == 0) {
         move->serial = serial;
     }
@@ -352,7 +328,7 @@ int admin_store_last_rollover(struct database *database, const char *zone,
 int admin_store_ask_rollover(struct database *database, const char *zone, int64_t at,
                              const char *who, int64_t *ret_serial)
 {
-    struct audit_line line = {who, "ca-rollover", ""};
+    struct audit_store_line line = {who, "ca-rollover", ""};
     int64_t rev = 0;
     int64_t serial = 0;
     int result = database_begin(database, &rev);
@@ -367,7 +343,7 @@ int admin_store_ask_rollover(struct database *database, const char *zone, int64_
                               " VALUES (?, ?, ?, ?)",
                               "tiii", zone, serial, rev, at);
     }
-    result = finish(database, zone, rev, result, &line);
+    result = audit_store_finish(database, zone, rev, result, &line);
     if (result == 0) {
         *ret_serial = serial;
     }
@@ -377,7 +353,7 @@ int admin_store_ask_rollover(struct database *database, const char *zone, int64_
 int admin_store_settle_clone(struct database *database, const char *zone, const char *id,
                              int64_t at, const char *who)
 {
-    struct audit_line line = {who, "settle-clone", id};
+    struct audit_store_line line = {who, "settle-clone", id};
     int64_t rev = 0;
     int result = database_begin(database, &rev);
     if (result != 0) {
@@ -387,7 +363,7 @@ int admin_store_settle_clone(struct database *database, const char *zone, const 
                           "INSERT OR REPLACE INTO clones (zone, id, rev, settled_at)"
                           " VALUES (?, ?, ?, ?)",
                           "ttii", zone, id, rev, at);
-    return finish(database, zone, rev, result, &line);
+    return audit_store_finish(database, zone, rev, result, &line);
 }
 
 static int see_moment(const struct database_row *row, void *arg)
@@ -409,6 +385,170 @@ int admin_store_clone_settled_at(struct database *database, const char *zone,
     }
     if (result == 0) {
         *ret_at = at;
+    }
+    return result;
+}
+
+/* ---- wishes ---- */
+
+int admin_store_put_wish(struct database *database, const char *zone,
+                         const struct admin_store_wish *wish, const char *who,
+                         int64_t *ret_number)
+{
+    int64_t rev = 0;
+    int64_t last = 0;
+    char detail[512];
+    struct audit_store_line line = {who, wish->kind, detail};
+    if (!text_format(detail, sizeof(detail), "%s%s%s", wish->id,
+                     wish->id[0] != '\0' && wish->detail[0] != '\0' ? " " : "",
+                     wish->detail)) {
+        return ERROR_LIMIT;
+    }
+    int result = database_begin(database, &rev);
+    if (result != 0) {
+        return result;
+    }
+    result = database_query(database,
+                            "SELECT coalesce(max(number), 0) FROM wishes WHERE zone = ?",
+                            see_moment, &last, "t", zone);
+    if (result == 0) {
+        result = database_run(
+            database,
+            "INSERT INTO wishes (zone, number, rev, kind, id, detail, at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "tiittti", zone, last + 1, rev, wish->kind, wish->id, wish->detail, wish->at);
+    }
+    result = audit_store_finish(database, zone, rev, result, &line);
+    if (result == 0) {
+        *ret_number = last + 1;
+    }
+    return result;
+}
+
+struct wish_visit {
+    admin_store_wish_fn *fn;
+    void *arg;
+};
+
+static int visit_wish(const struct database_row *row, void *arg)
+{
+    const struct wish_visit *visit = arg;
+    struct admin_store_wish wish = {
+        .number = database_i64(row, 0),
+        .kind = database_text(row, 1),
+        .id = database_text(row, 2),
+        .detail = database_text(row, 3),
+        .at = database_i64(row, 4),
+    };
+    return visit->fn(&wish, visit->arg);
+}
+
+int admin_store_wishes_after(struct database *database, const char *zone, int64_t after,
+                             int64_t limit, admin_store_wish_fn *fn, void *arg)
+{
+    struct wish_visit visit = {fn, arg};
+    bool has = false;
+    int result = database_has_table(database, "wishes", &has);
+    if (result != 0 || !has) {
+        return result;
+    }
+    return database_query(database,
+                          "SELECT number, kind, id, detail, at FROM wishes"
+                          " WHERE zone = ? AND number > ? ORDER BY number LIMIT ?",
+                          visit_wish, &visit, "tii", zone, after, limit);
+}
+
+int admin_store_wishes_of(struct database *database, const char *zone, const char *id,
+                          admin_store_wish_fn *fn, void *arg)
+{
+    struct wish_visit visit = {fn, arg};
+    bool has = false;
+    int result = database_has_table(database, "wishes", &has);
+    if (result != 0 || !has) {
+        return result;
+    }
+    return database_query(database,
+                          "SELECT number, kind, id, detail, at FROM wishes"
+                          " WHERE zone = ? AND id = ? ORDER BY number",
+                          visit_wish, &visit, "tt", zone, id);
+}
+
+/* ---- notes ---- */
+
+static int put_note(struct database *database, const char *zone, int64_t rev,
+                    const char *what, const char *content, int64_t at)
+{
+    return database_run(database,
+                        "INSERT OR REPLACE INTO notes (zone, what, rev, content, at) "
+                        "VALUES (?, ?, ?, ?, ?)",
+                        "ttiti", zone, what, rev, content, at);
+}
+
+int admin_store_put_note(struct database *database, const char *zone, const char *what,
+                         const char *content, int64_t at)
+{
+    int64_t rev = 0;
+    int result = database_begin(database, &rev);
+    if (result != 0) {
+        return result;
+    }
+    result = put_note(database, zone, rev, what, content, at);
+    if (result == 0) {
+        result = database_commit(database);
+    }
+    if (result != 0) {
+        database_rollback(database);
+    }
+    return result;
+}
+
+int admin_store_note_backup(struct database *database, const char *zone,
+                            const char *target, int64_t at, const char *who)
+{
+    int64_t rev = 0;
+    struct audit_store_line line = {who, "backup", target};
+    int result = database_begin(database, &rev);
+    if (result != 0) {
+        return result;
+    }
+    result = put_note(database, zone, rev, "backup", target, at);
+    return audit_store_finish(database, zone, rev, result, &line);
+}
+
+int admin_store_note_restore(struct database *database, const char *zone,
+                             const char *source, const char *who)
+{
+    int64_t rev = 0;
+    struct audit_store_line line = {who, "restore", source};
+    int result = database_begin(database, &rev);
+    return result != 0 ? result : audit_store_finish(database, zone, rev, 0, &line);
+}
+
+static int see_note(const struct database_row *row, void *arg)
+{
+    struct admin_store_note *note = arg;
+    note->at = database_i64(row, 1);
+    text_printable(note->content, sizeof(note->content), database_text(row, 0),
+                   database_text_size(row, 0));
+    return 0;
+}
+
+int admin_store_get_note(struct database *database, const char *zone, const char *what,
+                         struct admin_store_note *ret_note)
+{
+    struct admin_store_note note = {.at = -1};
+    bool has = false;
+    int result = database_has_table(database, "notes", &has);
+    if (result == 0 && has) {
+        result = database_query(
+            database, "SELECT content, at FROM notes WHERE zone = ? AND what = ?",
+            see_note, &note, "tt", zone, what);
+    }
+    if (result == 0 && note.at < 0) {
+        result = ERROR_NOT_FOUND;
+    }
+    if (result == 0) {
+        *ret_note = note;
     }
     return result;
 }

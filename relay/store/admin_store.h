@@ -33,7 +33,29 @@ struct admin_store_move {
     int64_t issued_at;
 };
 
+/* What the operator wishes of front or of the issuer. kind:
+ *   "forget"      front: the account, its requests and addresses go; issuer: its certificates are
+ *                 revoked, its places in the queue and at its token go
+ *   "reactivate"  front: a deactivated account is valid again
+ *   "revoke"      issuer: DETAIL is "<reason> <certID>" (a number of RFC 5280 5.3.1), or
+ *                 "<reason>" for all live certificates of ID
+ *   "refuse-key"  issuer: DETAIL is the SPKI hash (hex) of a key that is never certified again */
+struct admin_store_wish {
+    int64_t number;
+    const char *kind;
+    const char *id; /* of the device; "" : none */
+    const char *detail;
+    int64_t at;
+};
+
+/* What a command found, for `status`. */
+struct admin_store_note {
+    char content[512];
+    int64_t at;
+};
+
 /* Texts are borrowed for the call. A negative result ends the query. */
+typedef int admin_store_wish_fn(const struct admin_store_wish *wish, void *arg);
 typedef int admin_store_token_fn(const struct admin_store_token *token, void *arg);
 typedef int admin_store_block_fn(const struct admin_store_block *block, void *arg);
 
@@ -41,6 +63,10 @@ typedef int admin_store_block_fn(const struct admin_store_block *block, void *ar
 int admin_store_put_token(struct database *database, const char *zone,
                           const struct admin_store_token *token,
                           const char *who) MUST_CHECK;
+/* Adds COUNT tokens like TOKEN in one transaction. KIDS: their kids, each with its NUL. */
+int admin_store_put_tokens(struct database *database, const char *zone,
+                           const struct admin_store_token *token, const char *kids,
+                           size_t count, const char *who) MUST_CHECK;
 /* ERROR_NOT_FOUND when there is no such live token. */
 int admin_store_end_token(struct database *database, const char *zone, const char *kid,
                           const char *who) MUST_CHECK;
@@ -57,6 +83,36 @@ int admin_store_unblock(struct database *database, const char *zone, const char 
 /* Whether ID is blocked now: *RET_BLOCKED. */
 int admin_store_is_blocked(struct database *database, const char *zone, const char *id,
                            bool *ret_blocked) MUST_CHECK;
+/* The block of ID: FN is called once, or ERROR_NOT_FOUND. */
+int admin_store_get_block(struct database *database, const char *zone, const char *id,
+                          admin_store_block_fn *fn, void *arg) MUST_CHECK;
+/* At most LIMIT live blocks of ids above AFTER_ID, in order of id. */
+int admin_store_blocks_after(struct database *database, const char *zone,
+                             const char *after_id, int64_t limit,
+                             admin_store_block_fn *fn, void *arg) MUST_CHECK;
+/* Writes WISH (its kind is the audit's action) under the next number, *RET_NUMBER. */
+int admin_store_put_wish(struct database *database, const char *zone,
+                         const struct admin_store_wish *wish, const char *who,
+                         int64_t *ret_number) MUST_CHECK;
+/* At most LIMIT wishes with number > AFTER, in order. None in a file that is older than
+ * wishes. */
+int admin_store_wishes_after(struct database *database, const char *zone, int64_t after,
+                             int64_t limit, admin_store_wish_fn *fn,
+                             void *arg) MUST_CHECK;
+/* All that were ever about ID, in order. */
+int admin_store_wishes_of(struct database *database, const char *zone, const char *id,
+                          admin_store_wish_fn *fn, void *arg) MUST_CHECK;
+/* Overwrites the note WHAT; not in the audit. */
+int admin_store_put_note(struct database *database, const char *zone, const char *what,
+                         const char *content, int64_t at) MUST_CHECK;
+int admin_store_get_note(struct database *database, const char *zone, const char *what,
+                         struct admin_store_note *ret_note) MUST_CHECK;
+/* The note 'backup', with TARGET (a file, or "-"), and its line in the audit. */
+int admin_store_note_backup(struct database *database, const char *zone,
+                            const char *target, int64_t at, const char *who) MUST_CHECK;
+/* The line in the audit of a store that came from the backup SOURCE. */
+int admin_store_note_restore(struct database *database, const char *zone,
+                             const char *source, const char *who) MUST_CHECK;
 /* Writes MOVE with the next serial, which is returned in it, and says so in the audit. */
 int admin_store_put_move(struct database *database, const char *zone,
                          struct admin_store_move *move, const char *who) MUST_CHECK;

@@ -37,6 +37,7 @@ enum {
     STATEMENTS_MAX = 256, /* literals in the program, not input: a bug beyond */
     VALUE_BYTES_MAX = 4 << 20,
     ERROR_TEXT_CAPACITY = 256,
+    LOCKS_BYTES = 1 << 20,
 };
 
 struct statement {
@@ -286,8 +287,8 @@ static int find_place(const char *folder, const char *name, char **ret_path)
 {
     char path[PATH_MAX];
     char *role = strndup(name, strcspn(name, "."));
-    int error = role == NULL ? ERROR_MEMORY
-                             : place_path(folder, role, name, path, sizeof(path));
+    int error =
+        role == NULL ? ERROR_MEMORY : place_path(folder, role, name, path, sizeof(path));
 
     free(role);
     if (error != 0) {
@@ -331,6 +332,46 @@ out:
 const char *database_open_error(void)
 {
     return open_error;
+}
+
+/* Whether a line of /proc/locks ("1: FLOCK  ADVISORY  WRITE 4711 08:01:1234 0 EOF") is about
+ * the file with this number. Its device is left alone: some file systems show another one
+ * there. */
+static bool is_lock_of(const char *line, size_t size, ino_t inode)
+{
+    char wanted[32];
+    char text[256];
+
+    snprintf(wanted, sizeof(wanted), ":%llu 0 EOF", (unsigned long long)inode);
+    snprintf(text, sizeof(text), "%.*s", (int)(size < sizeof(text) ? size : 0), line);
+    return strstr(text, "FLOCK") != NULL && strstr(text, "WRITE") != NULL &&
+           strstr(text, wanted) != NULL;
+}
+
+/* To try the lock would take it for a moment, and a role that starts in it would end. */
+bool database_has_writer(const char *folder, const char *name)
+{
+    struct buffer locks = buffer_init(LOCKS_BYTES);
+    char path[PATH_MAX];
+    char *place = NULL;
+    struct stat status;
+    bool has = false;
+
+    if (find_place(folder, name, &place) == 0 &&
+        snprintf(path, sizeof(path), "%s.lock", place) < (int)sizeof(path) &&
+        stat(path, &status) == 0 && file_read("/proc/locks", &locks) == 0) {
+        const char *line = buffer_text(&locks);
+
+        while (!has && *line != '\0') {
+            size_t size = strcspn(line, "\n");
+
+            has = is_lock_of(line, size, status.st_ino);
+            line += size + (line[size] == '\n' ? 1 : 0);
+        }
+    }
+    free(place);
+    buffer_free(&locks);
+    return has;
 }
 
 void database_close(struct database *database)
@@ -437,6 +478,77 @@ static int take_i64(const struct database_row *row, void *arg)
 {
     *(int64_t *)arg = database_i64(row, 0);
     return 0;
+}
+
+int database_hold(struct database *database, int64_t *ret_rev)
+{
+    int error = execute(database, "BEGIN");
+
+    return error == 0 ? database_revision(database, ret_rev) : error;
+}
+
+/* The copy is made in the source's read transaction, so that no writer makes it begin again.
+ * It is a plain file: without WAL it needs nothing beside it. */
+static int copy_pages(struct database *database, sqlite3 *target)
+{
+    sqlite3_backup *backup =
+        sqlite3_backup_init(target, "main", database->handle, "main");
+    int code = SQLITE_OK;
+
+    if (backup == NULL) {
+        return say(database, ERROR_IO, sqlite3_errmsg(target));
+    }
+    code = sqlite3_backup_step(backup, -1);
+    (void)sqlite3_backup_finish(backup);
+    if (code != SQLITE_DONE) {
+        (void)error_of(database, code);
+        return say(database, (code & 0xff) == SQLITE_FULL ? ERROR_LIMIT : ERROR_IO,
+                   sqlite3_errstr(code));
+    }
+    code = sqlite3_exec(target, "PRAGMA journal_mode=DELETE", NULL, NULL, NULL);
+    return code == SQLITE_OK ? 0 : say(database, ERROR_IO, sqlite3_errmsg(target));
+}
+
+int database_copy(struct database *database, const char *path)
+{
+    sqlite3 *target = NULL;
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int error = 0;
+
+    if (fd < 0) {
+        return say(database, errno == EEXIST ? ERROR_EXISTS : ERROR_IO, strerror(errno));
+    }
+    if (sqlite3_open_v2(path, &target, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
+                        NULL) != SQLITE_OK) {
+        error = say(database, ERROR_IO,
+                    target != NULL ? sqlite3_errmsg(target) : "no memory");
+    }
+    if (error == 0) {
+        error = copy_pages(database, target);
+    }
+    if (sqlite3_close(target) != SQLITE_OK && error == 0) {
+        error = say(database, ERROR_IO, "the copy can't be closed");
+    }
+    (void)close(fd);
+    return error;
+}
+
+static int take_verdict(const struct database_row *row, void *arg)
+{
+    struct database *database = arg;
+
+    if (strcmp(database_text(row, 0), "ok") == 0) {
+        return 0;
+    }
+    return say(database, ERROR_SYNTAX, database_text(row, 0));
+}
+
+int database_check(struct database *database, int64_t *ret_version)
+{
+    int error =
+        database_query(database, "PRAGMA quick_check(1)", take_verdict, database, "");
+
+    return error == 0 ? ask_i64(database, "PRAGMA user_version", ret_version) : error;
 }
 
 int database_has_table(struct database *database, const char *name, bool *ret_has)

@@ -27,6 +27,19 @@ int database_open(const char *folder, const char *name, enum database_mode mode,
 /* Why the last database_open of this process failed, in words, for the log. */
 const char *database_open_error(void);
 void database_close(struct database *database);
+/* Whether a writer has FOLDER/NAME open now: its role runs. False, too, when that can't be
+ * seen. */
+bool database_has_writer(const char *folder, const char *name);
+/* Copies the whole database as it is at one moment into the new file PATH (mode 0600), while
+ * its writer goes on; ERROR_EXISTS when PATH is there. database_hold fixes the moment; else it
+ * is now. */
+int database_copy(struct database *database, const char *path) MUST_CHECK;
+/* A reader sees the file from now on as it is at this moment, until it is closed; *RET_REV is its
+ * revision. What its writer writes meanwhile is kept in the -wal. */
+int database_hold(struct database *database, int64_t *ret_rev) MUST_CHECK;
+/* The version of the file's tables, and whether SQLite finds it whole: else ERROR_SYNTAX with the
+ * reason in database_error. Reads all of it. */
+int database_check(struct database *database, int64_t *ret_version) MUST_CHECK;
 /* The last error in words, for the log. Borrowed until the next call. */
 const char *database_error(const struct database *database);
 

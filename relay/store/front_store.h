@@ -52,10 +52,12 @@ struct front_store_addresses {
 
 /* What tells a device from its copies, see relay/front/receipt.h. */
 struct front_store_receipt {
-    char receipt[FRONT_STORE_RECEIPT_SIZE + 1]; /* that the last publication was answered with */
-    char former[FRONT_STORE_RECEIPT_SIZE + 1];  /* the one before; "" : none may come again */
-    int64_t mismatch_at;                        /* the last that did not fit; 0: none */
-    int64_t cloned_at;                          /* two stepped on each other; 0: no */
+    char receipt[FRONT_STORE_RECEIPT_SIZE +
+                 1]; /* that the last publication was answered with */
+    char former[FRONT_STORE_RECEIPT_SIZE +
+                1];      /* the one before; "" : none may come again */
+    int64_t mismatch_at; /* the last that did not fit; 0: none */
+    int64_t cloned_at;   /* two stepped on each other; 0: no */
 };
 
 /* A version of the terms that devices agree to. */
@@ -70,6 +72,7 @@ typedef int front_store_request_fn(const struct front_store_request *request, vo
 typedef int front_store_addresses_fn(const struct front_store_addresses *addresses,
                                      void *arg);
 typedef int front_store_terms_fn(const struct front_store_terms *terms, void *arg);
+typedef int front_store_id_fn(const char *id, void *arg);
 
 /* Writers (front only). */
 
@@ -110,6 +113,16 @@ int front_store_put_receipt(struct database *database, const char *zone, int64_t
 int front_store_clear_addresses(struct database *database, const char *zone, int64_t rev,
                                 int64_t published_before_at,
                                 int64_t *ret_count) MUST_CHECK;
+
+/* Takes the device's account, receipts and publication away (front_store_lists.c); its
+ * requests go with time. The counter of the publication stays, so that no old one can be
+ * brought back. ERROR_NOT_FOUND when it had no account; the rest is gone then too. */
+int front_store_forget_device(struct database *database, const char *zone, int64_t rev,
+                              const char *id) MUST_CHECK;
+
+/* A deactivated account is valid again; ERROR_NOT_FOUND when there is no such one. */
+int front_store_reactivate(struct database *database, const char *zone, int64_t rev,
+                           const char *id) MUST_CHECK;
 
 /* Readers. */
 
@@ -154,5 +167,29 @@ int front_store_get_terms(struct database *database, const char *zone,
 /* At most MAX of them, the newest first. */
 int front_store_all_terms(struct database *database, const char *zone, int64_t max,
                           front_store_terms_fn *fn, void *arg) MUST_CHECK;
+/* The operator's (front_store_lists.c): ids of accounts, at most LIMIT, above AFTER_ID in
+ * order of id ("" : from the first). */
+
+/* Those that begin with PREFIX. */
+int front_store_ids(struct database *database, const char *zone, const char *prefix,
+                    const char *after_id, int64_t limit, front_store_id_fn *fn,
+                    void *arg) MUST_CHECK;
+int front_store_ids_of_token(struct database *database, const char *zone,
+                             const char *token, const char *after_id, int64_t limit,
+                             front_store_id_fn *fn, void *arg) MUST_CHECK;
+/* Those of which two were ever seen; front_store_is_cloned is the judge. */
+int front_store_ids_cloned(struct database *database, const char *zone,
+                           const char *after_id, int64_t limit, front_store_id_fn *fn,
+                           void *arg) MUST_CHECK;
+/* Those with TEXT somewhere in their contact, whatever the case, in no order. */
+int front_store_ids_of_contact(struct database *database, const char *zone,
+                               const char *text, int64_t limit, front_store_id_fn *fn,
+                               void *arg) MUST_CHECK;
+/* Those that publish this very address, in no order. */
+int front_store_ids_of_address(struct database *database, const char *zone,
+                               const char *text, int64_t limit, front_store_id_fn *fn,
+                               void *arg) MUST_CHECK;
+int front_store_count_accounts(struct database *database, const char *zone,
+                               int64_t *ret_count) MUST_CHECK;
 
 #endif

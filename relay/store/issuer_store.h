@@ -128,6 +128,15 @@ typedef int issuer_store_ca_account_fn(const struct issuer_store_ca_account *acc
                                        void *arg);
 typedef int issuer_store_revocation_fn(const struct issuer_store_revocation *revocation,
                                        void *arg);
+/* A certificate without its chain. */
+struct issuer_store_life {
+    const char *id;
+    const char *cert_id;
+    const char *serial;
+    int64_t not_before_at, not_after_at;
+};
+
+typedef int issuer_store_life_fn(const struct issuer_store_life *life, void *arg);
 typedef int issuer_store_entry_fn(const struct issuer_store_entry *entry, void *arg);
 
 /* ---- orders ---- */
@@ -303,8 +312,8 @@ int issuer_store_ca_accounts(struct database *database, const char *zone,
 
 /* ---- what the relay says of itself ---- */
 /* Adds or overwrites. WHAT: "key" (its public JWK) or "move" (a signed statement). */
-int issuer_store_put_announcement(struct database *database, const char *zone, int64_t rev,
-                                  const char *what, const char *content,
+int issuer_store_put_announcement(struct database *database, const char *zone,
+                                  int64_t rev, const char *what, const char *content,
                                   int64_t at) MUST_CHECK;
 /* Appends it to CONTENT; ERROR_NOT_FOUND while there is none. */
 int issuer_store_announcement(struct database *database, const char *zone,
@@ -336,5 +345,38 @@ int issuer_store_forget_revocations(struct database *database, const char *zone,
 /* Ledger entries of a kind with at < BEFORE_AT. */
 int issuer_store_forget_entries(struct database *database, const char *zone,
                                 const char *kind, int64_t before_at) MUST_CHECK;
+
+/* ---- what the operator looks for (issuer_store_lists.c) ---- */
+/* As issuer_store_current_certificate. */
+int issuer_store_current_life(struct database *database, const char *zone, const char *id,
+                              issuer_store_life_fn *fn, void *arg) MUST_CHECK;
+/* Devices' current certificates that end by UNTIL_AT, the first to end first; at most LIMIT. */
+int issuer_store_ending(struct database *database, const char *zone, int64_t until_at,
+                        int64_t limit, issuer_store_life_fn *fn, void *arg) MUST_CHECK;
+/* How many of them end after AFTER_AT and by UNTIL_AT. */
+int issuer_store_count_ending(struct database *database, const char *zone,
+                              int64_t after_at, int64_t until_at,
+                              int64_t *ret_count) MUST_CHECK;
+/* Certificates whose serial begins so (lower-case hex), of any lane. */
+int issuer_store_lives_of_serial(struct database *database, const char *zone,
+                                 const char *serial, int64_t limit,
+                                 issuer_store_life_fn *fn, void *arg) MUST_CHECK;
+/* All of a device that are neither revoked nor ended. */
+int issuer_store_lives_of_id(struct database *database, const char *zone, const char *id,
+                             int64_t now_at, issuer_store_life_fn *fn,
+                             void *arg) MUST_CHECK;
+/* The time of the newest ledger entry of a kind; 0: none. */
+int issuer_store_last_entry_at(struct database *database, const char *zone,
+                               const char *kind, int64_t *ret_at) MUST_CHECK;
+
+/* ---- forgetting a device (issuer_store_lists.c) ---- */
+/* Its orders that are READY become INVALID with PROBLEM, and give back what they hold. Its
+ * enrolment goes with issuer_store_forget_enrolment. */
+int issuer_store_end_ready_orders(struct database *database, const char *zone,
+                                  int64_t rev, const char *id,
+                                  const char *problem) MUST_CHECK;
+/* How many of its orders are PROCESSING. */
+int issuer_store_count_processing(struct database *database, const char *zone,
+                                  const char *id, int64_t *ret_count) MUST_CHECK;
 
 #endif

@@ -60,7 +60,20 @@ static const char front_3[] =
 /* For counting (census.c). */
 static const char front_4[] = "CREATE INDEX accounts_status ON accounts (zone, status);";
 
-const char *const schema_front[] = {front_1, front_2, front_3, front_4, NULL};
+/* wish_answers: what became of the operator's wishes that front carries out (admin.db's
+ * `wishes`); the highest number is where front goes on. The indexes let an operator find a
+ * device by contact or address, and the copies, without reading every row. */
+static const char front_5[] =
+    "CREATE TABLE wish_answers ("
+    " zone TEXT NOT NULL, number BIGINT NOT NULL, rev BIGINT NOT NULL,"
+    " state TEXT NOT NULL, content TEXT NOT NULL, at BIGINT NOT NULL,"
+    " PRIMARY KEY (zone, number));"
+    "CREATE INDEX accounts_contact ON accounts (zone, contact, id) WHERE contact <> '[]';"
+    "CREATE INDEX addresses_text ON addresses (zone, addresses, id) WHERE addresses <> "
+    "'';"
+    "CREATE INDEX receipts_cloned ON receipts (zone, id) WHERE cloned_at > 0;";
+
+const char *const schema_front[] = {front_1, front_2, front_3, front_4, front_5, NULL};
 
 /* issuer.db, written by issuer.
  *
@@ -176,7 +189,8 @@ static const char issuer_3[] =
     " PRIMARY KEY (zone, ca, bucket));"
     "CREATE INDEX buckets_full ON buckets (zone, held, full_at_us);"
     "CREATE TABLE holds ("
-    " zone TEXT NOT NULL, number TEXT NOT NULL, bucket TEXT NOT NULL, rev BIGINT NOT NULL,"
+    " zone TEXT NOT NULL, number TEXT NOT NULL, bucket TEXT NOT NULL, rev BIGINT NOT "
+    "NULL,"
     " ca TEXT NOT NULL, units BIGINT NOT NULL, held_at BIGINT NOT NULL,"
     " PRIMARY KEY (zone, number, bucket));"
     "CREATE INDEX holds_bucket ON holds (zone, ca, bucket);"
@@ -219,7 +233,16 @@ static const char issuer_4[] =
     "CREATE INDEX certificates_issued ON certificates (zone, not_before_at, lane)"
     " WHERE lane = 'device';";
 
-const char *const schema_issuer[] = {issuer_1, issuer_2, issuer_3, issuer_4, NULL};
+/* wish_answers: as in front.db, of the wishes that the issuer carries out. The index lets an
+ * operator find a certificate by its serial. */
+static const char issuer_5[] =
+    "CREATE TABLE wish_answers ("
+    " zone TEXT NOT NULL, number BIGINT NOT NULL, rev BIGINT NOT NULL,"
+    " state TEXT NOT NULL, content TEXT NOT NULL, at BIGINT NOT NULL,"
+    " PRIMARY KEY (zone, number));"
+    "CREATE INDEX certificates_serial ON certificates (zone, serial);";
+
+const char *const schema_issuer[] = {issuer_1, issuer_2, issuer_3, issuer_4, issuer_5, NULL};
 
 /* admin.db, written by the operator's commands.
  * tokens: enrolment tokens (the EAB kid); their MAC keys are derived from the secret
@@ -262,4 +285,18 @@ static const char admin_3[] =
     " asked_at BIGINT NOT NULL,"
     " PRIMARY KEY (zone, serial));";
 
-const char *const schema_admin[] = {admin_1, admin_2, admin_3, NULL};
+/* wishes: what the operator wants of front or of the issuer, which follow this table and
+ * answer each in their own file. notes: what a command found, for `status`: 'delegation',
+ * 'backup'. */
+static const char admin_4[] =
+    "CREATE TABLE wishes ("
+    " zone TEXT NOT NULL, number BIGINT NOT NULL, rev BIGINT NOT NULL,"
+    " kind TEXT NOT NULL, id TEXT NOT NULL, detail TEXT NOT NULL, at BIGINT NOT NULL,"
+    " PRIMARY KEY (zone, number));"
+    "CREATE INDEX wishes_id ON wishes (zone, id);"
+    "CREATE TABLE notes ("
+    " zone TEXT NOT NULL, what TEXT NOT NULL, rev BIGINT NOT NULL,"
+    " content TEXT NOT NULL, at BIGINT NOT NULL,"
+    " PRIMARY KEY (zone, what));";
+
+const char *const schema_admin[] = {admin_1, admin_2, admin_3, admin_4, NULL};
