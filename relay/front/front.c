@@ -9,6 +9,7 @@
  *   page_home, page_name, page_terms, page_robots: for people
  *   relay_certificate: the relay's own HTTPS
  *   stale     accounts that never got a certificate
+ *   front_wishes: what the operator wishes of front
  *
  * One thread, one loop. A request is never answered before what it wrote is durable. */
 #include "relay/front/front.h"
@@ -20,6 +21,7 @@
 #include "base/net/activation.h"
 #include "base/net/http_server.h"
 #include "base/net/watchdog.h"
+#include "relay/front/front_wishes.h"
 #include "relay/front/journal.h"
 #include "relay/front/key_cache.h"
 #include "relay/front/meter.h"
@@ -146,6 +148,9 @@ static int open_parts(struct front *front, const struct relay_config *config)
     }
     if (error == 0) {
         error = stale_new(&front->service, &front->service.stale);
+    }
+    if (error == 0) {
+        error = front_wishes_new(&front->service, &front->service.wishes);
     }
     if (error == 0) {
         error = tls_server_new(&front->tls);
@@ -282,6 +287,7 @@ static void close_all(struct front *front)
     relay_certificate_free(front->certificate);
     waiting_free(front->service.waiting);
     stale_free(front->service.stale);
+    front_wishes_free(front->service.wishes);
     journal_free(front->service.journal);
     timekeeper_free(front->service.timekeeper);
     probe_set_free(front->service.probes);

@@ -17,6 +17,7 @@ struct probe_set;
 struct timekeeper;
 struct stale;
 struct front_meter;
+struct front_wishes;
 
 enum { SERVICE_TERMS_VERSION_CAPACITY = 64 };
 
@@ -47,6 +48,7 @@ struct service {
     struct timekeeper *timekeeper;
     struct stale *stale;
     struct front_meter *meter;
+    struct front_wishes *wishes;
     /* What the issuer announces of the relay, as the directory shows it; NULL: nothing. */
     char *announced_key;
     char *announced_move;

@@ -12,6 +12,7 @@
 #include "relay/issuer/issuance.h"
 #include "relay/issuer/meter.h"
 #include "relay/issuer/issuer_state.h"
+#include "relay/issuer/issuer_wishes.h"
 #include "relay/issuer/requests.h"
 #include "relay/issuer/revoke.h"
 #include "relay/issuer/rollover.h"
@@ -313,6 +314,16 @@ static int read_secret(struct issuer *issuer)
     return 0;
 }
 
+struct database *issuer_state_admin(struct issuer *issuer)
+{
+    if (issuer->admin == NULL &&
+        database_open(issuer->config->store, "admin.db", DATABASE_READER, schema_admin,
+                      &issuer->admin) != 0) {
+        issuer->admin = NULL;
+    }
+    return issuer->admin;
+}
+
 static int open_parts(struct issuer *issuer)
 {
     int error = commit_new(issuer->loop, issuer->database, &issuer->commit);
@@ -335,6 +346,9 @@ static int open_parts(struct issuer *issuer)
     }
     if (error == 0) {
         error = rollover_open(issuer, &issuer->rollover);
+    }
+    if (error == 0) {
+        error = issuer_wishes_open(issuer, &issuer->wishes);
     }
     if (error == 0) {
         error = requests_open(issuer, &issuer->requests);
@@ -403,6 +417,7 @@ static void close_run(struct run *run)
     issuer->meter = NULL;
     requests_close(issuer->requests);
     rollover_close(issuer->rollover);
+    issuer_wishes_close(issuer->wishes);
     statements_close(issuer->statements);
     window_poll_free(issuer->windows);
     revoke_close_all(issuer->revocations);

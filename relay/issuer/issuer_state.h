@@ -10,6 +10,7 @@
 #include "relay/store/token.h"
 
 struct issuances;
+struct issuer_wishes;
 struct requests;
 struct revocations;
 struct rollover;
@@ -32,6 +33,7 @@ struct issuer {
     struct statements *statements;
     struct rollover *rollover;
     struct issuer_meter *meter;
+    struct issuer_wishes *wishes;
     struct verify_context verify;
     struct budget_rules rules;
     struct propagation_servers servers;
@@ -40,5 +42,9 @@ struct issuer {
     bool has_secret;
     uint8_t secret[TOKEN_SECRET_SIZE];
 };
+
+/* admin.db, opened as soon as it is there (it comes with the first command of the operator); NULL
+ * while it can't be read. */
+struct database *issuer_state_admin(struct issuer *issuer);
 
 #endif

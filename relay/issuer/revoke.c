@@ -6,6 +6,7 @@
 
 #include "base/core/clock.h"
 #include "base/core/log.h"
+#include "base/crypto/random.h"
 #include "relay/issuer/issuance.h"
 #include "relay/store/issuer_store.h"
 
@@ -13,10 +14,10 @@
 #include <string.h>
 
 enum {
-    REASON_KEY_COMPROMISE = 1,
     OPEN_MAX = 1000,
     TRIES_MAX = 5,
     RETRY_MS = 2000,
+    RETRY_DOUBLINGS = 7, /* of an operator's: four minutes at most */
 };
 
 struct revocation {
@@ -32,6 +33,7 @@ struct revocation {
     struct commit_waiter committed;
     struct loop_timer *timer;
     unsigned tries;
+    bool for_operator; /* nobody else would try it again */
     bool ended;
 };
 
@@ -130,16 +132,30 @@ static void finish(struct revocation *revocation, const struct acme_problem *pro
 
 /* ---- at the CA ---- */
 
+/* With jitter: an operator may have wished many at once. */
+static int64_t retry_ms(const struct revocation *revocation)
+{
+    unsigned doublings =
+        revocation->tries < RETRY_DOUBLINGS ? revocation->tries : RETRY_DOUBLINGS;
+    uint16_t random = 0;
+
+    if (!revocation->for_operator || random_bytes(&random, sizeof(random)) != 0) {
+        return RETRY_MS;
+    }
+    return ((int64_t)RETRY_MS << doublings) / 2 +
+           (((int64_t)RETRY_MS << doublings) / 2 * random >> 16);
+}
+
 static void fail(struct revocation *revocation, const struct acme_error *failure)
 {
     struct acme_problem problem = failure->problem;
 
     ca_report(revocation->set->issuer->ca, failure);
     if ((failure->type == ACME_ERROR_NET || failure->type == ACME_ERROR_SERVER) &&
-        ++revocation->tries < TRIES_MAX) {
+        (++revocation->tries < TRIES_MAX || revocation->for_operator)) {
         acme_call_free(revocation->call);
         revocation->call = NULL;
-        loop_timer_set(revocation->timer, RETRY_MS);
+        loop_timer_set(revocation->timer, retry_ms(revocation));
         return;
     }
     if (problem.type == ACME_PROBLEM_NONE) {
@@ -249,6 +265,8 @@ struct known {
     bool is_owner;
     bool revoked;
     struct buffer der;
+    char id[KEY_ID_SIZE + 1];
+    char spki_hash[VERIFY_HASH_MAX];
 };
 
 static int take_known(const struct issuer_store_certificate *certificate, void *arg)
@@ -274,6 +292,8 @@ static int take_known(const struct issuer_store_certificate *certificate, void *
     }
     error = buffer_append(&known->der, ours.data, ours.size);
     cert_free(cert);
+    (void)text_copy(known->id, sizeof(known->id), certificate->id);
+    (void)text_copy(known->spki_hash, sizeof(known->spki_hash), certificate->spki_hash);
     return error;
 }
 
@@ -289,6 +309,7 @@ static int add_one(struct revocations *set, const struct issuer_store_entry *ent
     revocation->set = set;
     revocation->der = buffer_init(LIMIT_CHAIN_BYTES);
     revocation->reason = (int)entry->at;
+    revocation->for_operator = entry->what[0] == 'w'; /* the others are hex */
     revocation->shared = (struct ca_waiter){.fn = on_step, .arg = revocation};
     revocation->committed = (struct commit_waiter){.fn = on_committed, .arg = revocation};
     if (text_copy(revocation->number, sizeof(revocation->number), entry->what) &&
@@ -333,26 +354,18 @@ static bool check(const struct issuer *issuer, const struct known *known, bool f
 }
 
 static int begin(struct issuer *issuer, int64_t rev,
-                 const struct front_store_request *request,
-                 const struct verify_revocation *asked, const struct buffer *der)
+                 const struct issuer_store_entry *entry,
+                 const struct issuer_store_entry *key, const struct buffer *der)
 {
     const char *zone = issuer->config->zone;
     struct revocation *revocation = NULL;
-    struct issuer_store_entry entry = {.kind = "revoking",
-                                       .what = request->number,
-                                       .id = asked->cert_id,
-                                       .at = asked->reason};
-    struct issuer_store_entry key = {.kind = "revoked-key",
-                                     .what = asked->spki_hash,
-                                     .id = asked->id,
-                                     .at = clock_wall_at()};
-    int error = issuer_store_put_entry(issuer->database, zone, rev, &entry);
+    int error = issuer_store_put_entry(issuer->database, zone, rev, entry);
 
-    if (error == 0 && asked->reason == REASON_KEY_COMPROMISE) {
-        error = issuer_store_put_entry(issuer->database, zone, rev, &key);
+    if (error == 0 && entry->at == REVOKE_REASON_KEY_COMPROMISE) {
+        error = issuer_store_put_entry(issuer->database, zone, rev, key);
     }
     if (error == 0) {
-        error = add_one(issuer->revocations, &entry, der, &revocation);
+        error = add_one(issuer->revocations, entry, der, &revocation);
     }
     if (error == 0) {
         commit_wait(issuer->commit, &revocation->committed);
@@ -398,7 +411,16 @@ int revoke_request(struct issuer *issuer, int64_t rev,
         error = 0;
     }
     if (good) {
-        error = begin(issuer, rev, request, &asked, &known.der);
+        struct issuer_store_entry entry = {.kind = "revoking",
+                                           .what = request->number,
+                                           .id = asked.cert_id,
+                                           .at = asked.reason};
+        struct issuer_store_entry key = {.kind = "revoked-key",
+                                         .what = asked.spki_hash,
+                                         .id = asked.id,
+                                         .at = clock_wall_at()};
+
+        error = begin(issuer, rev, &entry, &key, &known.der);
     } else {
         log_info("revocation %s refused: %s", request->number, problem.detail);
         error = put_answer(issuer, rev, request->number, asked.cert_id, &problem);
@@ -407,6 +429,40 @@ out:
     buffer_free(&known.der);
     verify_revocation_free(&asked);
     return error;
+}
+
+int revoke_begin(struct issuer *issuer, int64_t rev, const char *number,
+                 const char *cert_id, int reason)
+{
+    struct known known = {.der = buffer_init(LIMIT_CHAIN_BYTES)};
+    struct issuer_store_entry entry = {
+        .kind = "revoking", .what = number, .id = cert_id, .at = reason};
+    struct issuer_store_entry key = {.kind = "revoked-key",
+                                     .what = known.spki_hash,
+                                     .id = known.id,
+                                     .at = clock_wall_at()};
+    int error = issuer->revocations->count >= OPEN_MAX ? ERROR_BUSY : 0;
+
+    if (error == 0) {
+        error = issuer_store_certificate(issuer->database, issuer->config->zone, cert_id,
+                                         take_known, &known);
+    }
+    if (error == 0) {
+        error = begin(issuer, rev, &entry, &key, &known.der);
+    }
+    buffer_free(&known.der);
+    return error == ERROR_BUSY ? 0 : error; /* the operator's wish comes again */
+}
+
+bool revoke_is_open(const struct revocations *revocations, const char *number)
+{
+    for (const struct revocation *one = revocations->first; one != NULL;
+         one = one->next) {
+        if (strcmp(one->number, number) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* ---- start and end ---- */

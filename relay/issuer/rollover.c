@@ -49,14 +49,14 @@ struct rollover {
     struct issuer *issuer;
     enum rollover_state state;
     struct loop_timer *timer;
-    struct key *next;         /* in its file, and not yet the account's */
-    struct acme_call *call;   /* CHANGING */
+    struct key *next;          /* in its file, and not yet the account's */
+    struct acme_call *call;    /* CHANGING */
     struct acme_client *probe; /* PROBING; NULL between two tries */
     struct ca_exchange exchange;
     struct ca_waiter shared;
     int64_t admin_rev;
-    int64_t wished; /* serial of the last wish */
-    int64_t done;   /* serial of the last one that ended, well or not */
+    int64_t wished;        /* serial of the last wish */
+    int64_t done;          /* serial of the last one that ended, well or not */
     int64_t since_mono_ms; /* DRAINING */
     unsigned tries;
 };
@@ -65,10 +65,9 @@ static void set_state(struct rollover *rollover, enum rollover_state state)
 {
     rollover->state = state;
     rollover->since_mono_ms = clock_mono_ms();
-    ca_hold(rollover->issuer->ca,
-            state == ROLLOVER_IDLE       ? CA_FREE
-            : state == ROLLOVER_DRAINING ? CA_DRAINING
-                                         : CA_HELD);
+    ca_hold(rollover->issuer->ca, state == ROLLOVER_IDLE       ? CA_FREE
+                                  : state == ROLLOVER_DRAINING ? CA_DRAINING
+                                                               : CA_HELD);
     if (state == ROLLOVER_IDLE && rollover->issuer->issuances != NULL) {
         issuance_wake(rollover->issuer->issuances);
     }
@@ -101,8 +100,8 @@ static void end(struct rollover *rollover)
     int error = commit_begin(issuer->commit, &rev);
 
     if (error == 0) {
-        error = issuer_store_put_entry(issuer->database, issuer->config->zone, rev,
-                                       &entry);
+        error =
+            issuer_store_put_entry(issuer->database, issuer->config->zone, rev, &entry);
     }
     if (error != 0) {
         (void)commit_fail(issuer->commit, error, "rollover");
@@ -329,8 +328,7 @@ static void begin(struct rollover *rollover)
     int error = ca_key_make(rollover->issuer->config, CA_KEY_NEXT, &rollover->next);
 
     if (error != 0) {
-        log_error("a new key for the CA account can't be written: %s",
-                  error_text(error));
+        log_error("a new key for the CA account can't be written: %s", error_text(error));
         end(rollover);
         return;
     }
@@ -345,13 +343,8 @@ static void look_for_wish(struct rollover *rollover)
     struct issuer *issuer = rollover->issuer;
     int64_t rev = 0;
 
-    if (issuer->admin == NULL &&
-        database_open(issuer->config->store, "admin.db", DATABASE_READER, schema_admin,
-                      &issuer->admin) != 0) {
-        issuer->admin = NULL;
-    }
-    if (issuer->admin != NULL && database_revision(issuer->admin, &rev) == 0 &&
-        rev != rollover->admin_rev &&
+    if (issuer_state_admin(issuer) != NULL &&
+        database_revision(issuer->admin, &rev) == 0 && rev != rollover->admin_rev &&
         admin_store_last_rollover(issuer->admin, issuer->config->zone,
                                   &rollover->wished) == 0) {
         rollover->admin_rev = rev;
@@ -402,8 +395,7 @@ static void on_timer(void *arg)
 static int take_up(struct rollover *rollover)
 {
     char path[PATH_MAX];
-    int error =
-        ca_key_read(rollover->issuer->config, CA_KEY_NEXT, path, &rollover->next);
+    int error = ca_key_read(rollover->issuer->config, CA_KEY_NEXT, path, &rollover->next);
 
     if (error == ERROR_NOT_FOUND) {
         return 0;

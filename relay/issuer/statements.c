@@ -190,22 +190,11 @@ static int announce_move(struct statements *statements,
     return error;
 }
 
-/* admin.db comes with the first command of the operator. */
-static struct database *admin_of(struct issuer *issuer)
-{
-    if (issuer->admin == NULL &&
-        database_open(issuer->config->store, "admin.db", DATABASE_READER, schema_admin,
-                      &issuer->admin) != 0) {
-        issuer->admin = NULL;
-    }
-    return issuer->admin;
-}
-
 static void follow(void *arg)
 {
     struct statements *statements = arg;
     struct issuer *issuer = statements->issuer;
-    struct database *admin = admin_of(issuer);
+    struct database *admin = issuer_state_admin(issuer);
     struct admin_store_move move = {.serial = 0};
     int64_t rev = 0;
     int error = 0;
