@@ -226,6 +226,8 @@ const struct conf_row relay_config_process_rows[] = {
     TEXT("relay", "store", store, .fallback = "/var/lib/latchkey"),
     TEXT("relay", "secret_file", secret_file),
     CHOICE("relay", "log", log, .fallback = "info", .choices = log_levels),
+    TEXT("relay", "backup_folder", backup_folder),
+    NUMBER("relay", "backup_keep", backup_keep, .fallback = "14", .max = 3650),
     TEXTS("front", "listen", front_listen, .fallback = ":443", .check = check_endpoint),
     TEXT("front", "ready_file", front_ready_file, .fallback = ""),
     TEXT("front", "status_listen", front_status_listen, .fallback = "127.0.0.1:9441",
@@ -403,6 +405,9 @@ static int derive_all(struct relay_config *config, bool is_main)
     }
     if (result == 0) {
         result = derive_secret(config);
+    }
+    if (result == 0) {
+        result = derive(&config->backup_folder, config->store, "/backup");
     }
     if (result == 0) {
         result = derive_relay_key(config, is_main);

@@ -29,6 +29,8 @@ struct relay_config {
     char *abuse_contact; /* mail address or https:// address; default dns_contact */
     char *terms_file; /* the operator's own terms, plain text; "" : the built-in ones */
     char *terms_version; /* their name in URLs; "" : of the built-in ones */
+    char *backup_folder;  /* default <store>/backup */
+    uint64_t backup_keep; /* nightly backups; default 14, 0: none are made */
     /* [front] */
     struct conf_texts front_listen; /* addresses; default [::]:443 */
     char *front_ready_file;         /* written "port\n..." once it serves; "" : none */

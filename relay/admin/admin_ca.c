@@ -4,6 +4,7 @@
 #include "base/core/json.h"
 #include "base/core/limits.h"
 #include "base/core/text.h"
+#include "relay/admin/admin_stores.h"
 #include "relay/store/admin_store.h"
 #include "relay/store/bucket.h"
 #include "relay/store/budget_store.h"
@@ -121,7 +122,8 @@ static int read_report(struct database *issuer, struct report *report)
         error = read_budget(issuer, config, &report->budgets[i]);
     }
     if (error == 0 && has) {
-        error = queue_store_count_ahead(issuer, config->zone, INT64_MAX, &report->waiting);
+        error =
+            queue_store_count_ahead(issuer, config->zone, INT64_MAX, &report->waiting);
     }
     return error;
 }
@@ -145,8 +147,8 @@ static void print_report(const struct report *report)
     printf("%-14s %s\n", "CA", config->ca_directory);
     printf("%-14s %s\n", "account",
            report->account[0] != '\0' ? report->account : "none yet");
-    printf("%-14s %s%s%s\n", "state", report->state, report->reason[0] != '\0' ? ": " : "",
-           report->reason);
+    printf("%-14s %s%s%s\n", "state", report->state,
+           report->reason[0] != '\0' ? ": " : "", report->reason);
     if (report->until_at > 0) {
         print_time("until", report->until_at, "");
     }
@@ -176,8 +178,7 @@ static void print_report(const struct report *report)
 static int add_budget(json_t *object, const struct budget *budget)
 {
     json_t *one = json_object();
-    int error =
-        one == NULL ? ERROR_MEMORY : json_set_i64(one, "left", budget->left);
+    int error = one == NULL ? ERROR_MEMORY : json_set_i64(one, "left", budget->left);
 
     if (error == 0) {
         error = json_set_i64(one, "size", budget->limit.size);
@@ -225,14 +226,15 @@ static int print_json(const struct report *report)
         const char *name;
         int64_t value;
     } numbers[] = {
-        {"until", report->until_at},           {"createdAt", report->created_at},
-        {"rolloverAt", report->rollover_at},   {"lastIssuedAt", report->issued_at},
+        {"until", report->until_at},         {"createdAt", report->created_at},
+        {"rolloverAt", report->rollover_at}, {"lastIssuedAt", report->issued_at},
         {"waiting", report->waiting},
     };
     struct buffer text = buffer_init(JSON_BYTES);
     json_t *object = json_object();
     json_t *budgets = json_object();
-    int error = object == NULL || budgets == NULL ? ERROR_MEMORY : add_texts(object, report);
+    int error =
+        object == NULL || budgets == NULL ? ERROR_MEMORY : add_texts(object, report);
 
     for (size_t i = 0; error == 0 && i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         error = json_set_i64(object, numbers[i].name, numbers[i].value);
@@ -265,17 +267,18 @@ static int show(const struct relay_config *config, bool json)
         .issued_at = -1,
         .budgets = {{.name = "certificates",
                      .limit = bucket_limit_of(config->budget_certificates_burst,
-                                       config->budget_certificates_week, WEEK_S)},
+                                              config->budget_certificates_week, WEEK_S)},
                     {.name = "orders",
                      .limit = bucket_limit_of(config->budget_orders_burst,
-                                       config->budget_orders_3h, ORDERS_S)}},
+                                              config->budget_orders_3h, ORDERS_S)}},
     };
     struct database *issuer = NULL;
     int error = database_open(config->store, "issuer.db", DATABASE_READER, schema_issuer,
                               &issuer);
 
     if (error == ERROR_NOT_FOUND) {
-        fprintf(stderr, "latchkey-relay: there is no account yet: start the issuer once\n");
+        fprintf(stderr,
+                "latchkey-relay: there is no account yet: start the issuer once\n");
         return EXIT_FAILURE;
     }
     if (error == 0) {
@@ -297,31 +300,31 @@ static int show(const struct relay_config *config, bool json)
                : EXIT_SUCCESS;
 }
 
-static int ask_rollover(const struct relay_config *config, const char *who)
+static int ask_rollover(const struct relay_config *config)
 {
     struct database *admin = NULL;
     int64_t serial = 0;
-    int error =
-        database_open(config->store, "admin.db", DATABASE_WRITER, schema_admin, &admin);
+    int error = admin_stores_write(config, &admin);
 
-    if (error == 0) {
-        error = admin_store_ask_rollover(admin, config->zone, clock_wall_at(), who,
-                                         &serial);
+    if (error != 0) {
+        return ADMIN_FAILED;
+    }
+    error = admin_store_ask_rollover(admin, config->zone, clock_wall_at(),
+                                     admin_stores_who(), &serial);
+    if (error != 0) {
+        error = admin_stores_fail("the wish can't be stored", error, admin);
+        database_close(admin);
+        return error;
     }
     database_close(admin);
-    if (error != 0) {
-        fprintf(stderr, "latchkey-relay: the wish can't be stored in '%s/admin.db': %s\n",
-                config->store, error_text(error));
-        return EXIT_FAILURE;
-    }
-    printf("rollover %" PRId64 ": the issuer changes the account's key as soon as it runs; "
+    printf("rollover %" PRId64
+           ": the issuer changes the account's key as soon as it runs; "
            "'latchkey-relay ca' shows the new one. Then make a backup.\n",
            serial);
     return EXIT_SUCCESS;
 }
 
-int admin_ca_run(const struct relay_config *config, const char *who, int argc,
-                 char **argv)
+int admin_ca_run(const struct relay_config *config, int argc, char **argv)
 {
     if (argc == 1) {
         return show(config, false);
@@ -330,7 +333,7 @@ int admin_ca_run(const struct relay_config *config, const char *who, int argc,
         return show(config, true);
     }
     if (argc == 2 && strcmp(argv[1], "rollover") == 0) {
-        return ask_rollover(config, who);
+        return ask_rollover(config);
     }
     fprintf(stderr, "latchkey-relay: ca takes --json, or: rollover\n");
     return 2;

@@ -4,10 +4,9 @@
 
 #include "relay/relay_config.h"
 
-/* The command: `ca [--json]`, `ca rollover`. WHO gave it, for the audit. Exit status: 0 when the
+/* The command: `ca [--json]`, `ca rollover`. Exit status: 0 when the
  * account works (rollover: when the wish is stored), 1 when it does not or can't be read, 2 for
  * wrong arguments. */
-int admin_ca_run(const struct relay_config *config, const char *who, int argc,
-                 char **argv);
+int admin_ca_run(const struct relay_config *config, int argc, char **argv);
 
 #endif

@@ -1,285 +1,287 @@
-/* Reads all three files, each of which may not be there yet: an operator who looks before
- * the first device came must see an empty list, not an error. */
+/* One filter gives the candidates, from its own index where it has one; the others are looked
+ * at for each of them. Without a filter, candidates come in pages in order of id, so that a
+ * list can be gone through with --after while devices come and go. */
 #include "relay/admin/admin_list.h"
 
-#include "base/core/clock.h"
-#include "base/core/limits.h"
 #include "base/core/text.h"
+#include "relay/admin/admin_device.h"
+#include "relay/admin/admin_output.h"
 #include "relay/store/admin_store.h"
 #include "relay/store/front_store.h"
 #include "relay/store/issuer_store.h"
-#include "relay/store/schema.h"
+#include "relay/store/queue_store.h"
 
-#include <inttypes.h>
+#include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-enum { PAGE = 1000, HISTORY = 10 };
+enum { PAGE = 500, LIMIT_DEFAULT = 1000, DAYS_MAX = 36500, DAY_S = 86400 };
 
-struct listing {
-    const char *zone;
-    struct database *front;
-    struct database *issuer;
-    struct database *admin;
-    int64_t now_at;
-    int64_t after_rev;
-    size_t count;
+#define LIST_USAGE                                                                       \
+    "list takes --expiring DAYS, --blocked, --waiting, --clones, --token KID, --limit "  \
+    "N (0: "                                                                             \
+    "all), --after ID and --json"
+
+struct list {
+    struct admin_stores stores;
+    const char *token; /* NULL: any */
+    const char *after;
+    uint64_t expiring_days;
+    uint64_t limit; /* 0: none */
+    bool expiring;
+    bool blocked;
+    bool waiting;
+    bool clones;
+    bool json;
+    bool with_zone; /* several are listed */
+    uint64_t count;
+    bool is_full;
+    bool has_header;
+    int error;
+    char page[PAGE][LANNAME_ID_SIZE + 1];
+    size_t page_count;
 };
 
-static int open_one(const struct relay_config *config, const char *name,
-                    const char *const *migrations, struct database **ret_database)
+/* ---- one device ---- */
+
+static bool fits(const struct list *list, const struct admin_device *device)
 {
-    int result =
-        database_open(config->store, name, DATABASE_READER, migrations, ret_database);
-    if (result == 0 || result == ERROR_NOT_FOUND) {
-        return 0;
-    }
-    fprintf(stderr, "latchkey-relay: can't read '%s/%s': %s\n", config->store, name,
-            error_text(result));
-    return result;
+    int64_t until_at = list->stores.now_at + (int64_t)list->expiring_days * DAY_S;
+
+    return (device->has_account || list->blocked) &&
+           (!list->blocked || device->blocked) &&
+           (!list->waiting || device->waiting_since_at != 0) &&
+           (!list->clones || device->cloned) &&
+           (list->token == NULL || strcmp(list->token, device->token) == 0) &&
+           (!list->expiring ||
+            (device->not_after_at != 0 && device->not_after_at <= until_at));
 }
 
-static int listing_open(const struct relay_config *config, struct listing *ret_listing)
+static void print_header(struct list *list)
 {
-    *ret_listing = (struct listing){.zone = config->zone, .now_at = clock_wall_at()};
-    int result = open_one(config, "front.db", schema_front, &ret_listing->front);
-    if (result == 0) {
-        result = open_one(config, "issuer.db", schema_issuer, &ret_listing->issuer);
+    if (!list->has_header) {
+        printf("%-32s  %-11s  %-10s  CERTIFICATE\n", "ID", "STATUS", "SINCE");
     }
-    if (result == 0) {
-        result = open_one(config, "admin.db", schema_admin, &ret_listing->admin);
-    }
-    return result;
+    list->has_header = true;
 }
 
-static void listing_close(struct listing *listing)
+/* 75 columns, and notes behind. */
+static void print_device(struct list *list, const struct admin_device *device)
 {
-    database_close(listing->front);
-    database_close(listing->issuer);
-    database_close(listing->admin);
+    char since[TEXT_TIME_CAPACITY] = "-";
+    char life[40];
+    char waits[ADMIN_OUTPUT_SPAN_CAPACITY];
+
+    print_header(list);
+    if (device->created_at != 0) {
+        admin_output_date(device->created_at, since);
+    }
+    admin_device_life(&list->stores, device, life);
+    printf("%-32s  %-11s  %-10s  %s", device->id, admin_device_status(device), since,
+           life);
+    if (device->cloned) {
+        printf("  CLONED");
+    }
+    if (device->waiting_since_at != 0) {
+        admin_output_span(list->stores.now_at - device->waiting_since_at, waits);
+        printf("  waits for %s", waits);
+    }
+    if (list->with_zone) {
+        printf("  %s", list->stores.zone);
+    }
+    putchar('\n');
 }
 
-static int copy_expiry(const struct issuer_store_certificate *certificate, void *arg)
+/* A negative result ends the query: an error, or that there is enough. */
+static int take(struct list *list, const char *id)
 {
-    int64_t *not_after_at = arg;
-    *not_after_at = certificate->not_after_at;
-    return 0;
-}
+    struct admin_device device;
 
-/* "expires ...", "expired ..." or "none" for the current certificate of ID. */
-static int describe_certificate(const struct listing *listing, const char *id,
-                                char ret_text[static 64])
-{
-    int64_t not_after_at = 0;
-    char time[TEXT_TIME_CAPACITY];
-    int result = listing->issuer == NULL
-                     ? ERROR_NOT_FOUND
-                     : issuer_store_current_certificate(listing->issuer, listing->zone,
-                                                        id, copy_expiry, &not_after_at);
-    if (result == ERROR_NOT_FOUND) {
-        text_copy(ret_text, 64, "none");
-        return 0;
+    list->error = admin_device_load(&list->stores, id, &device);
+    if (list->error != 0 || !fits(list, &device)) {
+        return list->error;
     }
-    if (result != 0) {
-        return result;
+    if (list->limit != 0 && list->count == list->limit) {
+        list->is_full = true;
+        return ERROR_LIMIT;
     }
-    text_time(not_after_at, time);
-    bool expired = not_after_at <= listing->now_at;
-    return text_format(ret_text, 64, "%s %s", expired ? "expired" : "expires", time)
-               ? 0
-               : ERROR_LIMIT;
-}
-
-static int is_blocked(const struct listing *listing, const char *id, bool *ret_blocked)
-{
-    *ret_blocked = false;
-    return listing->admin == NULL
-               ? 0
-               : admin_store_is_blocked(listing->admin, listing->zone, id, ret_blocked);
-}
-
-/* Whether ID seems to be several devices with one key, see relay/front/receipt.h. */
-static int is_cloned(const struct listing *listing, const char *id, bool *ret_cloned)
-{
-    struct front_store_receipt receipt = {.cloned_at = 0};
-    int64_t settled_at = 0;
-    bool has = false;
-    int result = database_has_table(listing->front, "receipts", &has);
-    if (result == 0 && has) {
-        result = front_store_get_receipt(listing->front, listing->zone, id, &receipt);
-    }
-    if ((result == 0 || result == ERROR_NOT_FOUND) && listing->admin != NULL) {
-        result =
-            admin_store_clone_settled_at(listing->admin, listing->zone, id, &settled_at);
-    }
-    if (result == 0 || result == ERROR_NOT_FOUND) {
-        *ret_cloned = front_store_is_cloned(&receipt, settled_at, listing->now_at);
-        result = 0;
-    }
-    return result;
-}
-
-static int print_device_line(const struct front_store_account *account, void *arg)
-{
-    struct listing *listing = arg;
-    char certificate[64];
-    char created[TEXT_TIME_CAPACITY];
-    bool blocked = false;
-    bool cloned = false;
-    int result = describe_certificate(listing, account->id, certificate);
-    if (result == 0) {
-        result = is_blocked(listing, account->id, &blocked);
-    }
-    if (result == 0) {
-        result = is_cloned(listing, account->id, &cloned);
-    }
-    if (result != 0) {
-        return result;
-    }
-    text_time(account->created_at, created);
-    printf("%s  %-11s  since %s  certificate %s%s\n", account->id,
-           blocked ? "blocked" : account->status, created, certificate,
-           cloned ? "  CLONED" : "");
-    listing->after_rev = account->rev;
-    listing->count++;
-    return 0;
-}
-
-static int fail(int error)
-{
-    fprintf(stderr, "latchkey-relay: can't read the store: %s\n", error_text(error));
-    return EXIT_FAILURE;
-}
-
-int admin_list_devices(const struct relay_config *config)
-{
-    struct listing listing;
-    int result = listing_open(config, &listing);
-    size_t before = 0;
-    while (result == 0 && listing.front != NULL) {
-        before = listing.count;
-        result =
-            front_store_accounts_since(listing.front, listing.zone, listing.after_rev,
-                                       PAGE, print_device_line, &listing);
-        if (listing.count == before) {
-            break;
-        }
-    }
-    if (result == 0) {
-        fprintf(stderr, "%zu device%s\n", listing.count, listing.count == 1 ? "" : "s");
-    }
-    listing_close(&listing);
-    return result == 0 ? EXIT_SUCCESS : fail(result);
-}
-
-static int print_account(const struct front_store_account *account, void *arg)
-{
-    char created[TEXT_TIME_CAPACITY];
-    (void)arg;
-    text_time(account->created_at, created);
-    printf("id        %s\nstatus    %s\nsince     %s\ntoken     %s\n", account->id,
-           account->status, created,
-           account->token[0] != '\0' ? account->token : "none (open enrolment)");
-    return 0;
-}
-
-static int print_addresses(const struct front_store_addresses *addresses, void *arg)
-{
-    char published[TEXT_TIME_CAPACITY];
-    (void)arg;
-    text_time(addresses->published_at, published);
-    printf("addresses %s (published %s)\n",
-           addresses->gone || addresses->addresses[0] == '\0' ? "none"
-                                                              : addresses->addresses,
-           published);
-    return 0;
-}
-
-static int print_order(const struct issuer_store_order *order, void *arg)
-{
-    char created[TEXT_TIME_CAPACITY];
-    char problem[LIMIT_DETAIL_BYTES];
-    (void)arg;
-    text_time(order->created_at, created);
-    text_printable(problem, sizeof(problem), order->problem, strlen(order->problem));
-    printf("order     %s  %-10s  %s  %s%s%s\n", created,
-           issuer_store_state_text(order->state), order->number, order->names,
-           problem[0] != '\0' ? "  " : "", problem);
-    return 0;
-}
-
-static int print_certificate(const struct issuer_store_certificate *certificate,
-                             void *arg)
-{
-    char from[TEXT_TIME_CAPACITY];
-    char until[TEXT_TIME_CAPACITY];
-    (void)arg;
-    text_time(certificate->not_before_at, from);
-    text_time(certificate->not_after_at, until);
-    printf("cert      %s  %s .. %s  %s%s\n", certificate->serial, from, until,
-           certificate->names,
-           certificate->revoked_at != 0 ? "  revoked"
-           : certificate->replaced      ? "  replaced"
-                                        : "");
-    return 0;
-}
-
-static int print_device(struct listing *listing, const char *id)
-{
-    bool blocked = false;
-    bool cloned = false;
-    int result = listing->front == NULL
-                     ? ERROR_NOT_FOUND
-                     : front_store_get_account(listing->front, listing->zone, id,
-                                               print_account, NULL);
-    if (result == 0) {
-        result = is_blocked(listing, id, &blocked);
-    }
-    if (result == 0) {
-        result = is_cloned(listing, id, &cloned);
-    }
-    if (result != 0) {
-        return result;
-    }
-    printf("blocked   %s\n", blocked ? "yes" : "no");
-    if (cloned) {
-        printf("cloned    yes: two devices have this key; factory-reset one, then run "
-               "'latchkey-relay settle %s'\n",
-               id);
+    list->count++;
+    if (list->json) {
+        list->error = admin_output_line(admin_device_json(&list->stores, &device));
     } else {
-        printf("cloned    no\n");
+        print_device(list, &device);
     }
-    result = front_store_get_addresses(listing->front, listing->zone, id, print_addresses,
-                                       NULL);
-    if (result == ERROR_NOT_FOUND) {
-        result = 0;
-    }
-    if (result == 0 && listing->issuer != NULL) {
-        result = issuer_store_certificates_of(listing->issuer, listing->zone, id, HISTORY,
-                                              print_certificate, NULL);
-    }
-    if (result == 0 && listing->issuer != NULL) {
-        result = issuer_store_orders_of(listing->issuer, listing->zone, id, HISTORY,
-                                        print_order, NULL);
-    }
-    return result;
+    return list->error;
 }
 
-int admin_list_device(const struct relay_config *config, const char *id)
+/* ---- candidates ---- */
+
+static int take_life(const struct issuer_store_life *life, void *arg)
 {
-    struct listing listing;
-    int result = listing_open(config, &listing);
-    if (result == 0) {
-        result = print_device(&listing, id);
+    return take(arg, life->id);
+}
+
+static int take_place(const struct queue_store_place *place, void *arg)
+{
+    return take(arg, place->id);
+}
+
+static int walk_queue(struct list *list)
+{
+    struct admin_stores *stores = &list->stores;
+    bool has = false;
+    int error =
+        stores->issuer == NULL ? 0 : database_has_table(stores->issuer, "queue", &has);
+
+    return error != 0 || !has ? error
+                              : queue_store_places(stores->issuer, stores->zone,
+                                                   INT64_MAX, take_place, list);
+}
+
+static int page_id(const char *id, void *arg)
+{
+    struct list *list = arg;
+
+    return text_copy(list->page[list->page_count++], LANNAME_ID_SIZE + 1, id)
+               ? 0
+               : ERROR_SYNTAX;
+}
+
+static int page_block(const struct admin_store_block *block, void *arg)
+{
+    return page_id(block->id, arg);
+}
+
+static int fill_page(struct list *list, const char *after)
+{
+    struct admin_stores *stores = &list->stores;
+
+    list->page_count = 0;
+    if (list->blocked) {
+        return stores->admin == NULL
+                   ? 0
+                   : admin_store_blocks_after(stores->admin, stores->zone, after, PAGE,
+                                              page_block, list);
     }
-    listing_close(&listing);
-    if (result == ERROR_NOT_FOUND) {
-        fprintf(
-            stderr,
-            "latchkey-relay: no device '%s' has enrolled here (latchkey-relay list)\n",
-            id);
-        return EXIT_FAILURE;
+    if (stores->front == NULL) {
+        return 0;
     }
-    return result == 0 ? EXIT_SUCCESS : fail(result);
+    if (list->clones) {
+        return front_store_ids_cloned(stores->front, stores->zone, after, PAGE, page_id,
+                                      list);
+    }
+    if (list->token != NULL) {
+        return front_store_ids_of_token(stores->front, stores->zone, list->token, after,
+                                        PAGE, page_id, list);
+    }
+    return front_store_ids(stores->front, stores->zone, "", after, PAGE, page_id, list);
+}
+
+static int walk_pages(struct list *list)
+{
+    char after[LANNAME_ID_SIZE + 1];
+    int error = text_copy(after, sizeof(after), list->after) ? 0 : ERROR_RANGE;
+
+    do {
+        if (error == 0) {
+            error = fill_page(list, after);
+        }
+        for (size_t i = 0; error == 0 && i < list->page_count; i++) {
+            error = take(list, list->page[i]);
+        }
+        if (error == 0 && list->page_count > 0) {
+            memcpy(after, list->page[list->page_count - 1], sizeof(after));
+        }
+    } while (error == 0 && list->page_count == PAGE);
+    return error;
+}
+
+static int walk(struct list *list)
+{
+    struct admin_stores *stores = &list->stores;
+    int64_t until_at = stores->now_at + (int64_t)list->expiring_days * DAY_S;
+    int error = 0;
+
+    if (list->waiting) {
+        error = walk_queue(list);
+    } else if (list->expiring && !list->blocked && !list->clones && list->token == NULL) {
+        error = stores->issuer == NULL
+                    ? 0
+                    : issuer_store_ending(stores->issuer, stores->zone, until_at,
+                                          INT64_MAX, take_life, list);
+    } else {
+        error = walk_pages(list);
+    }
+    return list->is_full ? 0 : error;
+}
+
+/* ---- the command ---- */
+
+static bool parse_options(int argc, char **argv, struct list *list)
+{
+    static const struct option options[] = {{"expiring", required_argument, NULL, 'e'},
+                                            {"blocked", no_argument, NULL, 'b'},
+                                            {"waiting", no_argument, NULL, 'w'},
+                                            {"clones", no_argument, NULL, 'c'},
+                                            {"token", required_argument, NULL, 't'},
+                                            {"limit", required_argument, NULL, 'l'},
+                                            {"after", required_argument, NULL, 'a'},
+                                            {"json", no_argument, NULL, 'j'},
+                                            {NULL, 0, NULL, 0}};
+    bool good = true;
+
+    optind = 0; /* begins anew, and options may follow arguments again */
+    for (int c = getopt_long(argc, argv, "", options, NULL); c != -1 && good;
+         c = getopt_long(argc, argv, "", options, NULL)) {
+        list->blocked = list->blocked || c == 'b';
+        list->waiting = list->waiting || c == 'w';
+        list->clones = list->clones || c == 'c';
+        list->json = list->json || c == 'j';
+        list->expiring = list->expiring || c == 'e';
+        list->token = c == 't' ? optarg : list->token;
+        list->after = c == 'a' ? optarg : list->after;
+        good = c != '?' &&
+               (c != 'e' || text_u64(optarg, DAYS_MAX, &list->expiring_days) == 0) &&
+               (c != 'l' || text_u64(optarg, INT64_MAX, &list->limit) == 0) &&
+               (c != 'a' || strlen(optarg) <= LANNAME_ID_SIZE);
+    }
+    return good && optind == argc;
+}
+
+static int list_zone(struct list *list, const struct relay_config *config)
+{
+    int error = admin_stores_open(config, &list->stores);
+    int status = error != 0 ? ADMIN_FAILED : ADMIN_DONE;
+
+    if (error == 0) {
+        error = walk(list);
+        status = error == 0 ? ADMIN_DONE
+                            : admin_stores_fail("can't read the store", error, NULL);
+    }
+    admin_stores_close(&list->stores);
+    return status;
+}
+
+int admin_list_run(const struct relay_config *config, bool all_zones, int argc,
+                   char **argv)
+{
+    struct list list = {.after = "", .limit = LIMIT_DEFAULT};
+    int status = ADMIN_DONE;
+
+    if (!parse_options(argc, argv, &list)) {
+        return admin_stores_usage(LIST_USAGE);
+    }
+    list.with_zone = all_zones && config->next != NULL;
+    do {
+        status = list_zone(&list, config);
+        config = config->next;
+    } while (status == ADMIN_DONE && all_zones && config != NULL && !list.is_full);
+    if (list.is_full) {
+        fprintf(stderr, "%llu devices; there are more: --limit 0 shows all\n",
+                (unsigned long long)list.count);
+    } else if (status == ADMIN_DONE) {
+        fprintf(stderr, "%llu device%s\n", (unsigned long long)list.count,
+                list.count == 1 ? "" : "s");
+    }
+    return status;
 }

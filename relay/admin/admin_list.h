@@ -1,11 +1,15 @@
-/* What the operator sees of devices: one line each, or everything about one. */
+/* `latchkey-relay list`: the devices, a line each. */
 #ifndef RELAY_ADMIN_ADMIN_LIST_H
 #define RELAY_ADMIN_ADMIN_LIST_H
 
 #include "relay/relay_config.h"
 
-/* Both print to standard output and return a process exit status. */
-int admin_list_devices(const struct relay_config *config);
-int admin_list_device(const struct relay_config *config, const char *id);
+#include <stdbool.h>
+
+/* `list [--expiring DAYS] [--blocked] [--waiting] [--clones] [--token KID] [--limit N]
+ * [--after ID] [--json]`: devices for which all of it holds. ALL_ZONES: of CONFIG's further
+ * zones, too. Memory does not grow with the number of devices. Exit status. */
+int admin_list_run(const struct relay_config *config, bool all_zones, int argc,
+                   char **argv);
 
 #endif

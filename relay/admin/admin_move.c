@@ -6,6 +6,7 @@
 #include "base/core/clock.h"
 #include "base/core/json.h"
 #include "base/core/text.h"
+#include "relay/admin/admin_stores.h"
 #include "relay/store/admin_store.h"
 #include "relay/store/issuer_store.h"
 #include "relay/store/schema.h"
@@ -16,15 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static int complain(const char *what, int error, const struct database *database)
-{
-    const char *detail = database != NULL ? database_error(database) : "";
-
-    fprintf(stderr, "latchkey-relay: %s: %s%s%s\n", what, error_text(error),
-            detail[0] != '\0' ? ": " : "", detail);
-    return EXIT_FAILURE;
-}
 
 static int read_pin(const struct relay_config *config,
                     char ret_pin[static KEY_PIN_SIZE + 1])
@@ -55,13 +47,17 @@ static int read_pin(const struct relay_config *config,
     return error;
 }
 
-int admin_move_show_key(const struct relay_config *config)
+int admin_move_show_key(const struct relay_config *config, int argc, char **argv)
 {
     char pin[KEY_PIN_SIZE + 1];
     char url[LIMIT_URL_BYTES];
     int error =
         url_directory(config->base_url, url) ? read_pin(config, pin) : ERROR_LIMIT;
 
+    (void)argv;
+    if (argc != 1) {
+        return admin_stores_usage("key takes nothing");
+    }
     if (error == ERROR_NOT_FOUND) {
         fprintf(
             stderr,
@@ -69,7 +65,7 @@ int admin_move_show_key(const struct relay_config *config)
         return EXIT_FAILURE;
     }
     if (error != 0) {
-        return complain("the relay's own key can't be read", error, NULL);
+        return admin_stores_fail("the relay's own key can't be read", error, NULL);
     }
     printf("%s#%s\n", url, pin);
     return EXIT_SUCCESS;
@@ -93,7 +89,7 @@ static int show(const struct relay_config *config)
         return EXIT_SUCCESS;
     }
     if (error != 0) {
-        return complain("can't read the moves", error, NULL);
+        return admin_stores_fail("can't read the moves", error, NULL);
     }
     text_time(move.issued_at, issued);
     printf("%" PRId64 "  %s  %s%s%s\n", move.serial, issued, move.target,
@@ -101,20 +97,18 @@ static int show(const struct relay_config *config)
     return EXIT_SUCCESS;
 }
 
-static int write_move(const struct relay_config *config, struct admin_store_move *move,
-                      const char *who)
+static int write_move(const struct relay_config *config, struct admin_store_move *move)
 {
     struct database *admin = NULL;
-    int error =
-        database_open(config->store, "admin.db", DATABASE_WRITER, schema_admin, &admin);
+    int error = admin_stores_write(config, &admin);
 
     move->issued_at = clock_wall_at();
     if (error != 0) {
-        return complain("can't open admin.db", error, NULL);
+        return ADMIN_FAILED;
     }
-    error = admin_store_put_move(admin, config->zone, move, who);
+    error = admin_store_put_move(admin, config->zone, move, admin_stores_who());
     if (error != 0) {
-        error = complain("can't store the move", error, admin);
+        error = admin_stores_fail("can't store the move", error, admin);
         database_close(admin);
         return error;
     }
@@ -156,8 +150,7 @@ static bool take_target(const char *target, const char *pin,
     return true;
 }
 
-int admin_move_run(const struct relay_config *config, const char *who, int argc,
-                   char **argv)
+int admin_move_run(const struct relay_config *config, int argc, char **argv)
 {
     static const struct option options[] = {{"to", required_argument, NULL, 't'},
                                             {"relay-key", required_argument, NULL, 'k'},
@@ -183,14 +176,13 @@ int admin_move_run(const struct relay_config *config, const char *who, int argc,
     if (!good || optind != argc || stay == (target != NULL) || (stay && pin != NULL)) {
         fprintf(stderr,
                 "latchkey-relay: move takes --to URL [--relay-key PIN], or --stay\n");
-        return EXIT_FAILURE;
+        return ADMIN_USAGE;
     }
     if (stay) {
         if (!url_directory(config->base_url, move.target)) {
-            return complain("move", ERROR_LIMIT, NULL);
+            return admin_stores_fail("move", ERROR_LIMIT, NULL);
         }
-        return write_move(config, &move, who);
+        return write_move(config, &move);
     }
-    return take_target(target, pin, &move) ? write_move(config, &move, who)
-                                           : EXIT_FAILURE;
+    return take_target(target, pin, &move) ? write_move(config, &move) : EXIT_FAILURE;
 }

@@ -6,10 +6,9 @@
 
 /* Prints what devices name this relay by: its directory with the pin of its own key. Exit
  * status. */
-int admin_move_show_key(const struct relay_config *config);
+int admin_move_show_key(const struct relay_config *config, int argc, char **argv);
 /* `move --to URL [--relay-key PIN]` or `move --stay`: writes the wish, which the issuer signs and
  * front announces; without arguments it prints the last one. Exit status. */
-int admin_move_run(const struct relay_config *config, const char *who, int argc,
-                   char **argv);
+int admin_move_run(const struct relay_config *config, int argc, char **argv);
 
 #endif

@@ -1,0 +1,480 @@
+/* A reader's transaction is opened on each of the three files before any of them is copied:
+ * front.db first, admin.db last, so that the issuer's copy knows all that front's asks for,
+ * and admin.db's holds every wish that the two have answered. The roles go on meanwhile.
+ *
+ * The file is written under a temporary name, fsynced and then renamed: a backup that is there
+ * is whole. */
+#include "relay/admin/admin_backup.h"
+
+#include "base/core/clock.h"
+#include "base/core/file.h"
+#include "relay/admin/admin_stores.h"
+#include "relay/admin/archive.h"
+#include "relay/store/admin_store.h"
+#include "relay/store/place.h"
+#include "relay/store/schema.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { NIGHTLY_S = 20 * 3600, STAMP_CAPACITY = 64, NAMES_MAX = 4096 };
+
+static const struct {
+    const char *file;
+    const char *const *schema;
+} databases[] = {
+    {"front.db", schema_front}, {"issuer.db", schema_issuer}, {"admin.db", schema_admin}};
+
+enum { DATABASE_COUNT = sizeof(databases) / sizeof(databases[0]) };
+
+struct backup {
+    const struct relay_config *config;
+    struct database *held[DATABASE_COUNT]; /* NULL: not there */
+    struct archive_writer writer;
+    int64_t now_at;
+};
+
+/* ---- what goes in ---- */
+
+static int hold_all(struct backup *backup)
+{
+    for (size_t i = 0; i < DATABASE_COUNT; i++) {
+        int64_t rev = 0;
+        int error = database_open(backup->config->store, databases[i].file,
+                                  DATABASE_READER, databases[i].schema, &backup->held[i]);
+
+        if (error == ERROR_NOT_FOUND) {
+            fprintf(stderr, "latchkey-relay: backup: there is no %s yet\n",
+                    databases[i].file);
+            continue;
+        }
+        if (error == 0) {
+            error = database_hold(backup->held[i], &rev);
+        }
+        if (error != 0) {
+            fprintf(stderr, "latchkey-relay: backup: %s: %s\n", databases[i].file,
+                    backup->held[i] != NULL ? database_error(backup->held[i])
+                                            : database_open_error());
+            return error;
+        }
+    }
+    return 0;
+}
+
+/* The copy lies in the backup folder for as long as it is written into the archive. */
+static int add_database(struct backup *backup, size_t i)
+{
+    char path[PATH_MAX];
+    int error =
+        text_format(path, sizeof(path), "%s/.%s.%d.part", backup->config->backup_folder,
+                    databases[i].file, (int)getpid())
+            ? 0
+            : ERROR_LIMIT;
+
+    if (error == 0) {
+        error = database_copy(backup->held[i], path);
+    }
+    if (error != 0) {
+        fprintf(stderr, "latchkey-relay: backup: %s\n", database_error(backup->held[i]));
+        return error;
+    }
+    error = archive_add(&backup->writer, databases[i].file, path);
+    (void)!file_remove(path);
+    database_close(backup->held[i]); /* so that its -wal may shrink again */
+    backup->held[i] = NULL;
+    return error;
+}
+
+static const char *base_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash != NULL ? slash + 1 : path;
+}
+
+static bool has_member(const struct backup *backup, const char *name)
+{
+    for (size_t i = 0; i < backup->writer.count; i++) {
+        if (strcmp(backup->writer.members[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A file that must be there for a relay to be the same again. */
+static int add_file(struct backup *backup, const char *name, const char *path)
+{
+    int error = 0;
+
+    if (path == NULL || path[0] == '\0' || has_member(backup, name)) {
+        return 0;
+    }
+    error = archive_add(&backup->writer, name, path);
+    if (error == ERROR_NOT_FOUND) {
+        fprintf(stderr,
+                "latchkey-relay: backup: '%s' is not there, so it is not in the backup\n",
+                path);
+        return 0;
+    }
+    if (error != 0) {
+        fprintf(stderr, "latchkey-relay: backup: '%s': %s\n", path,
+                error == ERROR_IO ? strerror(errno) : error_text(error));
+    }
+    return error;
+}
+
+/* The keys of the CA accounts: one by default, more after a rollover or with several CAs. */
+static int add_account_keys(struct backup *backup)
+{
+    char folder[PATH_MAX];
+    char path[PATH_MAX];
+    struct dirent *entry = NULL;
+    DIR *stream = NULL;
+    int error = place_path(backup->config->store, "issuer", ".", folder, sizeof(folder));
+
+    if (error != 0) {
+        return error;
+    }
+    stream = opendir(folder);
+    if (stream == NULL) {
+        return ERROR_IO;
+    }
+    while (error == 0 && (entry = readdir(stream)) != NULL) {
+        if (!text_starts_with(entry->d_name, "ca-account") ||
+            text_ends_with(entry->d_name, ".tmp")) {
+            continue;
+        }
+        error = text_format(path, sizeof(path), "%s/%s", folder, entry->d_name)
+                    ? add_file(backup, entry->d_name, path)
+                    : ERROR_LIMIT;
+    }
+    (void)closedir(stream);
+    return error;
+}
+
+static int add_zone(struct backup *backup, const struct relay_config *zone, size_t number)
+{
+    char name[64];
+    int error = add_file(backup, base_of(zone->relay_key_file), zone->relay_key_file);
+
+    if (error == 0) {
+        error = text_format(name, sizeof(name),
+                            number == 0 ? "relay.conf" : "zone-%zu.conf", number)
+                    ? add_file(backup, name, zone->path)
+                    : ERROR_LIMIT;
+    }
+    if (error == 0 && zone->ca_eab_key_file[0] != '\0') {
+        error = text_format(name, sizeof(name), "ca-eab-%zu.key", number)
+                    ? add_file(backup, name, zone->ca_eab_key_file)
+                    : ERROR_LIMIT;
+    }
+    if (error == 0 && zone->dns_records_file[0] != '\0') {
+        error = text_format(name, sizeof(name), "records-%zu.zone", number)
+                    ? add_file(backup, name, zone->dns_records_file)
+                    : ERROR_LIMIT;
+    }
+    return error;
+}
+
+static int add_all(struct backup *backup)
+{
+    size_t number = 0;
+    int error = add_file(backup, "secret", backup->config->secret_file);
+
+    for (const struct relay_config *zone = backup->config; error == 0 && zone != NULL;
+         zone = zone->next) {
+        error = add_zone(backup, zone, number++);
+    }
+    if (error == 0) {
+        error = add_account_keys(backup);
+    }
+    for (size_t i = 0; error == 0 && i < DATABASE_COUNT; i++) {
+        error = backup->held[i] != NULL ? add_database(backup, i) : 0;
+    }
+    return error;
+}
+
+/* ---- the file ---- */
+
+static int write_archive(const struct relay_config *config, int fd)
+{
+    struct backup backup = {
+        .config = config, .now_at = clock_wall_at(), .writer = {.fd = fd}};
+    int error = hold_all(&backup);
+
+    if (error == 0) {
+        error = add_all(&backup);
+    }
+    if (error == 0) {
+        error = archive_finish(&backup.writer, backup.now_at, config->zone);
+    }
+    for (size_t i = 0; i < DATABASE_COUNT; i++) {
+        database_close(backup.held[i]);
+    }
+    return error;
+}
+
+/* For `status`, and the audit: a copy of all keys left the roles' folders. */
+static void note(const struct relay_config *config, const char *target)
+{
+    struct database *admin = NULL;
+    const char *what = target;
+
+    if (admin_stores_write(config, &admin) != 0) {
+        return;
+    }
+    if (admin_store_note_backup(admin, config->zone, what, clock_wall_at(),
+                                admin_stores_who()) != 0) {
+        fprintf(stderr,
+                "latchkey-relay: backup: made, but the audit can't be written: %s\n",
+                database_error(admin));
+    }
+    database_close(admin);
+}
+
+static int say_failed(const char *path, int error)
+{
+    fprintf(stderr, "latchkey-relay: backup: '%s': %s\n", path,
+            error == ERROR_IO ? strerror(errno) : error_text(error));
+    return ADMIN_FAILED;
+}
+
+static int backup_to_file(const struct relay_config *config, const char *path)
+{
+    char part[PATH_MAX];
+    int fd = -1;
+    int error = 0;
+
+    if (access(path, F_OK) == 0) {
+        return say_failed(path, ERROR_EXISTS);
+    }
+    if (!text_format(part, sizeof(part), "%s.%d.part", path, (int)getpid())) {
+        return say_failed(path, ERROR_LIMIT);
+    }
+    fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+        return say_failed(part, ERROR_IO);
+    }
+    error = write_archive(config, fd);
+    if (error == 0 && fsync(fd) != 0) {
+        error = ERROR_IO;
+    }
+    if (close(fd) != 0 && error == 0) {
+        error = ERROR_IO;
+    }
+    if (error == 0 && link(part, path) != 0) {
+        error = errno == EEXIST ? ERROR_EXISTS : ERROR_IO;
+    }
+    if (error != 0) {
+        int failed_errno = errno;
+
+        (void)unlink(part);
+        errno = failed_errno;
+        return say_failed(path, error);
+    }
+    (void)unlink(part);
+    note(config, path);
+    printf("%s\n", path);
+    return ADMIN_DONE;
+}
+
+static int backup_to_stdout(const struct relay_config *config)
+{
+    int error = 0;
+
+    if (isatty(STDOUT_FILENO)) {
+        return admin_stores_usage(
+            "backup -: a backup holds secrets and is no text; send it to a "
+            "program or a file");
+    }
+    error = write_archive(config, STDOUT_FILENO);
+    if (error != 0) {
+        return say_failed("-", error);
+    }
+    note(config, "-");
+    return ADMIN_DONE;
+}
+
+/* ---- the backup folder ---- */
+
+static bool is_ours(const char *name)
+{
+    return text_starts_with(name, "latchkey-") && text_ends_with(name, ".tar");
+}
+
+struct found_names {
+    char *at[NAMES_MAX];
+    size_t count;
+};
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The names of the folder's backups, the oldest first: their stamps sort as their names do. */
+static int list_names(const char *folder, struct found_names *names)
+{
+    DIR *stream = opendir(folder);
+    struct dirent *entry = NULL;
+    int error = 0;
+
+    if (stream == NULL) {
+        return errno == ENOENT ? 0 : ERROR_IO;
+    }
+    while (error == 0 && (entry = readdir(stream)) != NULL) {
+        if (is_ours(entry->d_name) && names->count < NAMES_MAX) {
+            names->at[names->count] = strdup(entry->d_name);
+            error = names->at[names->count] == NULL ? ERROR_MEMORY : 0;
+            names->count += error == 0 ? 1 : 0;
+        }
+    }
+    (void)closedir(stream);
+    qsort(names->at, names->count, sizeof(names->at[0]), by_name);
+    return error;
+}
+
+static void free_names(struct found_names *names)
+{
+    for (size_t i = 0; i < names->count; i++) {
+        free(names->at[i]);
+    }
+}
+
+/* "latchkey-2026-11-27T23-15-00Z.tar", of a name that sorts by time. */
+static bool name_of(int64_t at, char ret_name[static STAMP_CAPACITY])
+{
+    char time[TEXT_TIME_CAPACITY];
+
+    text_time(at, time);
+    for (char *c = strchr(time, ':'); c != NULL; c = strchr(c, ':')) {
+        *c = '-';
+    }
+    return text_format(ret_name, STAMP_CAPACITY, "latchkey-%s.tar", time);
+}
+
+static int64_t time_of(const char *name)
+{
+    char time[TEXT_TIME_CAPACITY];
+    int64_t at = 0;
+
+    if (!text_format(time, sizeof(time), "%.20s", name + strlen("latchkey-")) ||
+        strlen(time) != 20) {
+        return 0;
+    }
+    time[13] = ':';
+    time[16] = ':';
+    return text_time_parse(time, &at) == 0 ? at : 0;
+}
+
+int admin_backup_newest(const struct relay_config *config, int64_t *ret_at)
+{
+    struct found_names names = {.count = 0};
+    int error = list_names(config->backup_folder, &names);
+
+    if (error == 0) {
+        *ret_at = names.count > 0 ? time_of(names.at[names.count - 1]) : 0;
+    }
+    free_names(&names);
+    return error;
+}
+
+/* The oldest beyond those to keep. */
+static void prune(const struct relay_config *config)
+{
+    struct found_names names = {.count = 0};
+    char path[PATH_MAX];
+
+    if (list_names(config->backup_folder, &names) == 0) {
+        for (size_t i = 0; i + config->backup_keep < names.count; i++) {
+            if (text_format(path, sizeof(path), "%s/%s", config->backup_folder,
+                            names.at[i])) {
+                (void)unlink(path);
+            }
+        }
+    }
+    free_names(&names);
+}
+
+/* What a backup that was killed has left. */
+static void remove_parts(const struct relay_config *config)
+{
+    DIR *stream = opendir(config->backup_folder);
+    struct dirent *entry = NULL;
+    char path[PATH_MAX];
+
+    while (stream != NULL && (entry = readdir(stream)) != NULL) {
+        if (text_ends_with(entry->d_name, ".part") &&
+            text_format(path, sizeof(path), "%s/%s", config->backup_folder,
+                        entry->d_name)) {
+            (void)unlink(path);
+        }
+    }
+    if (stream != NULL) {
+        (void)closedir(stream);
+    }
+}
+
+static int backup_to_folder(const struct relay_config *config, bool nightly)
+{
+    char name[STAMP_CAPACITY];
+    char path[PATH_MAX];
+    int64_t newest_at = 0;
+    int64_t now_at = clock_wall_at();
+    int status = ADMIN_DONE;
+
+    if (nightly && (admin_backup_newest(config, &newest_at) != 0 ||
+                    (newest_at > now_at - NIGHTLY_S && newest_at <= now_at))) {
+        return ADMIN_DONE; /* the last one is young */
+    }
+    if (!name_of(now_at, name) ||
+        !text_format(path, sizeof(path), "%s/%s", config->backup_folder, name)) {
+        return say_failed(config->backup_folder, ERROR_LIMIT);
+    }
+    status = backup_to_file(config, path);
+    if (status == ADMIN_DONE && nightly) {
+        prune(config);
+    }
+    return status;
+}
+
+int admin_backup_run(const struct relay_config *config, int argc, char **argv)
+{
+    bool nightly = argc == 2 && strcmp(argv[1], "--nightly") == 0;
+    const char *target = argc == 2 && !nightly ? argv[1] : NULL;
+    char lock[PATH_MAX];
+    int lock_fd = -1;
+    int status = ADMIN_DONE;
+    int error = 0;
+
+    if (argc > 2 || (target != NULL && target[0] == '-' && target[1] != '\0')) {
+        return admin_stores_usage(
+            "backup takes a file, - for standard output, or --nightly");
+    }
+    if (nightly && config->backup_keep == 0) {
+        return ADMIN_DONE;
+    }
+    error = file_make_folder(config->backup_folder, 0700);
+    if (error == 0) {
+        error = text_format(lock, sizeof(lock), "%s/.lock", config->backup_folder)
+                    ? file_lock(lock, &lock_fd)
+                    : ERROR_LIMIT;
+    }
+    if (error != 0) {
+        return error == ERROR_BUSY && nightly ? ADMIN_DONE /* another is at it */
+                                              : say_failed(config->backup_folder, error);
+    }
+    remove_parts(config);
+    status = target == NULL             ? backup_to_folder(config, nightly)
+             : strcmp(target, "-") == 0 ? backup_to_stdout(config)
+                                        : backup_to_file(config, target);
+    (void)close(lock_fd);
+    return status;
+}

@@ -1,0 +1,18 @@
+/* `latchkey-relay backup` and `restore`: everything that the relay is, in one file. */
+#ifndef RELAY_ADMIN_ADMIN_BACKUP_H
+#define RELAY_ADMIN_ADMIN_BACKUP_H
+
+#include "relay/relay_config.h"
+
+#include <stdbool.h>
+
+/* `backup [FILE|-]`, `backup --nightly`: the three databases as they are at one moment, keys,
+ * secret and configuration. Without FILE it goes into the backup folder; nightly only when the
+ * last is older than 20 hours, and those beyond backup_keep go. Exit status. */
+int admin_backup_run(const struct relay_config *config, int argc, char **argv);
+
+/* What the backup folder holds: the time of the newest file that `backup` made; 0: none. The
+ * folder may not be there. */
+int admin_backup_newest(const struct relay_config *config, int64_t *ret_at) MUST_CHECK;
+
+#endif

@@ -1,0 +1,284 @@
+"""The operator's commands, with the real relay and Pebble: finding devices, forgetting and revoking,
+keys that are refused for ever, tokens, the audit."""
+import csv
+import io
+import json
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+
+import pytest
+
+import acme_client
+import conftest
+import testbed
+from conftest import ca_status, new_client
+
+USAGE, NOT_FOUND, PENDING = 2, 3, 4
+
+
+def operate(lab, *arguments, status=0):
+    """(standard output, standard error) of a command, which must end with STATUS."""
+    done = subprocess.run([conftest.program("latchkey-relay"), "--config", lab.config_file, *arguments],
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=90,
+                          env={**os.environ, "SUDO_USER": "olga"})
+    assert done.returncode == status, f"{arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
+    assert not conftest.SANITIZER.search(done.stderr), done.stderr
+    return done.stdout, done.stderr
+
+
+def lines(lab, *arguments):
+    """The JSON objects that a command prints."""
+    return [json.loads(line) for line in operate(lab, *arguments, "--json")[0].splitlines()]
+
+
+def enrolled(lab, **members):
+    client = new_client(lab)
+    client.account(**members)
+    return client
+
+
+def published(lab, client):
+    """What the DNS answers for the device's stable name."""
+    return testbed.dns_query(lab.address, lab.dns_port, f"home.{client.name()}", 1)[2]
+
+
+def publish(lab, client, address="192.168.7.9"):
+    url = client.directory()["meta"]["latchkey"]["addressesUrl"]
+    answer = client.post(url, {"addresses": [address], "counter": 1})
+    assert answer.status == 200, answer
+    testbed.wait_for(lambda: published(lab, client) == [address], "the published address")
+
+
+def test_list_show_search(lab):
+    first = enrolled(lab, contact=["mailto:Hall@Example.com"])
+    second = enrolled(lab)
+    pem = first.certificate()
+    publish(lab, first)
+    known = {device["id"]: device for device in lines(lab, "list")}
+    assert known[first.key.id()]["status"] == "valid"
+    serial = known[first.key.id()]["serial"]
+    assert int(serial, 16) == acme_client.leaf(pem).serial_number
+    assert "notAfter" not in known[second.key.id()]
+    text = operate(lab, "list")[0]
+    assert re.search(rf"^{first.key.id()}  valid +\d{{4}}-\d\d-\d\d  \d+ days", text, re.M), text
+    assert max(map(len, text.splitlines())) <= 80, text
+    # Pages: the first device alone, then all behind it.
+    ids = sorted(known)
+    out, err = operate(lab, "list", "--limit", "1", "--json")
+    assert json.loads(out)["id"] == ids[0] and "there are more" in err
+    assert [device["id"] for device in lines(lab, "list", "--after", ids[0])] == ids[1:]
+    # Certificates by days left.
+    assert first.key.id() in [device["id"] for device in lines(lab, "list", "--expiring", "36500")]
+    assert first.key.id() not in [device["id"] for device in lines(lab, "list", "--expiring", "1")]
+    # One device, by the first characters.
+    shown, = lines(lab, "show", first.key.id()[:12])
+    assert shown["addresses"] == ["192.168.7.9"] and shown["contact"] == ["mailto:Hall@Example.com"]
+    assert shown["certificates"][0]["state"] == "current" and shown["certificates"][0]["serial"] == serial
+    assert shown["orders"][0]["state"] == "valid"
+    assert f"serial {serial}" in operate(lab, "show", first.key.id())[0]
+    for text, why in ((first.key.id()[:9], "id"), (serial[:10], "serial"), ("192.168.7.9", "address"),
+                      (shown["certificates"][0]["certId"], "certID"), ("hall@example", "contact")):
+        found, = lines(lab, "search", text)
+        assert (found["id"], found["found"]) == (first.key.id(), why)
+    assert "nothing fits" in operate(lab, "search", "no such thing", status=NOT_FOUND)[1]
+    assert "is no device id" in operate(lab, "show", "UPPER!", status=USAGE)[1]
+    assert "has enrolled here" in operate(lab, "show", "a" * 32, status=NOT_FOUND)[1]
+
+
+def test_block_and_unblock(lab):
+    client = enrolled(lab)
+    operate(lab, "block", client.key.id()[:10], "stolen from the hall")
+    assert [device["id"] for device in lines(lab, "list", "--blocked")] == [client.key.id()]
+    assert lines(lab, "show", client.key.id())[0]["blockReason"] == "stolen from the hall"
+    operate(lab, "unblock", client.key.id())
+    assert "is not blocked" in operate(lab, "unblock", client.key.id(), status=NOT_FOUND)[1]
+    assert lines(lab, "list", "--blocked") == []
+
+
+def test_forget(lab):
+    client = enrolled(lab)
+    tls_key = acme_client.Key()
+    pem = client.certificate(tls_key=tls_key)
+    second = client.certificate()
+    publish(lab, client)
+    assert "whole device id" in operate(lab, "forget", client.key.id()[:10], status=USAGE)[1]
+    out, _ = operate(lab, "forget", client.key.id())
+    assert out.count("revoking the certificate") == 2 and "forgotten" in out
+    assert ca_status(lab, pem) == ca_status(lab, second) == "Revoked"
+    testbed.wait_for(lambda: published(lab, client) == [], "the DNS to forget the address")
+    assert client.key.id() not in [device["id"] for device in lines(lab, "list")]
+    answer = client.post(client.directory()["newOrder"],
+                         {"identifiers": [{"type": "dns", "value": f"*.{client.name()}"}]})
+    assert "accountDoesNotExist" in repr(answer), answer
+    shown, = lines(lab, "show", client.key.id())
+    assert shown["status"] == "none" and shown["wishes"][0]["wish"] == "forget"
+    # Again: there is nothing left to do. And the device may come back.
+    assert "had no account" in operate(lab, "forget", client.key.id())[1]
+    client.account()
+    client.certificate()
+
+
+def test_revoke(lab):
+    client = enrolled(lab)
+    tls_key = acme_client.Key()
+    pem = client.certificate(tls_key=tls_key)
+    other = client.certificate()
+    current = {int(item["serial"], 16): item for item in lines(lab, "show", client.key.id())[0]["certificates"]}
+    item = current[acme_client.leaf(pem).serial_number]
+    assert "revoked" in operate(lab, "revoke", item["certId"], "--reason", "keyCompromise")[0]
+    assert (ca_status(lab, pem), ca_status(lab, other)) == ("Revoked", "Valid")
+    assert "is revoked already" in operate(lab, "revoke", item["certId"])[1]
+    # The key is refused for ever; another one is not.
+    assert item["keyHash"] in [key["keyHash"] for key in lines(lab, "revoked-keys", "list")]
+    with pytest.raises(acme_client.Refused, match="compromised"):
+        client.certificate(tls_key=tls_key)
+    client.certificate()
+    # All that a device has.
+    assert operate(lab, "revoke", client.key.id(), "--reason", "superseded")[0].count("serial") == 2
+    assert ca_status(lab, other) == "Revoked"
+    assert "no live certificate" in operate(lab, "revoke", client.key.id(), status=NOT_FOUND)[1]
+    assert "no certificate with" in operate(lab, "revoke", "a.b", status=NOT_FOUND)[1]
+    assert "keyCompromise" in operate(lab, "revoke", item["certId"], "--reason", "bored", status=USAGE)[1]
+
+
+def test_a_key_is_refused_on_the_operators_word(lab, tmp_path):
+    client = enrolled(lab)
+    leaked = acme_client.Key()
+    path = tmp_path / "leaked.pem"
+    path.write_bytes(leaked.pem())
+    assert "is never certified again" in operate(lab, "revoked-keys", "add", str(path))[0]
+    with pytest.raises(acme_client.Refused, match="compromised"):
+        client.certificate(tls_key=leaked)
+    assert "64 hex characters" in operate(lab, "revoked-keys", "add", "nothing", status=USAGE)[1]
+
+
+def test_reactivate(lab):
+    client = enrolled(lab)
+    assert client.post(client.kid, {"status": "deactivated"}).json()["status"] == "deactivated"
+    assert [device["status"] for device in lines(lab, "list")
+            if device["id"] == client.key.id()] == ["deactivated"]
+    operate(lab, "reactivate", client.key.id())
+    client.certificate()
+    assert "no deactivated account" in operate(lab, "reactivate", client.key.id(), status=1)[1]
+
+
+def test_roles_that_do_not_run_do_it_later(make_lab):
+    lab = make_lab()
+    client = enrolled(lab)
+    pem = client.certificate()
+    lab.processes["issuer"].stop()
+    assert "does not run: it is done at its next start" in operate(
+        lab, "forget", client.key.id(), status=PENDING)[1]
+    # While the CA is away the wish stays; killed in the middle, it goes on; it is done once.
+    lab.processes["pebble"].child.send_signal(signal.SIGSTOP)
+    lab.start_role("issuer")
+    testbed.wait_for(lambda: "revoking" in dict(sqlite_rows(
+        lab, "issuer.db", "SELECT kind, what FROM ledger WHERE kind = 'revoking'")), "the revocation begun")
+    lab.processes["issuer"].kill(9)
+    lab.processes["pebble"].child.send_signal(signal.SIGCONT)
+    lab.start_role("issuer")
+    testbed.wait_for(lambda: ca_status(lab, pem) == "Revoked", "the revocation after the restart", 60)
+    testbed.wait_for(lambda: sqlite_rows(lab, "issuer.db", "SELECT state FROM wish_answers") == [("done",)],
+                     "the answer")
+    assert sqlite_rows(lab, "issuer.db", "SELECT count(*) FROM ledger WHERE kind = 'revoking'") == [(0,)]
+
+
+def sqlite_rows(lab, name, sql):
+    connection = sqlite3.connect(f"file:{lab.store}/{name}?mode=ro", uri=True)
+    try:
+        return connection.execute(sql).fetchall()
+    finally:
+        connection.close()
+
+
+def test_tokens(make_lab, tmp_path):
+    lab = make_lab(settings={"front": {"enrolment": "token"}})
+    out, _ = operate(lab, "token", "add", "--label", "hall", "--devices", "1", "--days", "3")
+    kid, key = re.fullmatch(r"(\w+):(\S+)\n", out).groups()
+    client = new_client(lab)
+    client.account(externalAccountBinding=client.eab(kid, acme_client.unb64(key)))
+    token, = lines(lab, "token", "show", kid)
+    assert (token["state"], token["devices"], token["maxDevices"]) == ("used up", 1, 1)
+    assert [device["id"] for device in lines(lab, "list", "--token", kid)] == [client.key.id()]
+    assert [device["found"] for device in lines(lab, "search", "hall")] == ["token"]
+    client.certificate()
+    # A forgotten device gives its place back.
+    operate(lab, "forget", client.key.id())
+    back = new_client(lab)
+    back.account(externalAccountBinding=back.eab(kid, acme_client.unb64(key)))
+    back.certificate()
+    operate(lab, "token", "end", kid)
+    assert "no open token" in operate(lab, "token", "end", kid, status=NOT_FOUND)[1]
+    assert "no token" in operate(lab, "token", "show", "nothing", status=NOT_FOUND)[1]
+
+
+def test_bulk_tokens(make_lab, tmp_path):
+    lab = make_lab(settings={"front": {"enrolment": "token"}})
+    relay = [conftest.program("latchkey-relay"), "--config", lab.config_file, "token", "bulk", "--count", "200",
+             "--devices", "1", "--days", "365", "--label", "batch 7"]
+    path = tmp_path / "tokens.csv"
+    with open(path, "w") as file:
+        os.chmod(path, 0o644)
+        done = subprocess.run(relay, stdout=file, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1 and "umask 077" in done.stderr and path.read_text() == ""
+    assert lines(lab, "token", "list") == []
+    os.chmod(path, 0o600)
+    with open(path, "w") as file:
+        subprocess.run(relay, stdout=file, check=True)
+    rows = list(csv.DictReader(io.StringIO(path.read_text())))
+    assert len(rows) == 200 and len({row["kid"] for row in rows}) == 200
+    assert len(lines(lab, "token", "list")) == 200
+    client = new_client(lab)
+    kid, key = rows[137]["token"].split(":")
+    client.account(externalAccountBinding=client.eab(kid, acme_client.unb64(key)))
+    actions = [row["action"] for row in lines(lab, "audit")]
+    assert actions == ["token-bulk"]
+
+
+def test_ready_lines_for_certbot(make_lab, tmp_path):
+    """What `token add --for certbot` prints makes a device, as it stands."""
+    conftest.need("certbot", "unshare")
+    conftest.need_root()
+    lab = make_lab(settings={"front": {"enrolment": "token"}})
+    script = tmp_path / "device.sh"
+    script.write_text("set -e\n" + operate(lab, "token", "add", "--for", "certbot")[0])
+    inside = 'for folder in /etc/letsencrypt /var/lib/letsencrypt /var/log/letsencrypt; do ' \
+             'mkdir -p $folder; mount -t tmpfs none $folder; done; sh "$0" && ' \
+             'cat /etc/letsencrypt/live/*/fullchain.pem'
+    done = conftest.run(["unshare", "-m", "sh", "-c", inside, str(script)],
+                        env={**os.environ, "REQUESTS_CA_BUNDLE": lab.ca.ca_file})
+    device, = lines(lab, "list")
+    assert device["serial"] and "BEGIN CERTIFICATE" in done.stdout
+
+
+def test_audit(make_lab):
+    lab = make_lab()
+    client = enrolled(lab)
+    operate(lab, "block", client.key.id(), "lost")
+    operate(lab, "unblock", client.key.id())
+    number, kept = operate(lab, "audit", "head")[0].split()
+    assert number == "2"
+    operate(lab, "settle", client.key.id())
+    rows = lines(lab, "audit", "list")
+    assert [(row["who"], row["action"]) for row in rows] == [
+        ("olga", "block"), ("olga", "unblock"), ("olga", "settle-clone")]
+    assert rows[0]["detail"] == f"{client.key.id()} lost" and rows[1]["hash"] == kept
+    assert lines(lab, "audit", "--after", "2")[0]["number"] == 3
+    assert "good: 3 rows" in operate(lab, "audit", "verify", "--head", kept)[0]
+    with sqlite3.connect(os.path.join(lab.store, "admin.db")) as store:
+        store.execute("UPDATE audit SET detail = 'nothing' WHERE number = 2")
+    assert "row 2 is missing or was altered" in operate(lab, "audit", "verify", status=1)[1]
+    with sqlite3.connect(os.path.join(lab.store, "admin.db")) as store:
+        store.execute("DELETE FROM audit WHERE number >= 2")
+    assert "good: 1 rows" in operate(lab, "audit", "verify")[0]
+    assert "the chain was made anew" in operate(lab, "audit", "verify", "--head", kept, status=1)[1]
+
+
+def test_an_unknown_command(lab):
+    assert "the commands are" in operate(lab, "frobnicate", status=USAGE)[1]
+    for command in (["list", "--nothing"], ["show"], ["token"], ["audit", "burn"], ["revoke"], ["forget"],
+                    ["revoked-keys"], ["search", "x"], ["list", "--limit", "-1"]):
+        operate(lab, *command, status=USAGE)
