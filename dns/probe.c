@@ -3,7 +3,7 @@
  * flood of probe names costs nothing but the counts. */
 #include "dns/probe.h"
 
-#include "dns/table.h"
+#include "base/core/siphash.h"
 
 #include <stdlib.h>
 
@@ -26,7 +26,7 @@ int dns_probe_new(struct dns_probes **ret_probes)
     if (probes == NULL) {
         return ERROR_MEMORY;
     }
-    int error = dns_table_hash_key(probes->hash_key);
+    int error = siphash_key(probes->hash_key);
     if (error != ERROR_NONE) {
         free(probes);
         return error;
@@ -42,7 +42,7 @@ void dns_probe_free(struct dns_probes *probes)
 
 static uint64_t hash_name(const struct dns_probes *probes, const void *name, size_t size)
 {
-    uint64_t hash = dns_table_hash(probes->hash_key, name, size);
+    uint64_t hash = siphash_13(probes->hash_key, name, size);
     return hash != 0 ? hash : 1;
 }
 

@@ -3,79 +3,20 @@
  * without the table decaying. */
 #include "dns/table.h"
 
-#include <errno.h>
+#include "base/core/siphash.h"
+
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 enum { FIRST_CAPACITY = 64 };
-
-static uint64_t rotate(uint64_t value, unsigned bits)
-{
-    return value << bits | value >> (64 - bits);
-}
-
-static void sip_round(uint64_t v[static 4])
-{
-    v[0] += v[1];
-    v[1] = rotate(v[1], 13) ^ v[0];
-    v[0] = rotate(v[0], 32);
-    v[2] += v[3];
-    v[3] = rotate(v[3], 16) ^ v[2];
-    v[0] += v[3];
-    v[3] = rotate(v[3], 21) ^ v[0];
-    v[2] += v[1];
-    v[1] = rotate(v[1], 17) ^ v[2];
-    v[2] = rotate(v[2], 32);
-}
-
-uint64_t dns_table_hash(const uint64_t key[static 2], const void *data, size_t size)
-{
-    const uint8_t *octets = data;
-    uint64_t v[4] = {key[0] ^ 0x736f6d6570736575, key[1] ^ 0x646f72616e646f6d,
-                     key[0] ^ 0x6c7967656e657261, key[1] ^ 0x7465646279746573};
-    uint64_t last = (uint64_t)size << 56;
-    size_t whole = size & ~(size_t)7;
-    for (size_t i = 0; i < whole; i += 8) {
-        uint64_t word = 0;
-        for (unsigned j = 0; j < 8; j++) {
-            word |= (uint64_t)octets[i + j] << (8 * j);
-        }
-        v[3] ^= word;
-        sip_round(v);
-        v[0] ^= word;
-    }
-    for (size_t i = whole; i < size; i++) {
-        last |= (uint64_t)octets[i] << (8 * (i - whole));
-    }
-    v[3] ^= last;
-    sip_round(v);
-    v[0] ^= last;
-    v[2] ^= 0xff;
-    sip_round(v);
-    sip_round(v);
-    sip_round(v);
-    return v[0] ^ v[1] ^ v[2] ^ v[3];
-}
-
-int dns_table_hash_key(uint64_t ret_key[static 2])
-{
-    uint64_t key[2] = {0};
-    ssize_t got = getrandom(key, sizeof(key), 0);
-    if (got != (ssize_t)sizeof(key)) {
-        return ERROR_IO;
-    }
-    memcpy(ret_key, key, sizeof(key));
-    return ERROR_NONE;
-}
 
 int dns_table_init(struct dns_table *table, size_t entry_size, size_t key_size,
                    size_t max_count)
 {
     struct dns_table made = {
         .entry_size = entry_size, .key_size = key_size, .max_count = max_count};
-    int error = dns_table_hash_key(made.hash_key);
+    int error = siphash_key(made.hash_key);
     if (error == ERROR_NONE) {
         *table = made;
     }
@@ -89,7 +30,7 @@ static uint8_t *entry_at(const struct dns_table *table, size_t slot)
 
 static size_t home_slot(const struct dns_table *table, const void *key)
 {
-    return dns_table_hash(table->hash_key, key, table->key_size) & (table->capacity - 1);
+    return siphash_13(table->hash_key, key, table->key_size) & (table->capacity - 1);
 }
 
 /* The slot that holds KEY, or the free one where it belongs. The capacity is not 0, and

@@ -20,11 +20,6 @@ struct dns_table {
     uint64_t hash_key[2];
 };
 
-/* SipHash-1-3 of SIZE octets. */
-uint64_t dns_table_hash(const uint64_t key[static 2], const void *data, size_t size);
-/* Random octets for a hash key from the kernel; ERROR_IO. */
-int dns_table_hash_key(uint64_t ret_key[static 2]) MUST_CHECK;
-
 /* An empty table; nothing but the hash key is made yet. */
 int dns_table_init(struct dns_table *table, size_t entry_size, size_t key_size,
                    size_t max_count) MUST_CHECK;
