@@ -156,15 +156,23 @@ static const char *check_name_server(const char *value)
                  "ns1.lan.example.com=192.0.2.1";
 }
 
-static const char *check_prefix(const char *value)
+static const char *check_unlimited(const char *value)
 {
     struct prefix prefix;
     int error = prefix_parse(value, &prefix);
-    if (error == ERROR_RANGE) {
-        return "has bits set beyond its length: write the network, such as 192.0.2.0/24";
-    }
-    if (error != 0) {
-        return "must be networks separated by blanks, such as 192.0.2.0/24 2001:db8::/48";
+    return error == ERROR_RANGE
+               ? "has bits set beyond its length: write the network, such as 192.0.2.0/24"
+           : error != 0
+               ? "must be networks separated by blanks, such as 192.0.2.0/24 2001:db8::/48"
+               : NULL;
+}
+
+static const char *check_prefix(const char *value)
+{
+    struct prefix prefix;
+    const char *fault = check_unlimited(value);
+    if (fault != NULL || prefix_parse(value, &prefix) != 0) {
+        return fault;
     }
     return prefix.bits == 0 ? "is everybody: say enrolment = open, if that is meant"
                             : NULL;
@@ -236,11 +244,18 @@ const struct conf_row relay_config_process_rows[] = {
     TEXT("front", "key_file", front_key_file, .fallback = ""),
     NUMBER("front", "max_connections", front_max_connections,
            .fallback = "4096", .min = 16, .max = 1000000),
+    NUMBER("front", "connection_rate", front_connection_rate,
+           .fallback = "50", .min = 0, .max = 100000),
+    NUMBER("front", "request_rate", front_request_rate,
+           .fallback = "100", .min = 0, .max = 100000),
+    TEXTS("front", "unlimited", front_unlimited, .check = check_unlimited),
     TEXTS("issuer", "resolvers", issuer_resolvers, .check = check_endpoint),
     TEXT("issuer", "ready_file", issuer_ready_file, .fallback = ""),
     TEXT("issuer", "status_listen", issuer_status_listen, .fallback = "127.0.0.1:9442",
          .check = check_loopback),
     TEXTS("dns", "listen", dns_listen, .fallback = "0.0.0.0:53 [::]:53", .check = check_endpoint),
+    NUMBER("dns", "rate_limit", dns_rate_limit, .fallback = "1000", .min = 0, .max = 1000000),
+    TEXTS("dns", "unlimited", dns_unlimited, .check = check_unlimited),
     TEXT("dns", "ready_file", dns_ready_file, .fallback = ""),
     TEXT("dns", "status_listen", dns_status_listen, .fallback = "127.0.0.1:9443",
          .check = check_loopback),

@@ -44,6 +44,11 @@ struct relay_config {
                                           0: any number */
     uint64_t front_max_connections; /* default 4096 */
     char *front_status_listen; /* /metrics and /healthz: loopback address and port; "" : none */
+    uint64_t front_connection_rate; /* new connections a second of one network (/24, /48);
+                                       default 50; 0: no limit */
+    uint64_t front_request_rate;    /* requests a second of one network that are not on a
+                                       known account's connection; default 100 */
+    struct conf_texts front_unlimited; /* networks that no limit binds; none by default */
     /* [issuer] */
     char *ca_directory;    /* default Let's Encrypt's */
     char *ca_file;         /* PEM to trust for the CA's HTTPS; "" : the system's */
@@ -89,6 +94,9 @@ struct relay_config {
     char *dns_contact;    /* SOA RNAME as mail address; default hostmaster@<zone> */
     bool dns_shared;      /* answer 100.64/10; default no */
     bool dns_loopback;    /* answer loopback; a lab only; default no */
+    uint64_t dns_rate_limit; /* UDP answers a second to one network (/24, /48) by one
+                                address; default 1000; 0: no limit */
+    struct conf_texts dns_unlimited; /* networks that no limit binds; none by default */
     char *dns_ready_file;
     char *dns_status_listen; /* /metrics and /healthz: loopback address and port; "" : none */
 };

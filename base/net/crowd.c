@@ -10,18 +10,26 @@
  * yet) it is 0 ms; where bytes pass that it does not understand it is a while. A peer that
  * holds more than half of all places is not protected by trickling bytes.
  *
- * Peers are whole addresses. One that changes its IPv6 address with every connection is
- * many peers of one member each: then the oldest of all goes, and a newcomer still gets in.
+ * Peers are whole addresses, as on a LAN, or networks, as on the internet, where one
+ * customer has many addresses. One that changes its address with every connection is many
+ * peers of one member each: then the oldest of all goes, and a newcomer still gets in.
  *
  * Joining, moving and leaving cost a few pointers; the search walks the members, and only
  * happens when the crowd is full. */
 #include "base/net/crowd.h"
 
+#include "base/core/siphash.h"
+
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUCKETS = 64, KEY_BYTES = 16 };
+enum {
+    BUCKETS = 256,
+    KEY_BYTES = 16,
+    NETWORK_BYTES_V4 = 15, /* a /24 of the mapped form */
+    NETWORK_BYTES_V6 = 6,
+};
 
 struct crowd_peer {
     struct crowd_peer *next;
@@ -39,6 +47,8 @@ struct list {
 struct crowd {
     unsigned max_members;
     unsigned count;
+    bool has_networks;
+    uint64_t hash_key[2];
     struct list lists[CROWD_LISTS];
     struct crowd_peer *buckets[BUCKETS];
 };
@@ -53,6 +63,11 @@ int crowd_new(unsigned max_members, const struct crowd_list lists[static CROWD_L
     if (crowd == NULL) {
         return ERROR_MEMORY;
     }
+    int error = siphash_key(crowd->hash_key);
+    if (error != ERROR_NONE) {
+        free(crowd);
+        return error;
+    }
     crowd->max_members = max_members;
     for (size_t i = 0; i < CROWD_LISTS; i++) {
         crowd->lists[i].rule = lists[i];
@@ -66,6 +81,11 @@ void crowd_free(struct crowd *crowd)
     free(crowd);
 }
 
+void crowd_join_networks(struct crowd *crowd)
+{
+    crowd->has_networks = true;
+}
+
 bool crowd_is_full(const struct crowd *crowd)
 {
     return crowd->count >= crowd->max_members;
@@ -77,42 +97,49 @@ unsigned crowd_count(const struct crowd *crowd)
 }
 
 /* Peers without an IP (unix sockets) are one. */
-static unsigned key_of(const struct address *address, uint8_t ret_key[static KEY_BYTES])
+static unsigned key_of(const struct crowd *crowd, const struct address *address,
+                       uint8_t ret_key[static KEY_BYTES])
 {
-    unsigned sum = 0;
+    size_t known = KEY_BYTES;
     memset(ret_key, 0, KEY_BYTES);
     if (address->storage.ss_family == AF_INET) {
         struct sockaddr_in in;
         memcpy(&in, &address->storage, sizeof(in));
         ret_key[10] = ret_key[11] = 0xff; /* as ::ffff:192.0.2.1 */
         memcpy(ret_key + 12, &in.sin_addr, sizeof(in.sin_addr));
+        known = crowd->has_networks ? NETWORK_BYTES_V4 : known;
     } else if (address->storage.ss_family == AF_INET6) {
         struct sockaddr_in6 in6;
         memcpy(&in6, &address->storage, sizeof(in6));
         memcpy(ret_key, &in6.sin6_addr, sizeof(in6.sin6_addr));
+        known = crowd->has_networks ? NETWORK_BYTES_V6 : known;
     }
-    for (size_t i = 0; i < KEY_BYTES; i++) {
-        sum = sum * 31 + ret_key[i];
-    }
-    return sum % BUCKETS;
+    memset(ret_key + known, 0, KEY_BYTES - known);
+    return (unsigned)(siphash_13(crowd->hash_key, ret_key, KEY_BYTES) % BUCKETS);
 }
 
 static struct crowd_peer *find_peer(const struct crowd *crowd,
                                     const struct address *address)
 {
     uint8_t key[KEY_BYTES];
-    struct crowd_peer *peer = crowd->buckets[key_of(address, key)];
+    struct crowd_peer *peer = crowd->buckets[key_of(crowd, address, key)];
     while (peer != NULL && memcmp(peer->key, key, sizeof(key)) != 0) {
         peer = peer->next;
     }
     return peer;
 }
 
+unsigned crowd_count_of(const struct crowd *crowd, const struct address *peer)
+{
+    const struct crowd_peer *its = find_peer(crowd, peer);
+    return its != NULL ? its->count : 0;
+}
+
 static struct crowd_peer *add_peer(struct crowd *crowd, const struct address *address)
 {
     struct crowd_peer *peer = calloc(1, sizeof(*peer));
     if (peer != NULL) {
-        peer->bucket = key_of(address, peer->key);
+        peer->bucket = key_of(crowd, address, peer->key);
         peer->next = crowd->buckets[peer->bucket];
         crowd->buckets[peer->bucket] = peer;
     }

@@ -27,13 +27,18 @@ struct crowd_list {
     int64_t quiet_ms;    /* after this it may have to go for a newcomer; or CROWD_NEVER */
 };
 
-/* LISTS is copied. 0 members are ERROR_RANGE. */
+/* LISTS is copied. 0 members are ERROR_RANGE; ERROR_IO: no random key. */
 int crowd_new(unsigned max_members, const struct crowd_list lists[static CROWD_LISTS],
               struct crowd **ret_crowd) MUST_CHECK;
 /* The members must have left. Accepts NULL. */
 void crowd_free(struct crowd *crowd);
+/* From now on all addresses of one network (as prefix_site has it) are one peer. Before the
+ * first member joins. */
+void crowd_join_networks(struct crowd *crowd);
 bool crowd_is_full(const struct crowd *crowd);
 unsigned crowd_count(const struct crowd *crowd);
+/* How many members are PEER's. */
+unsigned crowd_count_of(const struct crowd *crowd, const struct address *peer);
 
 /* Puts MEMBER (borrowed until it leaves) at the end of list 0. PEER's port does not matter.
  * ERROR_LIMIT when the crowd is full. */

@@ -114,6 +114,16 @@ int http_exchange_peer_key(const struct http_exchange *exchange, struct key **re
                                     : ERROR_NOT_FOUND;
 }
 
+unsigned http_exchange_wait_s(const struct http_exchange *exchange)
+{
+    return exchange->wait_s;
+}
+
+void http_exchange_set_known(struct http_exchange *exchange)
+{
+    exchange->is_known = true;
+}
+
 void http_exchange_on_gone(struct http_exchange *exchange, http_gone_fn *fn, void *arg)
 {
     exchange->gone = fn;
@@ -244,7 +254,8 @@ void http_exchange_respond(struct http_exchange *exchange, int status,
         http_exchange_free(exchange);
         return;
     }
-    exchange->must_close = !http_parser_keep_alive(exchange->parser);
+    exchange->must_close =
+        exchange->must_close || !http_parser_keep_alive(exchange->parser);
     if (exchange->has_bad_header || exchange->headers.error != ERROR_NONE ||
         (content_type != NULL && !is_header_text(content_type))) {
         buffer_free(&exchange->headers);

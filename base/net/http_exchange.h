@@ -19,6 +19,8 @@ struct http_exchange {
     /* How the exchange gives itself back: the server's function and its connection. */
     void (*responded)(struct http_exchange *exchange, void *arg);
     void *responded_arg;
+    unsigned wait_s; /* see http_exchange_wait_s */
+    bool is_known;   /* see http_exchange_set_known */
     bool must_close; /* the connection ends after this response */
     struct buffer
         output; /* the response, rendered; its `error` set when memory ran out */

@@ -74,6 +74,7 @@ struct connection {
     size_t lingered_bytes;
     unsigned reads; /* in this advance */
     bool is_advancing;
+    bool is_known; /* see http_exchange_set_known */
 };
 
 struct http_server {
@@ -83,6 +84,10 @@ struct http_server {
     void *arg;
     struct acceptor *acceptor;
     struct crowd *crowd;
+    struct rate_limiter *connection_rate; /* NULL: no limit */
+    struct rate_limiter *request_rate;
+    uint64_t limited_connections;
+    uint64_t limited_requests;
     uint8_t record[RECORD_BYTES];
 };
 
@@ -178,12 +183,43 @@ static void start_response(struct connection *connection)
     set_state(connection, STATE_RESPONDING);
 }
 
+/* The network of PEER as limits know it; 0: none binds it. */
+static uint64_t limited_site(const struct http_server *server, const struct address *peer)
+{
+    const struct http_server_limits *limits = &server->options.limits;
+    uint64_t site = prefix_site(&peer->storage);
+    return site != 0 &&
+                   !prefix_list_holds(limits->unlimited, limits->unlimited_count, peer)
+               ? site
+               : 0;
+}
+
+/* A request of a stranger is counted before it costs more than its parsing. One that is
+ * over the limit costs the connection too, which is limited in its turn. */
+static void count_request(struct connection *connection)
+{
+    struct http_server *server = connection->server;
+    struct http_exchange *exchange = connection->exchange;
+    if (server->request_rate == NULL || connection->is_known) {
+        return;
+    }
+    uint64_t site = limited_site(server, &connection->peer);
+    int64_t wait_ms =
+        site != 0 ? rate_limiter_take(server->request_rate, site, clock_mono_ms()) : 0;
+    if (wait_ms > 0) {
+        exchange->wait_s = (unsigned)((wait_ms + 999) / 1000);
+        exchange->must_close = true;
+        server->limited_requests++;
+    }
+}
+
 /* The exchange's owner has responded: the exchange is the connection's again. */
 static void advance(struct connection *connection);
 static void on_responded(struct http_exchange *exchange, void *arg)
 {
     struct connection *connection = arg;
     connection->exchange = exchange;
+    connection->is_known = connection->is_known || exchange->is_known;
     start_response(connection);
     if (!connection->is_advancing) {
         advance(connection);
@@ -194,6 +230,7 @@ static void hand_over(struct connection *connection)
 {
     struct http_exchange *exchange = connection->exchange;
     set_state(connection, STATE_HANDLING);
+    count_request(connection);
     exchange->responded = on_responded;
     exchange->responded_arg = connection;
     connection->server->fn(exchange, connection->server->arg);
@@ -439,10 +476,35 @@ static bool find_place(struct http_server *server, const struct address *peer)
     return !crowd_is_full(server->crowd);
 }
 
+/* Whether the limits let PEER come. Nothing has been spent on it yet. */
+static bool is_admitted(struct http_server *server, const struct address *peer)
+{
+    unsigned most = server->options.limits.connections;
+    uint64_t site =
+        most > 0 || server->connection_rate != NULL ? limited_site(server, peer) : 0;
+    return site == 0 ||
+           ((most == 0 || crowd_count_of(server->crowd, peer) < most) &&
+            (server->connection_rate == NULL ||
+             rate_limiter_take(server->connection_rate, site, clock_mono_ms()) == 0));
+}
+
+/* By RST: the peer is told at once, and no TIME_WAIT is left for each of a flood. */
+static void turn_away(struct http_server *server, int fd)
+{
+    const struct linger now = {.l_onoff = 1, .l_linger = 0};
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+    close(fd);
+    server->limited_connections++;
+}
+
 /* Takes FD in any case. */
 static void on_accepted(int fd, const struct address *peer, void *arg)
 {
     struct http_server *server = arg;
+    if (!is_admitted(server, peer)) {
+        turn_away(server, fd);
+        return;
+    }
     struct connection *connection =
         find_place(server, peer) ? calloc(1, sizeof(*connection)) : NULL;
     if (connection == NULL) {
@@ -470,6 +532,22 @@ static void on_accepted(int fd, const struct address *peer, void *arg)
     advance(connection);
 }
 
+static int make_limits(struct http_server *server)
+{
+    const struct http_server_limits *limits = &server->options.limits;
+    int error = ERROR_NONE;
+    if (limits->connections > 0) {
+        crowd_join_networks(server->crowd);
+    }
+    if (limits->connection_rate.per_second > 0) {
+        error = rate_limiter_new(&limits->connection_rate, &server->connection_rate);
+    }
+    if (error == ERROR_NONE && limits->request_rate.per_second > 0) {
+        error = rate_limiter_new(&limits->request_rate, &server->request_rate);
+    }
+    return error;
+}
+
 int http_server_new(struct loop *loop, const struct http_server_options *options,
                     http_server_fn *fn, void *arg, struct http_server **ret_server)
 {
@@ -487,6 +565,9 @@ int http_server_new(struct loop *loop, const struct http_server_options *options
     server->fn = fn;
     server->arg = arg;
     int error = crowd_new(options->max_connections, crowd_lists, &server->crowd);
+    if (error == ERROR_NONE) {
+        error = make_limits(server);
+    }
     if (error == ERROR_NONE) {
         error = acceptor_new(loop, on_accepted, server, &server->acceptor);
     }
@@ -512,6 +593,16 @@ int http_server_listen(struct http_server *server, const struct address *address
                        uint16_t *ret_port)
 {
     return acceptor_listen(server->acceptor, address, ret_port);
+}
+
+uint64_t http_server_limited_connections(const struct http_server *server)
+{
+    return server->limited_connections;
+}
+
+uint64_t http_server_limited_requests(const struct http_server *server)
+{
+    return server->limited_requests;
 }
 
 unsigned http_server_connection_count(const struct http_server *server)
@@ -541,5 +632,7 @@ void http_server_free(struct http_server *server)
         free_connections(server, BUSY);
     }
     crowd_free(server->crowd);
+    rate_limiter_free(server->connection_rate);
+    rate_limiter_free(server->request_rate);
     free(server);
 }

@@ -7,21 +7,35 @@
 #include "base/core/buffer.h"
 #include "base/net/address.h"
 #include "base/net/loop.h"
+#include "base/net/prefix.h"
+#include "base/net/rate_limiter.h"
 #include "base/net/tls.h"
 
 struct http_server;
 struct http_exchange; /* one request and its response */
 
-/* All must be given: 0 is ERROR_RANGE. */
+/* What one network (prefix_site) may cost a server before anything is known of who is
+ * there. All zero: no limits, as on a LAN. This machine itself has none. */
+struct http_server_limits {
+    unsigned connections;              /* at once; more are closed at once */
+    struct rate_limit connection_rate; /* before any TLS; per_second 0: no limit */
+    struct rate_limit
+        request_rate; /* on connections that are not http_exchange_set_known */
+    const struct prefix *unlimited; /* whom they don't bind; borrowed for life */
+    size_t unlimited_count;
+};
+
+/* All but the limits must be given: 0 is ERROR_RANGE. */
 struct http_server_options {
-    struct tls_server *tls; /* borrowed; NULL: plain HTTP */
+    struct tls_server *tls;   /* borrowed; NULL: plain HTTP */
     unsigned max_connections; /* when all are taken, see crowd.h for who has to go */
-    unsigned handshake_s; /* accept to handshake done */
-    unsigned request_s;   /* first byte of a request to its last (headers and body) */
-    unsigned idle_s;      /* between requests */
-    unsigned response_s;  /* for the peer to take the response once it is given */
+    unsigned handshake_s;     /* accept to handshake done */
+    unsigned request_s;       /* first byte of a request to its last (headers and body) */
+    unsigned idle_s;          /* between requests */
+    unsigned response_s;      /* for the peer to take the response once it is given */
     size_t max_header_bytes;
     size_t max_body_bytes; /* a larger body is answered 413 by the server itself */
+    struct http_server_limits limits;
 };
 
 /* Called once per whole request. The handler owns EXCHANGE until it responds; it may do
@@ -44,6 +58,9 @@ int http_server_listen(struct http_server *server, const struct address *address
 int http_server_listen_fd(struct http_server *server, int fd) MUST_CHECK;
 /* Takes a connected socket (non-blocking, CLOEXEC) as if it had been accepted. */
 void http_server_take(struct http_server *server, int fd, const struct address *peer);
+/* Connections closed, and requests found, beyond the limits so far. */
+uint64_t http_server_limited_connections(const struct http_server *server);
+uint64_t http_server_limited_requests(const struct http_server *server);
 unsigned http_server_connection_count(const struct http_server *server);
 /* Closes the listeners and every connection; pending exchanges end with their gone
  * callback. Not from within a handler. */
@@ -71,6 +88,13 @@ bool http_exchange_is_trusted(const struct http_exchange *exchange);
 bool http_exchange_is_app(const struct http_exchange *exchange);
 int http_exchange_peer_key(const struct http_exchange *exchange,
                            struct key **ret_key) MUST_CHECK;
+
+/* 0, or in how many seconds this peer's network may ask again: the handler should then do no
+ * work, and the connection ends with its response. */
+unsigned http_exchange_wait_s(const struct http_exchange *exchange);
+/* The peer has proved to be somebody we know: further requests on its connection are not
+ * counted for its network. */
+void http_exchange_set_known(struct http_exchange *exchange);
 
 /* FN is called with ARG if the peer goes away before the response. */
 void http_exchange_on_gone(struct http_exchange *exchange, http_gone_fn *fn, void *arg);

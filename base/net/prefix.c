@@ -6,7 +6,14 @@
 #include <netinet/in.h>
 #include <string.h>
 
-enum { BITS_4_MAX = 32, BITS_6_MAX = 128 };
+enum {
+    BITS_4_MAX = 32,
+    BITS_6_MAX = 128,
+    MAPPED_AT = 12, /* where IPv4 starts in ::ffff:192.0.2.1 */
+    SITE_V4 = 1,
+    SITE_V6 = 2,
+    SITE_V6_SIZE = 6,
+};
 
 /* Clears what lies beyond the bits; whether there was anything. */
 static bool clear_rest(struct prefix *prefix)
@@ -77,4 +84,51 @@ void prefix_text(const struct prefix *prefix, char ret_text[static PREFIX_TEXT_C
     inet_ntop(prefix->family == 4 ? AF_INET : AF_INET6, prefix->octets, host,
               sizeof(host));
     (void)text_format(ret_text, PREFIX_TEXT_CAPACITY, "%s/%u", host, prefix->bits);
+}
+
+int prefix_list_parse(const struct conf_texts *texts, size_t capacity,
+                      struct prefix *ret_list)
+{
+    int error = texts->count <= capacity ? ERROR_NONE : ERROR_LIMIT;
+    for (size_t i = 0; error == ERROR_NONE && i < texts->count; i++) {
+        error = prefix_parse(texts->at[i], &ret_list[i]);
+    }
+    return error;
+}
+
+bool prefix_list_holds(const struct prefix *list, size_t count,
+                       const struct address *address)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (prefix_holds(&list[i], address)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static uint64_t site_v4(uint32_t address)
+{
+    return address >> 24 == IN_LOOPBACKNET ? 0 : (uint64_t)SITE_V4 << 56 | (address >> 8);
+}
+
+uint64_t prefix_site(const struct sockaddr_storage *address)
+{
+    if (address->ss_family == AF_INET) {
+        return site_v4(ntohl(((const struct sockaddr_in *)address)->sin_addr.s_addr));
+    }
+    if (address->ss_family != AF_INET6) {
+        return 0;
+    }
+    const struct in6_addr *v6 = &((const struct sockaddr_in6 *)address)->sin6_addr;
+    if (IN6_IS_ADDR_V4MAPPED(v6)) {
+        uint32_t v4 = 0;
+        memcpy(&v4, v6->s6_addr + MAPPED_AT, sizeof(v4));
+        return site_v4(ntohl(v4));
+    }
+    uint64_t site = SITE_V6;
+    for (unsigned i = 0; i < SITE_V6_SIZE; i++) {
+        site = site << 8 | v6->s6_addr[i];
+    }
+    return IN6_IS_ADDR_LOOPBACK(v6) ? 0 : site;
 }

@@ -2,6 +2,7 @@
 #ifndef BASE_NET_PREFIX_H
 #define BASE_NET_PREFIX_H
 
+#include "base/core/conf.h"
 #include "base/net/address.h"
 
 #include <stdbool.h>
@@ -23,6 +24,16 @@ bool prefix_of(const struct address *address, uint8_t bits_4, uint8_t bits_6,
                struct prefix *ret_prefix);
 /* Whether ADDRESS is in PREFIX. */
 bool prefix_holds(const struct prefix *prefix, const struct address *address);
+/* Reads all of TEXTS into RET_LIST, which holds CAPACITY: as prefix_parse; ERROR_LIMIT. */
+int prefix_list_parse(const struct conf_texts *texts, size_t capacity,
+                      struct prefix *ret_list) MUST_CHECK;
+/* Whether ADDRESS is in one of the COUNT prefixes. */
+bool prefix_list_holds(const struct prefix *list, size_t count,
+                       const struct address *address);
+/* The network that one customer is given as a rule, as a number that no other has: the /24 of
+ * an IPv4 address, the /48 of an IPv6 one. 0 for loopback addresses and unix sockets, which
+ * are this machine's own. */
+uint64_t prefix_site(const struct sockaddr_storage *address);
 void prefix_text(const struct prefix *prefix, char ret_text[static PREFIX_TEXT_CAPACITY]);
 
 #endif

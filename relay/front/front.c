@@ -46,6 +46,8 @@ enum {
     IDLE_S = 15,
     RESPONSE_S = 30,
     HEADER_BYTES_MAX = 16 << 10,
+    LIMIT_BURST_S = 10, /* what a network may ask at once, in its rate's seconds */
+    PREFIXES_MAX = 16,
     SWEEP_MS = 3600 * 1000,
     FIRST_SWEEP_MS = 60 * 1000,
     SWEEP_ROWS = 2000,
@@ -63,6 +65,7 @@ struct front {
     struct tls_server *tls;
     struct relay_certificate *certificate;
     struct http_server *server;
+    struct prefix unlimited[PREFIXES_MAX];
     uint16_t port; /* of the first address */
 };
 
@@ -196,6 +199,12 @@ static int take_sockets(struct front *front, bool *ret_taken)
     return error;
 }
 
+static struct rate_limit limit_of(uint64_t per_second)
+{
+    return (struct rate_limit){(unsigned)per_second,
+                               (unsigned)per_second * LIMIT_BURST_S};
+}
+
 static int listen_all(struct front *front, const struct relay_config *config)
 {
     struct http_server_options options = {
@@ -207,11 +216,23 @@ static int listen_all(struct front *front, const struct relay_config *config)
         .response_s = RESPONSE_S,
         .max_header_bytes = HEADER_BYTES_MAX,
         .max_body_bytes = LIMIT_JWS_BYTES,
+        .limits =
+            {
+                .connections = (unsigned)config->front_max_connections / 2,
+                .connection_rate = limit_of(config->front_connection_rate),
+                .request_rate = limit_of(config->front_request_rate),
+                .unlimited = front->unlimited,
+                .unlimited_count = config->front_unlimited.count,
+            },
     };
     bool taken = false;
-    int error = http_server_new(front->loop, &options, router_handle, &front->service,
-                                &front->server);
+    int error =
+        prefix_list_parse(&config->front_unlimited, PREFIXES_MAX, front->unlimited);
 
+    if (error == 0) {
+        error = http_server_new(front->loop, &options, router_handle, &front->service,
+                                &front->server);
+    }
     if (error != 0) {
         log_error("can't start the HTTPS server: %s", error_text(error));
         return error;

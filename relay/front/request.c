@@ -229,6 +229,9 @@ static bool check_signature(struct request *request)
         response_error(request, ACME_PROBLEM_BAD_NONCE, "the nonce has been used");
         return false;
     }
+    if (jws_kid(request->jws) != NULL) {
+        http_exchange_set_known(request->exchange);
+    }
     return true;
 }
 

@@ -183,6 +183,16 @@ static void dispatch(struct request *request, const char *path)
                     "there is nothing here; the ACME directory is /acme/directory");
 }
 
+/* Before anything is read of it: what a flood asks for costs a line of text. */
+static void respond_limited(struct request *request)
+{
+    unsigned wait_s = http_exchange_wait_s(request->exchange);
+
+    response_retry_after(request, wait_s);
+    response_error(request, ACME_PROBLEM_RATE_LIMITED,
+                   "your network asks too often: again in %u s", wait_s);
+}
+
 void router_handle(struct http_exchange *exchange, void *arg)
 {
     struct service *service = arg;
@@ -192,6 +202,10 @@ void router_handle(struct http_exchange *exchange, void *arg)
 
     if (request == NULL) {
         http_exchange_respond(exchange, 503, NULL, "", 0);
+        return;
+    }
+    if (http_exchange_wait_s(exchange) > 0) {
+        respond_limited(request);
         return;
     }
     if (strncmp(path, service->prefix, prefix) != 0) {

@@ -185,12 +185,36 @@ static void test_many_peers(void **state)
     crowd_free(crowd);
 }
 
+static void test_networks(void **state)
+{
+    (void)state;
+    struct crowd_member members[6];
+    struct crowd *crowd = make(6);
+    struct address peer = at("192.0.2.9");
+    crowd_join_networks(crowd);
+    join(crowd, &members[0], "192.0.2.1", 0);
+    join(crowd, &members[1], "192.0.2.254", 0);
+    join(crowd, &members[2], "192.0.3.1", 0);
+    join(crowd, &members[3], "2001:db8:1:2::1", 0);
+    join(crowd, &members[4], "2001:db8:1:3::1", 0);
+    join(crowd, &members[5], "2001:db8:2::1", 1);
+    assert_int_equal(crowd_count_of(crowd, &peer), 2);
+    peer = at("2001:db8:1:ffff::2");
+    assert_int_equal(crowd_count_of(crowd, &peer), 2);
+    peer = at("198.51.100.1");
+    assert_int_equal(crowd_count_of(crowd, &peer), 0);
+    expect_victim(crowd, "198.51.100.1", 1, &members[0]);
+    expect_victim(crowd, "2001:db8:1:4::1", 1, &members[3]); /* its own network's */
+    leave(crowd, members, 6);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_limit),         cmocka_unit_test(test_deadlines),
         cmocka_unit_test(test_heaviest_peer), cmocka_unit_test(test_equal_peers),
         cmocka_unit_test(test_active),        cmocka_unit_test(test_many_peers),
+        cmocka_unit_test(test_networks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

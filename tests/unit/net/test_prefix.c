@@ -103,12 +103,61 @@ static void test_of(void **state)
     }
 }
 
+static void test_list(void **state)
+{
+    char v4[] = "192.0.2.0/24";
+    char v6[] = "2001:db8::/32";
+    char host[] = "lan";
+    char *good[] = {v4, v6};
+    char *bad[] = {v4, host};
+    struct prefix list[2];
+    struct address first = address_of("192.0.2.1");
+    struct address second = address_of("2001:db8::1");
+    struct address neither = address_of("198.51.100.1");
+
+    (void)state;
+    assert_int_equal(prefix_list_parse(&(struct conf_texts){good, 2}, 1, list),
+                     ERROR_LIMIT);
+    assert_int_equal(prefix_list_parse(&(struct conf_texts){bad, 2}, 2, list),
+                     ERROR_SYNTAX);
+    assert_int_equal(prefix_list_parse(&(struct conf_texts){good, 2}, 2, list), 0);
+    assert_true(prefix_list_holds(list, 2, &first));
+    assert_true(prefix_list_holds(list, 2, &second));
+    assert_false(prefix_list_holds(list, 1, &second));
+    assert_false(prefix_list_holds(list, 2, &neither));
+    assert_false(prefix_list_holds(NULL, 0, &first));
+}
+
+static uint64_t site(const char *text)
+{
+    struct address address = address_of(text);
+
+    return prefix_site(&address.storage);
+}
+
+static void test_site(void **state)
+{
+    (void)state;
+    assert_true(site("192.0.2.1") == site("192.0.2.254"));
+    assert_true(site("192.0.2.1") == site("::ffff:192.0.2.254"));
+    assert_false(site("192.0.2.1") == site("192.0.3.1"));
+    assert_true(site("2001:db8:1:2::3") == site("2001:db8:1:ffff::4"));
+    assert_false(site("2001:db8:1::1") == site("2001:db8:2::1"));
+    assert_false(site("0.0.0.0") == 0);
+    assert_false(site("::2") == 0);
+    assert_true(site("127.0.0.1") == 0);
+    assert_true(site("127.9.9.9") == 0);
+    assert_true(site("::ffff:127.0.0.1") == 0);
+    assert_true(site("::1") == 0);
+    assert_true(site("/run/some.sock") == 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parse),
-        cmocka_unit_test(test_holds),
-        cmocka_unit_test(test_of),
+        cmocka_unit_test(test_parse), cmocka_unit_test(test_holds),
+        cmocka_unit_test(test_of),    cmocka_unit_test(test_list),
+        cmocka_unit_test(test_site),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

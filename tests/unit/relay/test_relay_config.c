@@ -46,6 +46,8 @@ static void test_defaults(void **state)
     assert_true(config.budgets);
     assert_int_equal(config.budget_certificates_week, 50);
     assert_int_equal(config.dns_listen.count, 2);
+    assert_int_equal(config.dns_rate_limit, 1000);
+    assert_int_equal(config.dns_unlimited.count, 0);
     assert_int_equal(config.dns_name_servers.count, 2);
     assert_int_equal(config.open_prefixes.count, 0);
     assert_int_equal(config.accounts_per_prefix_hour, 100);
@@ -128,6 +130,9 @@ static const struct fault faults[] = {
      "without a '.' first"},
     {GOOD "[dns]\nhosts = relay=192.0.2.300\n", "name=address"},
     {GOOD "[dns]\nlistn = :53\n", "listn"},
+    {GOOD "[dns]\nrate_limit = 1000001\n", "rate_limit"},
+    {GOOD "[dns]\nunlimited = 192.0.2.0/24 lan\n", "networks separated by blanks"},
+    {GOOD "[dns]\nunlimited = 192.0.2.1/24\n", "bits set beyond"},
     {GOOD "[issuer]\neab_kid = x\n", "give both or neither"},
     {GOOD "[issuer]\nmax_in_flight = 0\n", "max_in_flight"},
     {GOOD "[issuer]\ncontact = me\n", "mailto:"},
