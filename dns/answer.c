@@ -18,6 +18,8 @@ enum {
     FLAGS_KEPT_HIGH = 0x79, /* opcode and RD of the query */
     FLAGS_KEPT_LOW = 0x10,  /* CD (RFC 4035 3.1.6) */
     OPT_SIZE = 11,
+    OPTION_COOKIE = 10,
+    OPTION_HEAD_SIZE = 4,
     HEAD_SIZE = 12, /* of a record whose owner is a pointer */
     POINTER = 0xc000,
     IPV4_SIZE = 4,
@@ -35,6 +37,7 @@ enum rcode {
 
 /* The state of one answer. */
 struct answer {
+    const struct dns_asker *asker;
     const struct dns_view *view;
     struct dns_probes *probes;
     int64_t now_at;
@@ -80,11 +83,22 @@ static void lower_name(struct answer *answer)
     }
 }
 
+static bool gives_cookie(const struct answer *answer)
+{
+    return answer->parsed.cookie.size > 0 && answer->asker->cookies != NULL;
+}
+
+/* Octets of the OPT to come. */
+static size_t opt_size(const struct answer *answer)
+{
+    size_t cookie = gives_cookie(answer) ? OPTION_HEAD_SIZE + DNS_COOKIE_SIZE : 0;
+    return answer->parsed.edns ? OPT_SIZE + cookie : 0;
+}
+
 /* Whether SIZE more octets fit, OPT included; else the answer is truncated. */
 static bool has_room(struct answer *answer, size_t size)
 {
-    size_t opt = answer->parsed.edns ? OPT_SIZE : 0;
-    if (writer_size(&answer->writer) + size + opt <= answer->limit) {
+    if (writer_size(&answer->writer) + size + opt_size(answer) <= answer->limit) {
         return true;
     }
     answer->truncated = true;
@@ -418,6 +432,18 @@ static void decide(struct answer *answer)
     answer_name(answer);
 }
 
+/* RFC 7873 5.2: always a fresh one, so that it is good for as long as can be. */
+static void write_cookie(struct answer *answer)
+{
+    const struct dns_asker *asker = answer->asker;
+    uint8_t cookie[DNS_COOKIE_SIZE];
+    writer_u16(&answer->writer, OPTION_COOKIE);
+    writer_u16(&answer->writer, DNS_COOKIE_SIZE);
+    dns_cookie_make(asker->cookies, answer->parsed.cookie.data, asker->address,
+                    answer->now_at, cookie);
+    writer_bytes(&answer->writer, cookie, sizeof(cookie));
+}
+
 /* OPT with our size; the upper bits of the rcode stand in it (RFC 6891 6.1.3). */
 static void write_opt(struct answer *answer)
 {
@@ -430,8 +456,14 @@ static void write_opt(struct answer *answer)
         (uint8_t)(answer->rcode >> 4),
         0, /* version */
         answer->parsed.dnssec_ok ? 0x80 : 0,
+        0,
+        0,
+        (uint8_t)(opt_size(answer) - OPT_SIZE),
     };
     writer_bytes(&answer->writer, opt, sizeof(opt));
+    if (gives_cookie(answer)) {
+        write_cookie(answer);
+    }
     answer->additional_count++;
 }
 
@@ -490,23 +522,25 @@ static size_t size_limit(const struct answer *answer, enum dns_transport transpo
     return limit < capacity ? limit : capacity;
 }
 
-size_t dns_answer(struct bytes query, enum dns_transport transport,
+size_t dns_answer(struct bytes query, const struct dns_asker *asker,
                   const struct dns_view *view, struct dns_probes *probes, int64_t now_at,
                   uint8_t *ret_answer, size_t capacity)
 {
     struct answer answer;
     enum dns_query_result result = dns_query_parse(query, &answer.parsed);
-    if (result == DNS_QUERY_DROP) {
+    if (result == DNS_QUERY_DROP || (asker->is_limited && result != DNS_QUERY_GOOD)) {
         return 0;
     }
+    answer.asker = asker;
     answer.view = view;
     answer.probes = probes;
     answer.now_at = now_at;
     answer.query = query;
     answer.writer = writer_init(ret_answer, capacity);
-    answer.limit = size_limit(&answer, transport, capacity);
+    answer.limit = size_limit(&answer, asker->transport, capacity);
     answer.rcode = RCODE_NOERROR;
-    answer.authoritative = answer.truncated = false;
+    answer.authoritative = false;
+    answer.truncated = asker->is_limited;
     answer.answer_count = answer.authority_count = answer.additional_count = 0;
     answer.zone_at = 0;
     /* The header is written last, when its counts are known. */
@@ -514,7 +548,12 @@ size_t dns_answer(struct bytes query, enum dns_transport transport,
                  DNS_HEADER_SIZE + answer.parsed.question_size);
     switch (result) {
     case DNS_QUERY_GOOD:
-        decide(&answer);
+        if (!asker->is_limited) {
+            decide(&answer);
+        }
+        break;
+    case DNS_QUERY_COOKIE:
+        answer.rcode = asker->cookies != NULL ? RCODE_NOERROR : RCODE_FORMERR;
         break;
     case DNS_QUERY_MALFORMED:
         answer.rcode = RCODE_FORMERR;

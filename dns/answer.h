@@ -2,6 +2,7 @@
 #ifndef DNS_ANSWER_H
 #define DNS_ANSWER_H
 
+#include "dns/cookie.h"
 #include "dns/probe.h"
 #include "dns/query.h"
 #include "dns/view.h"
@@ -15,12 +16,20 @@ enum {
     DNS_ANSWER_MAX = 16384, /* room that a TCP answer needs at most */
 };
 
+/* Who asks, and how. */
+struct dns_asker {
+    enum dns_transport transport;
+    bool is_limited; /* asks too often: is only told to come again by TCP */
+    const struct dns_cookie_keys *cookies;  /* NULL: none are given */
+    const struct sockaddr_storage *address; /* that a cookie is for */
+};
+
 /* Writes the answer to QUERY into RET_ANSWER, which holds CAPACITY octets (DNS_UDP_MAX at
  * least; DNS_ANSWER_MAX over TCP), from VIEW or one of those that follow it (NULL: no zone
  * at all). Returns its size, or 0 for silence. No allocation, no clock, no I/O; PROBES (may
  * be NULL) is counted up for a probe name's A, and nothing else changes. NOW_AT: wall
  * seconds. */
-size_t dns_answer(struct bytes query, enum dns_transport transport,
+size_t dns_answer(struct bytes query, const struct dns_asker *asker,
                   const struct dns_view *view, struct dns_probes *probes, int64_t now_at,
                   uint8_t *ret_answer, size_t capacity);
 

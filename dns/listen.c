@@ -1,5 +1,6 @@
 #include "dns/listen.h"
 
+#include "base/core/clock.h"
 #include "dns/tcp.h"
 #include "dns/udp.h"
 
@@ -7,7 +8,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 
-enum { SOCKETS_MAX = 16, PORT_TRIES = 20 };
+enum { SOCKETS_MAX = 16, PORT_TRIES = 20, LIMIT_BURST_S = 2 };
 
 /* When a thread was last seen to get on. */
 struct progress {
@@ -122,9 +123,16 @@ int dns_listen_new(struct loop *loop, struct dns_view *view, struct dns_probes *
     pthread_mutex_init(&listen->shared.lock, NULL);
     listen->shared.view = view;
     listen->shared.probes = probes;
+    listen->shared.limit =
+        (struct rate_limit){options->rate_limit, options->rate_limit * LIMIT_BURST_S};
+    listen->shared.unlimited = options->unlimited;
+    listen->shared.unlimited_count = options->unlimited_count;
     int result = options->address_count > SOCKETS_MAX
                      ? ERROR_LIMIT
-                     : dns_tcp_new(loop, &listen->shared, options, &listen->tcp);
+                     : dns_cookie_keys_init(&listen->shared.cookies, clock_wall_at());
+    if (result == 0) {
+        result = dns_tcp_new(loop, &listen->shared, options, &listen->tcp);
+    }
     *ret_failed = options->address_count;
     bool given = options->activation != NULL && options->activation->count > 0;
     if (result == 0) {

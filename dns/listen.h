@@ -6,6 +6,7 @@
 #include "base/net/activation.h"
 #include "base/net/address.h"
 #include "base/net/loop.h"
+#include "base/net/prefix.h"
 #include "dns/answer.h"
 #include "dns/tally.h"
 
@@ -23,6 +24,12 @@ struct dns_listen_options {
     unsigned max_connections_per_source; /* TCP, per IPv4 address or IPv6 /64 */
     unsigned idle_ms;                    /* TCP: between messages (RFC 7766 6.2.3) */
     unsigned partial_ms;                 /* TCP: for a message that began to arrive */
+    /* UDP: answers a second to one network (prefix_site) from one address of ours; beyond
+     * it one query of two is told to come by TCP, the other hears nothing, unless it shows
+     * a cookie of ours. 0: no limit. */
+    unsigned rate_limit;
+    const struct prefix *unlimited; /* whom the limits don't bind; borrowed for life */
+    size_t unlimited_count;
 };
 
 /* Binds or takes everything and starts to serve VIEW and PROBES (borrowed). ERROR_LIMIT,

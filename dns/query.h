@@ -34,6 +34,7 @@ enum dns_query_result {
     DNS_QUERY_DROP,      /* a runt or itself an answer: stay silent */
     DNS_QUERY_MALFORMED, /* FORMERR */
     DNS_QUERY_OPCODE,    /* an opcode that we do not implement: NOTIMP */
+    DNS_QUERY_COOKIE,    /* no question: asks for a cookie alone (RFC 7873 5.4) */
 };
 
 struct dns_query {
@@ -47,6 +48,8 @@ struct dns_query {
     bool dnssec_ok;
     uint8_t edns_version;
     uint16_t payload_bytes;
+    struct bytes
+        cookie; /* of the COOKIE option, borrowed from the message; empty: none */
     uint8_t labels[DNS_LABELS_MAX]; /* where each label's length octet is, from the start
                                      * of QNAME; only label_count of them are set */
 };

@@ -41,7 +41,9 @@ struct connection {
     struct buffer output;
     bool progressed; /* a whole message was answered in this turn */
     bool closing;    /* the peer has said its last: close once the output is gone */
+    struct sockaddr_storage peer;
     uint8_t source[16];
+    uint64_t site; /* prefix_site */
 };
 
 struct listener {
@@ -87,8 +89,10 @@ static int answer_message(struct connection *connection, struct bytes query,
 {
     struct dns_tcp *tcp = connection->tcp;
     struct dns_udp_shared *shared = tcp->shared;
+    const struct dns_asker asker = {
+        .transport = DNS_TCP, .cookies = &shared->cookies, .address = &connection->peer};
     pthread_mutex_lock(&shared->lock);
-    size_t size = dns_answer(query, DNS_TCP, shared->view, shared->probes, now_at,
+    size_t size = dns_answer(query, &asker, shared->view, shared->probes, now_at,
                              tcp->answer, sizeof(tcp->answer));
     pthread_mutex_unlock(&shared->lock);
     if (size == 0) {
@@ -251,18 +255,31 @@ static bool close_oldest_idle(struct dns_tcp *tcp)
     return true;
 }
 
-static bool may_connect(struct dns_tcp *tcp, const uint8_t source[static 16])
+/* One network may hold half of all places, so that another's newcomer need not wait for
+ * a deadline. */
+static bool may_connect(struct dns_tcp *tcp, const struct sockaddr_storage *peer,
+                        const uint8_t source[static 16])
 {
+    const struct dns_listen_options *options = &tcp->options;
+    const struct address address = {*peer, sizeof(*peer)};
+    uint64_t site = prefix_site(peer);
     unsigned count = 0;
+    unsigned site_count = 0;
     for (const struct connection *at = tcp->connections; at != NULL; at = at->next) {
         count += memcmp(at->source, source, 16) == 0 ? 1 : 0;
+        site_count += at->site == site ? 1 : 0;
     }
-    return count < tcp->options.max_connections_per_source &&
-           (tcp->connection_count < tcp->options.max_connections ||
-            close_oldest_idle(tcp));
+    if (site_count >= options->max_connections / 2 && site != 0 &&
+        !prefix_list_holds(options->unlimited, options->unlimited_count, &address)) {
+        return false;
+    }
+    return count < options->max_connections_per_source &&
+           (tcp->connection_count < options->max_connections || close_oldest_idle(tcp));
 }
 
-static int add_connection(struct dns_tcp *tcp, int fd, const uint8_t source[static 16])
+static int add_connection(struct dns_tcp *tcp, int fd,
+                          const struct sockaddr_storage *peer,
+                          const uint8_t source[static 16])
 {
     struct connection *connection = calloc(1, sizeof(*connection));
     if (connection == NULL) {
@@ -272,6 +289,8 @@ static int add_connection(struct dns_tcp *tcp, int fd, const uint8_t source[stat
     connection->fd = fd;
     connection->input = buffer_init(READ_SIZE + QUERY_MAX);
     connection->output = buffer_init(OUTPUT_MAX);
+    connection->peer = *peer;
+    connection->site = prefix_site(peer);
     memcpy(connection->source, source, 16);
     int result = loop_timer_new(tcp->loop, on_deadline, connection, &connection->timer);
     if (result == 0) {
@@ -309,7 +328,8 @@ static void on_accept(int listener_fd, unsigned events, void *arg)
             return;
         }
         read_source(&peer, source);
-        if (!may_connect(tcp, source) || add_connection(tcp, fd, source) != 0) {
+        if (!may_connect(tcp, &peer, source) ||
+            add_connection(tcp, fd, &peer, source) != 0) {
             close(fd);
         }
     }

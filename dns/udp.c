@@ -4,6 +4,8 @@
  * promises it: so there is a timeout as well. */
 #include "dns/udp.h"
 
+#include "base/net/rate_limiter.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -22,6 +24,7 @@ enum {
     STOP_S = 1,
     SEND_RETRIES = 3,
     RECEIVE_BUFFER = 4 << 20,
+    SLIP = 2, /* of so many queries over the limit one is told to come by TCP */
 };
 
 union control {
@@ -39,6 +42,8 @@ struct slot {
 struct dns_udp {
     struct dns_udp_shared *shared;
     int fd;
+    struct rate_limiter *limiter; /* NULL: no limit */
+    unsigned slipped;
     bool wildcard; /* the source of an answer must then be set from PKTINFO */
     bool running;
     bool adopted; /* somebody else keeps the socket, too */
@@ -184,12 +189,102 @@ static void clear_interface(struct msghdr *message)
     }
 }
 
-/* Answers the received batch; how many answers stand in `sent`, without holes. */
-static size_t answer_batch(struct dns_udp *udp, size_t count, int64_t now_at)
+struct now {
+    int64_t at;
+    int64_t mono_ms;
+};
+
+static struct now read_clocks(const struct dns_udp *udp)
+{
+    struct timespec wall;
+    struct timespec mono = {.tv_sec = 0};
+    clock_gettime(CLOCK_REALTIME_COARSE, &wall);
+    if (udp->limiter != NULL) {
+        clock_gettime(CLOCK_MONOTONIC_COARSE, &mono);
+    }
+    return (struct now){wall.tv_sec, mono.tv_sec * 1000 + mono.tv_nsec / 1000000};
+}
+
+/* Whether the peer has proved that it gets what is sent to its address. */
+static bool shows_cookie(const struct dns_udp *udp, struct bytes query,
+                         const struct sockaddr_storage *peer, int64_t now_at)
+{
+    struct dns_query parsed;
+    enum dns_query_result result = dns_query_parse(query, &parsed);
+    return result == DNS_QUERY_GOOD && parsed.edns &&
+           dns_cookie_is_ours(&udp->shared->cookies, parsed.cookie, peer, now_at);
+}
+
+static bool is_unlimited(const struct dns_udp_shared *shared,
+                         const struct sockaddr_storage *peer)
+{
+    const struct address address = {*peer, sizeof(*peer)};
+    return prefix_list_holds(shared->unlimited, shared->unlimited_count, &address);
+}
+
+/* The issuer's questions come from the very address that it asks. */
+static bool is_own(const struct dns_udp *udp, const struct sockaddr_storage *peer)
+{
+    const struct sockaddr_storage *own = &udp->bound.storage;
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)peer;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)peer;
+    if (own->ss_family != peer->ss_family) {
+        return false;
+    }
+    return peer->ss_family == AF_INET
+               ? ((const struct sockaddr_in *)own)->sin_addr.s_addr == v4->sin_addr.s_addr
+               : IN6_ARE_ADDR_EQUAL(&((const struct sockaddr_in6 *)own)->sin6_addr,
+                                    &v6->sin6_addr);
+}
+
+/* By the source's network alone: a limit by names would forget what each is asked, and a
+ * flood of distinct names would pass. */
+static bool is_over_limit(struct dns_udp *udp, struct bytes query,
+                          const struct sockaddr_storage *peer, const struct now *now)
+{
+    const struct dns_udp_shared *shared = udp->shared;
+    uint64_t site = udp->limiter != NULL ? prefix_site(peer) : 0;
+    return site != 0 && rate_limiter_take(udp->limiter, site, now->mono_ms) != 0 &&
+           !is_own(udp, peer) && !is_unlimited(shared, peer) &&
+           !shows_cookie(udp, query, peer, now->at);
+}
+
+/* The size of the answer to the query in SLOT; 0 for none. */
+static size_t answer_slot(struct dns_udp *udp, struct slot *slot, struct bytes query,
+                          const struct now *now)
 {
     struct dns_udp_shared *shared = udp->shared;
+    struct dns_asker asker = {
+        .transport = DNS_UDP,
+        .is_limited = is_over_limit(udp, query, &slot->peer, now),
+        .cookies = &shared->cookies,
+        .address = &slot->peer,
+    };
+    if (asker.is_limited) {
+        dns_tally_limit(&udp->tally);
+        udp->slipped = (udp->slipped + 1) % SLIP;
+        if (udp->slipped != 0) {
+            return 0;
+        }
+    }
+    size_t size = dns_answer(query, &asker, shared->view, shared->probes, now->at,
+                             slot->answer, sizeof(slot->answer));
+    if (size == 0) {
+        dns_tally_silence(&udp->tally);
+    } else {
+        dns_tally_answer(&udp->tally, (struct bytes){slot->answer, size});
+    }
+    return size;
+}
+
+/* Answers the received batch; how many answers stand in `sent`, without holes. */
+static size_t answer_batch(struct dns_udp *udp, size_t count)
+{
+    struct dns_udp_shared *shared = udp->shared;
+    const struct now now = read_clocks(udp);
     size_t ready = 0;
     pthread_mutex_lock(&shared->lock);
+    dns_cookie_keys_turn(&shared->cookies, now.at);
     for (size_t i = 0; i < count; i++) {
         struct slot *slot = &udp->slots[i];
         struct msghdr *message = &udp->received[i].msg_hdr;
@@ -199,13 +294,10 @@ static size_t answer_batch(struct dns_udp *udp, size_t count, int64_t now_at)
             dns_tally_silence(&udp->tally);
             continue;
         }
-        size_t size = dns_answer(query, DNS_UDP, shared->view, shared->probes, now_at,
-                                 slot->answer, sizeof(slot->answer));
+        size_t size = answer_slot(udp, slot, query, &now);
         if (size == 0) {
-            dns_tally_silence(&udp->tally);
             continue;
         }
-        dns_tally_answer(&udp->tally, (struct bytes){slot->answer, size});
         udp->sent_io[ready] = (struct iovec){slot->answer, size};
         udp->sent[ready].msg_hdr = *message;
         udp->sent[ready].msg_hdr.msg_iov = &udp->sent_io[ready];
@@ -243,14 +335,12 @@ static void *serve(void *arg)
 {
     struct dns_udp *udp = arg;
     while (!atomic_load_explicit(&udp->stopping, memory_order_relaxed)) {
-        struct timespec now;
         atomic_fetch_add_explicit(&udp->turns, 1, memory_order_relaxed);
         int count = recvmmsg(udp->fd, udp->received, BATCH, MSG_WAITFORONE, NULL);
         if (count <= 0) {
             continue; /* the timeout, or an ICMP error of an earlier answer */
         }
-        clock_gettime(CLOCK_REALTIME_COARSE, &now);
-        size_t ready = answer_batch(udp, (size_t)count, now.tv_sec);
+        size_t ready = answer_batch(udp, (size_t)count);
         send_batch(udp, ready);
         prepare_receive(udp, (size_t)count);
     }
@@ -259,8 +349,14 @@ static void *serve(void *arg)
 
 static int start_thread(struct dns_udp *udp)
 {
+    const struct rate_limit *limit = &udp->shared->limit;
     sigset_t all;
     sigset_t old;
+    int error =
+        limit->per_second > 0 ? rate_limiter_new(limit, &udp->limiter) : ERROR_NONE;
+    if (error != ERROR_NONE) {
+        return error;
+    }
     prepare(udp);
     /* Signals are the main thread's. */
     sigfillset(&all);
@@ -279,6 +375,7 @@ int dns_udp_new(struct dns_udp_shared *shared, const struct address *address,
         return ERROR_MEMORY;
     }
     udp->shared = shared;
+    udp->fd = -1;
     int result = open_socket(udp, address, v6_only);
     if (result == 0) {
         result = start_thread(udp);
@@ -305,6 +402,7 @@ int dns_udp_take(struct dns_udp_shared *shared, int fd, struct dns_udp **ret_udp
         result = start_thread(udp);
     }
     if (result != 0) {
+        rate_limiter_free(udp->limiter);
         free(udp);
         return result;
     }
@@ -342,5 +440,6 @@ void dns_udp_free(struct dns_udp *udp)
     if (udp->fd >= 0) {
         close(udp->fd);
     }
+    rate_limiter_free(udp->limiter);
     free(udp);
 }

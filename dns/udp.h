@@ -3,16 +3,23 @@
 #define DNS_UDP_H
 
 #include "base/net/address.h"
+#include "base/net/prefix.h"
+#include "base/net/rate_limiter.h"
 #include "dns/answer.h"
 #include "dns/tally.h"
 
 #include <pthread.h>
 
-/* What all sockets share. The lock guards view and probes; it is taken once per batch. */
+/* What all sockets share. The lock guards view, probes and cookies; it is taken once per
+ * batch. */
 struct dns_udp_shared {
     pthread_mutex_t lock;
     struct dns_view *view;
     struct dns_probes *probes;
+    struct dns_cookie_keys cookies;
+    struct rate_limit limit;        /* of a network's answers by one socket; 0: none */
+    const struct prefix *unlimited; /* borrowed */
+    size_t unlimited_count;
 };
 
 struct dns_udp;

@@ -27,6 +27,7 @@ enum {
     PARTIAL_MS = 2000,
     STALL_MS = 10000, /* a UDP thread comes back to its socket once a second */
     ADDRESSES_MAX = 16,
+    PREFIXES_MAX = 16,
     DNS_PORT = 53,
 };
 
@@ -41,6 +42,7 @@ struct nameserver {
     struct address addresses[ADDRESSES_MAX]; /* with UDP */
     size_t address_count;
     struct activation activation;
+    struct prefix unlimited[PREFIXES_MAX];
     struct dns_listen *listen;
     struct nameserver_meter *meter;
 };
@@ -270,6 +272,9 @@ static int open_sockets(struct nameserver *server)
         .max_connections_per_source = CONNECTIONS_PER_SOURCE,
         .idle_ms = IDLE_MS,
         .partial_ms = PARTIAL_MS,
+        .rate_limit = (unsigned)(*server->config)->dns_rate_limit,
+        .unlimited = server->unlimited,
+        .unlimited_count = (*server->config)->dns_unlimited.count,
     };
     size_t failed = 0;
     raise_descriptors();
@@ -337,7 +342,11 @@ static int watch_signals(struct nameserver *server)
 
 static int start(struct nameserver *server)
 {
-    int result = find_addresses(server);
+    int result = prefix_list_parse(&(*server->config)->dns_unlimited, PREFIXES_MAX,
+                                   server->unlimited);
+    if (result == 0) {
+        result = find_addresses(server);
+    }
     if (result == 0) {
         result = loop_new(&server->loop);
     }

@@ -11,9 +11,13 @@ static void ask(const struct fixture *fixture, struct bytes query,
                 enum dns_transport transport)
 {
     static uint8_t answer[DNS_ANSWER_MAX];
+    static const struct dns_cookie_keys cookies = {.current = {1, 2}};
+    static const struct sockaddr_storage client = {.ss_family = AF_INET6};
+    const struct dns_asker asker = {
+        .transport = transport, .cookies = &cookies, .address = &client};
     size_t size =
-        dns_answer(query, transport, &fixture->view, fixture->probes, FIXTURE_NOW_AT,
-                   answer, transport == DNS_UDP ? DNS_UDP_MAX : sizeof(answer));
+        dns_answer(query, &asker, &fixture->view, fixture->probes, FIXTURE_NOW_AT, answer,
+                   transport == DNS_UDP ? DNS_UDP_MAX : sizeof(answer));
     bool is_query = query.size >= DNS_HEADER_SIZE && (query.data[2] & 0x80) == 0;
     REQUIRE((size > 0) == is_query);
     if (size > 0) {

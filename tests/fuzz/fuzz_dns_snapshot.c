@@ -16,9 +16,10 @@ static void ask(const struct dns_view *view, const char *name, uint16_t type)
 {
     uint8_t query[512];
     static uint8_t answer[DNS_ANSWER_MAX];
+    const struct dns_asker asker = {.transport = DNS_TCP};
     struct bytes bytes = {query, fixture_query(name, type, 1232, query)};
     size_t size =
-        dns_answer(bytes, DNS_TCP, view, NULL, FIXTURE_NOW_AT, answer, sizeof(answer));
+        dns_answer(bytes, &asker, view, NULL, FIXTURE_NOW_AT, answer, sizeof(answer));
     REQUIRE(judge_answer(bytes, (struct bytes){answer, size}, sizeof(answer)) == NULL);
 }
 

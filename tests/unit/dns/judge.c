@@ -85,6 +85,24 @@ static const char *judge_records(const ldns_rr_list *list, const ldns_rdf *owner
     return NULL;
 }
 
+/* RFC 7873 4: one option, the client's part back and ours behind it. */
+static const char *judge_cookie(const ldns_pkt *packet, const struct dns_query *parsed)
+{
+    const ldns_rdf *data = ldns_pkt_edns_data(packet);
+    static const uint8_t head[] = {0, 10, 0, DNS_COOKIE_SIZE};
+    if (data == NULL) {
+        return NULL;
+    }
+    const uint8_t *option = ldns_rdf_data(data);
+    return parsed->cookie.size == 0 ? "an option that nobody asked for"
+           : ldns_rdf_size(data) != sizeof(head) + DNS_COOKIE_SIZE ||
+                   memcmp(option, head, sizeof(head)) != 0 ||
+                   memcmp(option + sizeof(head), parsed->cookie.data,
+                          DNS_COOKIE_CLIENT_SIZE) != 0
+               ? "not a cookie for this client"
+               : NULL;
+}
+
 static const char *judge_packet(const ldns_pkt *packet, struct bytes query,
                                 struct bytes answer)
 {
@@ -105,14 +123,16 @@ static const char *judge_packet(const ldns_pkt *packet, struct bytes query,
                         ldns_pkt_edns_do(packet) != parsed.dnssec_ok)) {
         return "OPT says something else than it should";
     }
-    if (result != DNS_QUERY_GOOD && ldns_pkt_get_rcode(packet) != LDNS_RCODE_FORMERR &&
+    if (result != DNS_QUERY_GOOD && result != DNS_QUERY_COOKIE &&
+        ldns_pkt_get_rcode(packet) != LDNS_RCODE_FORMERR &&
         ldns_pkt_get_rcode(packet) != LDNS_RCODE_NOTIMPL) {
         return "a bad query got another rcode than FORMERR and NOTIMP";
     }
     if (ldns_rr_list_rr_count(ldns_pkt_question(packet)) > 0) {
         owner = ldns_rr_owner(ldns_rr_list_rr(ldns_pkt_question(packet), 0));
     }
-    const char *fault = judge_negative(packet);
+    const char *fault = judge_cookie(packet, &parsed);
+    fault = fault == NULL ? judge_negative(packet) : fault;
     fault = fault == NULL ? judge_records(ldns_pkt_answer(packet), owner) : fault;
     return fault == NULL ? judge_records(ldns_pkt_additional(packet), NULL) : fault;
 }

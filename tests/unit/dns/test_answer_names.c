@@ -129,7 +129,8 @@ static void check_row(const struct fixture *fixture, const struct row *row,
     ldns_pkt *packet = NULL;
     size_t query_size = fixture_query(row->name, row->type, edns_bytes, query);
     assert_true(query_size > 0);
-    size_t size = dns_answer((struct bytes){query, query_size}, transport, &fixture->view,
+    const struct dns_asker asker = {.transport = transport};
+    size_t size = dns_answer((struct bytes){query, query_size}, &asker, &fixture->view,
                              fixture->probes, FIXTURE_NOW_AT, answer,
                              transport == DNS_UDP ? DNS_UDP_MAX : sizeof(answer));
     check_form(row, query, answer, size, edns_bytes != 0);

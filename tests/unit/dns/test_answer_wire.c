@@ -20,6 +20,8 @@
 enum { RCODE_FORMERR = 1, RCODE_NOTIMP = 4, RCODE_REFUSED = 5, SILENCE = -1 };
 
 static struct fixture fixture;
+static const struct dns_cookie_keys cookies = {.current = {1, 2}, .former = {3, 4}};
+static const struct sockaddr_storage client = {.ss_family = AF_INET};
 
 static int open_fixture(void **state)
 {
@@ -46,7 +48,9 @@ static void ask(const uint8_t *query, size_t query_size, enum dns_transport tran
 {
     struct bytes bytes = {query, query_size};
     size_t capacity = transport == DNS_UDP ? DNS_UDP_MAX : sizeof(ret_answered->data);
-    ret_answered->size = dns_answer(bytes, transport, &fixture.view, fixture.probes,
+    const struct dns_asker asker = {
+        .transport = transport, .cookies = &cookies, .address = &client};
+    ret_answered->size = dns_answer(bytes, &asker, &fixture.view, fixture.probes,
                                     FIXTURE_NOW_AT, ret_answered->data, capacity);
     if (ret_answered->size > 0) {
         struct bytes answer = {ret_answered->data, ret_answered->size};
@@ -437,17 +441,68 @@ static void test_capacity_is_kept(void **state)
 {
     uint8_t query[512];
     uint8_t answer[DNS_UDP_MAX + 1];
+    const struct dns_asker asker = {.transport = DNS_UDP};
     size_t size =
         fixture_query("home." FIXTURE_ID "." FIXTURE_ZONE, DNS_TYPE_A, 0, query);
     (void)state;
     for (size_t capacity = 0; capacity <= DNS_UDP_MAX; capacity++) {
         memset(answer, 0xaa, sizeof(answer));
-        size_t got = dns_answer((struct bytes){query, size}, DNS_UDP, &fixture.view, NULL,
+        size_t got = dns_answer((struct bytes){query, size}, &asker, &fixture.view, NULL,
                                 FIXTURE_NOW_AT, answer, capacity);
         assert_true(got <= capacity);
         assert_true(capacity < size || got >= size);
         assert_int_equal(answer[capacity], 0xaa);
     }
+}
+
+static const char question[] = "home." FIXTURE_ID "." FIXTURE_ZONE;
+
+/* The query of `question` with OPT and a COOKIE option of COOKIE. */
+static size_t write_cookie_query(struct bytes cookie, uint8_t ret_query[static 512])
+{
+    size_t size = fixture_query(question, DNS_TYPE_A, 1232, ret_query);
+    struct writer out = writer_init(ret_query + size - 2, 512 - size);
+    writer_u16(&out, (uint16_t)(cookie.size + 4));
+    writer_u16(&out, 10);
+    writer_u16(&out, (uint16_t)cookie.size);
+    writer_bytes(&out, cookie.data, cookie.size);
+    return size - 2 + writer_size(&out);
+}
+
+static void test_cookie_is_given(void **state)
+{
+    static const uint8_t client_part[DNS_COOKIE_CLIENT_SIZE] = "12345678";
+    static struct answered answered;
+    uint8_t query[512];
+    size_t size =
+        write_cookie_query((struct bytes){client_part, sizeof(client_part)}, query);
+    (void)state;
+    for (int transport = DNS_UDP; transport <= DNS_TCP; transport++) {
+        ask(query, size, (enum dns_transport)transport, &answered);
+        assert_true(answer_count(&answered) > 0);
+        struct bytes cookie = {answered.data + answered.size - DNS_COOKIE_SIZE,
+                               DNS_COOKIE_SIZE};
+        assert_true(dns_cookie_is_ours(&cookies, cookie, &client, FIXTURE_NOW_AT));
+    }
+}
+
+static void test_limited(void **state)
+{
+    uint8_t query[512];
+    uint8_t answer[DNS_UDP_MAX];
+    const struct dns_asker asker = {.transport = DNS_UDP, .is_limited = true};
+    size_t size = fixture_query(question, DNS_TYPE_A, 1232, query);
+    (void)state;
+    size_t got = dns_answer((struct bytes){query, size}, &asker, &fixture.view, NULL,
+                            FIXTURE_NOW_AT, answer, sizeof(answer));
+    assert_int_equal(got, size); /* header, question and OPT */
+    assert_int_equal(answer[2] & 0x82, 0x82);
+    assert_int_equal(answer[3] & 15, 0);
+    assert_memory_equal(answer + 6, "\0\0\0\0\0\1", 6);
+    query[5] = 2; /* malformed: not even that */
+    assert_int_equal(dns_answer((struct bytes){query, size}, &asker, &fixture.view, NULL,
+                                FIXTURE_NOW_AT, answer, sizeof(answer)),
+                     0);
 }
 
 static void test_without_probes(void **state)
@@ -543,6 +598,8 @@ int main(void)
         TEST(test_capacity_is_kept),
         TEST(test_without_probes),
         TEST(test_several_zones),
+        TEST(test_cookie_is_given),
+        TEST(test_limited),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

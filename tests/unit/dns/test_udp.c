@@ -4,12 +4,14 @@
 
 #include "tests/unit/dns/fixture.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -21,6 +23,7 @@ enum { QUERIES = 8 };
 static struct {
     struct {
         uint16_t port;
+        const char *address; /* NULL: 0.0.0.0 */
         int flags;
         uint8_t data[512];
         size_t size;
@@ -29,6 +32,7 @@ static struct {
     int errors[8]; /* of the next calls of sendmmsg: 0 sends one, < 0 sends all */
     unsigned calls;
     uint16_t sent[64]; /* IDs */
+    bool truncated[64];
     unsigned sent_count;
     sem_t go;
     sem_t done;
@@ -64,6 +68,10 @@ int __wrap_recvmmsg(int fd, struct mmsghdr *messages, unsigned size, int flags,
         struct msghdr *header = &messages[i].msg_hdr;
         struct sockaddr_in peer = {.sin_family = AF_INET,
                                    .sin_port = htons(kernel.queries[i].port)};
+        if (kernel.queries[i].address != NULL) {
+            assert_int_equal(
+                inet_pton(AF_INET, kernel.queries[i].address, &peer.sin_addr), 1);
+        }
         memcpy(header->msg_name, &peer, sizeof(peer));
         header->msg_namelen = sizeof(peer);
         header->msg_flags = kernel.queries[i].flags;
@@ -87,6 +95,7 @@ int __wrap_sendmmsg(int fd, struct mmsghdr *messages, unsigned size, int flags)
     }
     for (unsigned i = 0; i < count; i++) {
         const uint8_t *answer = messages[i].msg_hdr.msg_iov[0].iov_base;
+        kernel.truncated[kernel.sent_count] = (answer[2] & 0x02) != 0;
         kernel.sent[kernel.sent_count++] = (uint16_t)(answer[0] << 8 | answer[1]);
     }
     return (int)count;
@@ -96,18 +105,40 @@ static struct fixture fixture;
 static struct dns_udp_shared shared;
 static struct dns_udp *udp;
 
-static int set_up(void **state)
+static void open_all(const struct dns_udp_shared *options)
 {
     struct address address;
-    (void)state;
     memset(&kernel, 0, sizeof(kernel));
     sem_init(&kernel.go, 0, 0);
     sem_init(&kernel.done, 0, 0);
     fixture_open(&fixture);
-    shared = (struct dns_udp_shared){.view = &fixture.view, .probes = fixture.probes};
+    shared = *options;
+    shared.view = &fixture.view;
+    shared.probes = fixture.probes;
     pthread_mutex_init(&shared.lock, NULL);
     assert_int_equal(address_parse("127.0.0.1:0", 0, &address), 0);
     assert_int_equal(dns_udp_new(&shared, &address, false, &udp), 0);
+}
+
+static int set_up(void **state)
+{
+    const struct dns_udp_shared options = {.view = NULL};
+    (void)state;
+    open_all(&options);
+    return 0;
+}
+
+/* One answer a second, three at first. */
+static int set_up_limited(void **state)
+{
+    static struct prefix monitoring;
+    (void)state;
+    assert_int_equal(prefix_parse("203.0.113.0/24", &monitoring), 0);
+    const struct dns_udp_shared options = {.limit = {1, 3},
+                                           .cookies = {.current = {5, 6}},
+                                           .unlimited = &monitoring,
+                                           .unlimited_count = 1};
+    open_all(&options);
     return 0;
 }
 
@@ -131,6 +162,18 @@ static void add_query(uint16_t port, int flags)
         fixture_query(FIXTURE_ZONE, DNS_TYPE_SOA, 1232, kernel.queries[i].data);
     kernel.queries[i].data[0] = 0;
     kernel.queries[i].data[1] = (uint8_t)i;
+}
+
+/* COUNT queries of addresses in NETWORK ("192.0.2."). */
+static void add_queries_of(const char *network, unsigned count)
+{
+    static char texts[QUERIES][INET_ADDRSTRLEN];
+    for (unsigned i = 0; i < count; i++) {
+        char *text = texts[kernel.count];
+        kernel.queries[kernel.count].address = text;
+        (void)snprintf(text, sizeof(texts[0]), "%s%u", network, i + 1);
+        add_query(1000, 0);
+    }
 }
 
 /* Lets the thread take the batch, and waits until it has done so. */
@@ -246,6 +289,80 @@ static void test_always_full(void **state)
     assert_int_equal(kernel.sent_count, 2);
 }
 
+static void expect_truncated(const bool *want)
+{
+    for (unsigned i = 0; i < kernel.sent_count; i++) {
+        assert_int_equal(kernel.truncated[i], want[i]);
+    }
+}
+
+/* Over the limit every second one is told to come by TCP; other networks don't notice. */
+static void test_limit_of_a_network(void **state)
+{
+    static const uint16_t want[] = {0, 1, 2, 4, 6, 7};
+    static const bool truncated[] = {false, false, false, true, true, false};
+    (void)state;
+    all_at_once();
+    add_queries_of("198.51.100.", 7);
+    add_queries_of("192.0.2.", 1);
+    run_batch();
+    expect_sent(want, 6);
+    expect_truncated(truncated);
+    struct dns_tally_sum sum = {.limited = 0};
+    dns_tally_add_up(dns_udp_tally(udp), &sum);
+    assert_int_equal(sum.limited, 4);
+    assert_int_equal(sum.truncated, 2);
+    assert_int_equal(sum.silent, 0);
+}
+
+static void test_no_limit_for_these(void **state)
+{
+    static const uint16_t want[] = {0, 1, 2, 3, 4, 5, 6, 7};
+    static const bool truncated[QUERIES] = {false};
+    (void)state;
+    all_at_once();
+    add_queries_of("127.0.0.", 4);
+    add_queries_of("203.0.113.", 4);
+    run_batch();
+    expect_sent(want, 8);
+    expect_truncated(truncated);
+}
+
+/* Puts a cookie that was given to ADDRESS into the INDEXth query. */
+static void add_cookie(unsigned index, const char *address)
+{
+    uint8_t *data = kernel.queries[index].data;
+    struct sockaddr_storage client = {.ss_family = AF_INET};
+    struct timespec now;
+    assert_int_equal(
+        inet_pton(AF_INET, address, &((struct sockaddr_in *)&client)->sin_addr), 1);
+    clock_gettime(CLOCK_REALTIME, &now);
+    size_t size = kernel.queries[index].size;
+    static const uint8_t head[] = {0, 28, 0, 10, 0, DNS_COOKIE_SIZE};
+    memcpy(data + size - 2, head, sizeof(head));
+    dns_cookie_make(&shared.cookies, (const uint8_t *)"12345678", &client, now.tv_sec,
+                    data + size + 4);
+    kernel.queries[index].size = size + 4 + DNS_COOKIE_SIZE;
+}
+
+static void test_cookie_exempts(void **state)
+{
+    static const uint16_t want[] = {0, 1, 2, 3, 5, 7};
+    static const bool truncated[] = {false, false, false, false, true, false};
+    struct timespec now;
+    (void)state;
+    all_at_once();
+    clock_gettime(CLOCK_REALTIME, &now);
+    shared.cookies.made_at = now.tv_sec; /* they don't turn now */
+    add_queries_of("198.51.100.", 8);
+    add_cookie(3, "198.51.100.4");
+    add_cookie(5, "198.51.100.5"); /* somebody else's: no better than none */
+    add_cookie(7, "198.51.100.8");
+    run_batch();
+    expect_sent(want, 6);
+    expect_truncated(truncated);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -255,6 +372,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_refused_peer, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_interrupted_and_full, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_always_full, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_limit_of_a_network, set_up_limited,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_no_limit_for_these, set_up_limited,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_cookie_exempts, set_up_limited, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

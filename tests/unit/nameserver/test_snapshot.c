@@ -83,16 +83,17 @@ static void expect_same_answers(const struct dns_view *copy)
         {FIXTURE_WITHOUT "." FIXTURE_ZONE, DNS_TYPE_A},
         {FIXTURE_ZONE, DNS_TYPE_CAA},
     };
+    const struct dns_asker asker = {.transport = DNS_UDP};
     for (size_t i = 0; i < sizeof(questions) / sizeof(questions[0]); i++) {
         uint8_t query[512];
         uint8_t want[DNS_UDP_MAX];
         uint8_t got[DNS_UDP_MAX];
         size_t size = fixture_query(questions[i].name, questions[i].type, 1232, query);
         struct bytes bytes = {query, size};
-        size_t want_size = dns_answer(bytes, DNS_UDP, &fixture.view, NULL, FIXTURE_NOW_AT,
+        size_t want_size = dns_answer(bytes, &asker, &fixture.view, NULL, FIXTURE_NOW_AT,
                                       want, sizeof(want));
         size_t got_size =
-            dns_answer(bytes, DNS_UDP, copy, NULL, FIXTURE_NOW_AT, got, sizeof(got));
+            dns_answer(bytes, &asker, copy, NULL, FIXTURE_NOW_AT, got, sizeof(got));
         assert_int_equal(got_size, want_size);
         assert_memory_equal(got, want, want_size);
     }
