@@ -306,7 +306,7 @@ static const struct conf_row zone_rows[] = {
     NUMBER("issuer", "device_keys_per_week", device_keys_week,
            .fallback = "3", .min = 1, .max = 1000000),
     NUMBER("issuer", "open_accounts_per_day", open_accounts_per_day,
-           .fallback = "100", .min = 1, .max = 1000000),
+           .fallback = "100", .min = 1, .max = 100000),
     NUMBER("issuer", "max_in_flight", max_in_flight, .fallback = "500", .min = 1, .max = 10000),
     NUMBER("issuer", "connections", ca_connections, .fallback = "32", .min = 1, .max = 1000),
     NUMBER("issuer", "new_orders_at_once", new_orders_at_once,
