@@ -65,7 +65,7 @@ static int look_at(struct stale *stale, struct database *issuer, const char *id)
     }
     error = journal_begin(service->journal, &rev);
     if (error == 0) {
-        error = front_store_remove_account(service->front, service->zone, rev, id);
+        error = front_store_forget_device(service->front, service->zone, rev, id);
     }
     if (error == 0) {
         log_info("account %s: removed, as it never got a certificate in 30 days", id);

@@ -1,10 +1,9 @@
 /* Whether the account is valid is front's to keep: it refuses a device that has left. Here
  * only what is held for the device is let go, so that a front that replays this takes nothing
- * from it but what it could withhold anyway. Its orders that are ready expire at once: the
- * next sweep gives back what they hold. One that is under way at the CA ends by itself. */
+ * from it but what it could withhold anyway. An order that is under way at the CA ends by
+ * itself. */
 #include "relay/issuer/leave.h"
 
-#include "base/core/clock.h"
 #include "base/core/log.h"
 #include "relay/issuer/verify.h"
 #include "relay/store/issuer_store.h"
@@ -31,6 +30,9 @@ static int leave_queue(struct issuer *issuer, const char *id)
 int leave_request(struct issuer *issuer, int64_t rev,
                   const struct front_store_request *request)
 {
+    static const char left[] = "{\"type\":\"urn:ietf:params:acme:error:unauthorized\","
+                               "\"detail\":\"The device has deactivated its account\","
+                               "\"status\":403}";
     struct verify_row row = {request->number, request->id, request->jws, request->jwk};
     struct acme_problem problem;
     int error = 0;
@@ -40,8 +42,8 @@ int leave_request(struct issuer *issuer, int64_t rev,
                     request->id, problem.detail);
         return 0;
     }
-    error = issuer_store_end_orders(issuer->database, issuer->config->zone, rev,
-                                    request->id, clock_wall_at());
+    error = issuer_store_end_ready_orders(issuer->database, issuer->config->zone, rev,
+                                          request->id, left);
     if (error == 0) {
         error = leave_queue(issuer, request->id);
     }

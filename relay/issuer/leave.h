@@ -6,8 +6,8 @@
 #include "relay/store/front_store.h"
 
 /* Decides on a request of kind "leave", within the transaction REV: verified from the signed
- * bytes, the device's orders that are ready expire, and its place in the queue goes. 0, or
- * the store's error. */
+ * bytes, the device's orders that are ready end, and its place in the queue goes. 0, or the
+ * store's error. */
 int leave_request(struct issuer *issuer, int64_t rev,
                   const struct front_store_request *request) MUST_CHECK;
 

@@ -228,21 +228,6 @@ int front_store_withdraw_addresses(struct database *database, const char *zone,
                         "itt", rev, zone, id);
 }
 
-int front_store_remove_account(struct database *database, const char *zone, int64_t rev,
-                               const char *id)
-{
-    int error = front_store_withdraw_addresses(database, zone, rev, id);
-
-    if (error == 0) {
-        error = database_run(database, "DELETE FROM receipts WHERE zone = ? AND id = ?",
-                             "tt", zone, id);
-    }
-    return error != 0
-               ? error
-               : database_run(database, "DELETE FROM accounts WHERE zone = ? AND id = ?",
-                              "tt", zone, id);
-}
-
 int front_store_clear_addresses(struct database *database, const char *zone, int64_t rev,
                                 int64_t published_before_at, int64_t *ret_count)
 {

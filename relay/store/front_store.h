@@ -97,10 +97,6 @@ int front_store_put_addresses(struct database *database, const char *zone, int64
 /* Empties what ID published (a tombstone that keeps its counter); fine when nothing. */
 int front_store_withdraw_addresses(struct database *database, const char *zone,
                                    int64_t rev, const char *id) MUST_CHECK;
-/* Takes an account and its receipts away, and withdraws what it published; its requests go
- * with time. */
-int front_store_remove_account(struct database *database, const char *zone, int64_t rev,
-                               const char *id) MUST_CHECK;
 /* Whether there are copies of the device, as far as is known: until the operator settles it, or
  * until 30 days went by without another receipt that did not fit. */
 bool front_store_is_cloned(const struct front_store_receipt *receipt, int64_t settled_at,

@@ -288,9 +288,6 @@ int issuer_store_old_entries(struct database *database, const char *zone,
 /* Whether ID has an order under way or a place in the queue: *RET_WAITING. */
 int issuer_store_is_waiting(struct database *database, const char *zone, const char *id,
                             bool *ret_waiting) MUST_CHECK;
-/* The orders of ID that are READY expire at AT. */
-int issuer_store_end_orders(struct database *database, const char *zone, int64_t rev,
-                            const char *id, int64_t at) MUST_CHECK;
 /* That ID enrolled, and its place at its token. */
 int issuer_store_forget_enrolment(struct database *database, const char *zone,
                                   const char *id) MUST_CHECK;

@@ -70,15 +70,6 @@ int issuer_store_is_waiting(struct database *database, const char *zone, const c
     return error;
 }
 
-int issuer_store_end_orders(struct database *database, const char *zone, int64_t rev,
-                            const char *id, int64_t at)
-{
-    return database_run(database,
-                        "UPDATE orders SET rev = ?, expires_at = ? WHERE zone = ?"
-                        " AND id = ? AND state = 'ready' AND expires_at > ?",
-                        "iitti", rev, at, zone, id, at);
-}
-
 int issuer_store_forget_enrolment(struct database *database, const char *zone,
                                   const char *id)
 {

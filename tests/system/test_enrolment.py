@@ -2,6 +2,7 @@
 those who never get a certificate."""
 import contextlib
 import ctypes
+import json
 import os
 import re
 import sqlite3
@@ -193,10 +194,17 @@ def test_leaving(make_lab):
     late = device.post(order["finalize"], {"csr": acme_client.b64(acme_client.csr([f"*.{device.name()}"],
                                                                                  acme_client.Key()))})
     assert late.problem() == "unauthorized"
-    number = url.rpartition("/")[2]
-    testbed.wait_for(lambda: re.search(rf"invalid +{number}", relay(lab, "show", device.key.id())),
-                     "the end of the order", 60)
+
+    def ended():
+        shown, = json.loads(relay(lab, "show", "--json", device.key.id()))["orders"]
+        assert shown["number"] == url.rpartition("/")[2]
+        return shown["state"] == "invalid" and "deactivated" in shown["problem"]
+
+    testbed.wait_for(ended, "the end of the order")
     assert "its open orders have ended" in lab.processes["issuer"].log()
+    relay(lab, "reactivate", device.key.id())
+    assert device.account().status == 200
+    device.certificate()
     device.close()
 
 

@@ -309,7 +309,7 @@ static void test_walk_and_remove(void **state)
         front_store_accounts_after(place->reader, ZONE, "b", 2, see_account, seen), 0);
     assert_string_equal(seen, "abc");
     rev = begin(place);
-    assert_int_equal(front_store_remove_account(place->writer, ZONE, rev, "b"), 0);
+    assert_int_equal(front_store_forget_device(place->writer, ZONE, rev, "b"), 0);
     assert_int_equal(database_commit(place->writer), 0);
     seen[0] = '\0';
     assert_int_equal(

@@ -148,54 +148,6 @@ static void test_waiting(void **state)
     assert_true(is_waiting(fixture, OTHER));
 }
 
-static int take_expiry(const struct issuer_store_order *order, void *arg)
-{
-    *(int64_t *)arg = order->expires_at;
-    return 0;
-}
-
-/* Who leaves: what is ready expires; what the CA works on, and others' orders, do not. */
-static void test_end_orders(void **state)
-{
-    struct fixture *fixture = *state;
-    const struct {
-        const char *number;
-        const char *id;
-        enum issuer_store_state order_state;
-        int64_t wanted;
-    } cases[] = {
-        {"1", ID, ISSUER_STORE_READY, 100},
-        {"2", ID, ISSUER_STORE_PROCESSING, 900},
-        {"3", OTHER, ISSUER_STORE_READY, 900},
-    };
-    int64_t rev = 0;
-
-    assert_int_equal(database_begin(fixture->database, &rev), 0);
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct issuer_store_order order = {.number = cases[i].number,
-                                           .id = cases[i].id,
-                                           .names = "",
-                                           .profile = "",
-                                           .replaces = "",
-                                           .state = cases[i].order_state,
-                                           .expires_at = 900,
-                                           .problem = "",
-                                           .certificate = ""};
-
-        assert_int_equal(issuer_store_put_order(fixture->database, ZONE, rev, &order), 0);
-    }
-    assert_int_equal(issuer_store_end_orders(fixture->database, ZONE, rev, ID, 100), 0);
-    assert_int_equal(database_commit(fixture->database), 0);
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        int64_t expires_at = 0;
-
-        assert_int_equal(issuer_store_order(fixture->database, ZONE, cases[i].number,
-                                            take_expiry, &expires_at),
-                         0);
-        assert_int_equal(expires_at, cases[i].wanted);
-    }
-}
-
 /* The place at the token is free again; what must hold for ever stays. */
 static void test_forget(void **state)
 {
@@ -232,7 +184,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_kth_entry, open_store, close_store),
         cmocka_unit_test_setup_teardown(test_old_entries, open_store, close_store),
         cmocka_unit_test_setup_teardown(test_waiting, open_store, close_store),
-        cmocka_unit_test_setup_teardown(test_end_orders, open_store, close_store),
         cmocka_unit_test_setup_teardown(test_forget, open_store, close_store),
     };
 
