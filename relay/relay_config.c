@@ -7,6 +7,7 @@
 #include "base/net/prefix.h"
 #include "relay/relay_config_value.h"
 #include "relay/relay_config_zones.h"
+#include "relay/store/place.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -402,14 +403,17 @@ static void clear_none(char *text)
     }
 }
 
+/* The issuer makes it, so it is in the issuer's folder. */
 static int derive_relay_key(struct relay_config *config, bool is_main)
 {
     char name[ZONE_MAX + 32];
-    if (!text_format(name, sizeof(name), "/relay-key%s%s.pem", is_main ? "" : "-",
+    char path[PATH_MAX];
+    if (!text_format(name, sizeof(name), "relay-key%s%s.pem", is_main ? "" : "-",
                      is_main ? "" : config->zone)) {
         return ERROR_LIMIT;
     }
-    return derive(&config->relay_key_file, config->store, name);
+    int result = place_path(config->store, "issuer", name, path, sizeof(path));
+    return result == 0 ? derive(&config->relay_key_file, path, "") : result;
 }
 
 static int derive_all(struct relay_config *config, bool is_main)

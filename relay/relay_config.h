@@ -24,7 +24,8 @@ struct relay_config {
                  */
     char *secret_file;    /* default the credential `secret`, else <store>/secret */
     char *relay_key_file; /* the zone's own key; default <store>/relay-key.pem, for a
-                             further zone <store>/relay-key-<zone>.pem */
+                             further zone <store>/relay-key-<zone>.pem; in
+                             <store>/issuer where that is there */
     int log;              /* error, warning, info, debug */
     char *abuse_contact; /* mail address or https:// address; default dns_contact */
     char *terms_file; /* the operator's own terms, plain text; "" : the built-in ones */

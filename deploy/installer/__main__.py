@@ -16,7 +16,8 @@ PRODUCTION = "https://acme-v02.api.letsencrypt.org/directory"
 TRIAL = "https://acme-staging-v02.api.letsencrypt.org/directory"
 ROLES = ("dns", "issuer", "front")
 UNITS = ("latchkey-dns.socket", "latchkey-front.socket", "latchkey-dns.service", "latchkey-issuer.service",
-         "latchkey-front.service", "latchkey-admin.service", "latchkey-relay.target", "latchkey-relay-backup.timer")
+         "latchkey-front.service", "latchkey-relay.target", "latchkey-relay-backup.timer")
+ADMIN = "latchkey-admin.service"
 BUDGET = """\
 Without an override Let's Encrypt gives 50 new certificates a week for one registered domain: about 7 new devices
 a day; renewals do not count. Who comes too early keeps a place in the queue. For more:
@@ -161,7 +162,9 @@ class Installer:
 
     def start_all(self):
         self.systemctl("start", "latchkey-front.socket", *(f"latchkey-{role}.service" for role in ROLES))
-        # With what is not needed for service: a dashboard that fails stops no installation.
+        if settings.value(self.host.read(settings.CONFIG) or "", "admin", "listen"):
+            self.systemctl("enable", "--quiet", ADMIN)
+        # With the admin role, if it is enabled: a dashboard that fails stops no installation.
         self.systemctl("start", "latchkey-relay.target", "latchkey-relay-backup.timer")
 
     def wait_delegation(self, delegation):
@@ -234,14 +237,14 @@ class Installer:
     def uninstall(self):
         self.check_machine()
         if packages.installed_version(self.host) is not None:
-            self.systemctl("disable", "--quiet", "--now", *UNITS)
+            self.systemctl("disable", "--quiet", "--now", *UNITS, ADMIN)
             self.host.run("apt-get", "-q", "remove", "-y", packages.PACKAGE)
         self.host.remove(*(os.path.dirname(settings.socket_path(role)) for role in settings.SOCKETS))
         if self.host.has_systemd():
             self.systemctl("daemon-reload")
         if self.options.purge_data:
-            self.host.remove(settings.STORE, settings.CONFIG)
-            self.host.out("store, keys and configuration are gone; the backups in /var/backups/latchkey stay")
+            self.host.remove(*(f"{settings.STORE}/{name}" for name in settings.STORE_NAMES), settings.CONFIG)
+            self.host.out(f"store, keys and configuration are gone; the backups in {settings.STORE}/backup stay")
         else:
             self.host.out(f"{settings.STORE} and {settings.CONFIG} stay: install-relay goes on with them")
 

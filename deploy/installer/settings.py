@@ -6,6 +6,8 @@ from host import InstallError
 
 CONFIG = "/etc/latchkey/relay.conf"
 STORE = "/var/lib/latchkey"
+# What is in it beside the backups.
+STORE_NAMES = ("front", "issuer", "dns", "admin", "secret")
 SOCKETS = {"front": (("ListenStream", 443),), "dns": (("ListenDatagram", 53), ("ListenStream", 53))}
 LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)\Z")
 
@@ -16,8 +18,7 @@ TEMPLATE = """\
 
 [relay]
 zone = {zone}
-# The issuer's alone; keep a copy of it, and of {store}/secret (the nightly backup has both).
-relay_key_file = {store}/issuer/relay-key.pem
+# Keep a copy of {store}/secret and {store}/issuer/relay-key.pem (the nightly backup has both).
 
 [front]
 # The sockets are systemd's: /etc/systemd/system/latchkey-front.socket.d/addresses.conf. This is what the role
