@@ -2,6 +2,7 @@
 #include "base/core/log.h"
 #include "base/core/notify.h"
 #include "relay/admin/admin.h"
+#include "relay/admin/dashboard.h"
 #include "relay/front/front.h"
 #include "relay/issuer/issuer.h"
 #include "relay/nameserver/nameserver.h"
@@ -26,7 +27,8 @@ static void print_usage(FILE *file)
             "  front               the ACME server that devices talk to\n"
             "  issuer              gets certificates from the CA\n"
             "  dns                 answers the zone\n"
-            "  run                 starts all three, for labs and containers\n"
+            "  admin               the dashboard on loopback, and alerts\n"
+            "  run                 starts all of them, for labs and containers\n"
             "\n"
             "Commands for the operator:\n"
             "%s"
@@ -104,7 +106,8 @@ static void open_notify(void)
 static bool is_role(const char *command)
 {
     return strcmp(command, "front") == 0 || strcmp(command, "issuer") == 0 ||
-           strcmp(command, "dns") == 0 || strcmp(command, "run") == 0;
+           strcmp(command, "dns") == 0 || strcmp(command, "admin") == 0 ||
+           strcmp(command, "run") == 0;
 }
 
 static int run_role(const struct command_line *line, struct relay_config **config,
@@ -115,12 +118,14 @@ static int run_role(const struct command_line *line, struct relay_config **confi
         return 2;
     }
     if (strcmp(role, "run") == 0) {
-        return supervisor_run("/proc/self/exe", line->config_path);
+        return supervisor_run("/proc/self/exe", line->config_path,
+                              (*config)->admin_listen[0] != '\0');
     }
     log_open(role, (enum log_level)(*config)->log);
     open_notify();
     int result = strcmp(role, "front") == 0    ? front_run(*config)
                  : strcmp(role, "issuer") == 0 ? issuer_run(*config)
+                 : strcmp(role, "admin") == 0  ? dashboard_run(*config, line->config_path)
                                                : nameserver_run(config);
     notify_close();
     return result == 0 ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -109,6 +109,31 @@ static const char *check_endpoint(const char *value)
     return is_address(host) && strchr(host, ':') == NULL ? NULL : wanted;
 }
 
+/* The dashboard: also a path, for a unix socket. */
+static const char *check_admin_listen(const char *value)
+{
+    struct address address;
+    return strcmp(value, "none") == 0 || loopback_parse(value, &address) == 0
+               ? NULL
+               : "must be a loopback address and port, such as 127.0.0.1:9440, an absolute "
+                 "path for a unix socket, or none: it is never for the network, reach it "
+                 "with ssh -L";
+}
+
+static const char *check_path(const char *value)
+{
+    return value[0] == '\0' || value[0] == '/' ? NULL : "must be an absolute path";
+}
+
+static const char *check_ct_url(const char *value)
+{
+    const char *place = strstr(value, "%s");
+    return value[0] == '\0' || (text_starts_with(value, "https://") && place != NULL &&
+                                strlen(value) < LIMIT_URL_BYTES / 2)
+               ? NULL
+               : "must be an https:// address with %s where the zone goes";
+}
+
 static const char *check_loopback(const char *value)
 {
     struct address address;
@@ -260,6 +285,12 @@ const struct conf_row relay_config_process_rows[] = {
     TEXT("dns", "ready_file", dns_ready_file, .fallback = ""),
     TEXT("dns", "status_listen", dns_status_listen, .fallback = "127.0.0.1:9443",
          .check = check_loopback),
+    TEXT("admin", "listen", admin_listen, .fallback = "none", .check = check_admin_listen),
+    TEXT("admin", "ready_file", admin_ready_file, .fallback = ""),
+    TEXT("admin", "ct_url", ct_url, .fallback = "", .check = check_ct_url),
+    TEXT("admin", "ct_ca_file", ct_ca_file, .fallback = ""),
+    TEXT("alert", "command", alert_command, .fallback = "", .check = check_path),
+    SWITCH("alert", "check_delegation", alert_delegation, .fallback = "yes"),
 };
 
 /* ... and those that each zone has of its own, in its file. */
@@ -441,6 +472,7 @@ static int derive_all(struct relay_config *config, bool is_main)
         clear_none(config->front_status_listen);
         clear_none(config->issuer_status_listen);
         clear_none(config->dns_status_listen);
+        clear_none(config->admin_listen);
     }
     return result;
 }

@@ -100,6 +100,14 @@ struct relay_config {
     struct conf_texts dns_unlimited; /* networks that no limit binds; none by default */
     char *dns_ready_file;
     char *dns_status_listen; /* /metrics and /healthz: loopback address and port; "" : none */
+    /* [admin] */
+    char *admin_listen; /* of the dashboard: loopback address and port, or a path; "" : none */
+    char *admin_ready_file;
+    char *ct_url;     /* of a monitor of CT logs, %s for the zone; "" : none */
+    char *ct_ca_file; /* PEM to trust for it; "" : the system's */
+    /* [alert] */
+    char *alert_command;   /* absolute path of what is told of alerts; "" : none */
+    bool alert_delegation; /* look hourly whether the delegation is right; default yes */
 };
 
 /* Reads and checks PATH and its zones' files, fills in what follows from other keys. On

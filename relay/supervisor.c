@@ -15,7 +15,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PAUSE_MIN_MS = 500, PAUSE_MAX_MS = 60000, HEALTHY_MS = 30000, STOP_MS = 10000 };
+enum {
+    PAUSE_MIN_MS = 500,
+    PAUSE_MAX_MS = 60000,
+    HEALTHY_MS = 30000,
+    STOP_MS = 10000,
+    ROLES_MAX = 4,
+};
 
 struct role {
     const char *name;
@@ -28,11 +34,10 @@ struct role {
 struct supervisor {
     const char *program;
     const char *config_path;
-    struct role roles[3];
+    struct role roles[ROLES_MAX];
+    size_t role_count;
     bool stopping;
 };
-
-enum { ROLE_COUNT = 3 };
 
 static void start_role(struct supervisor *supervisor, struct role *role,
                        const sigset_t *old_mask)
@@ -59,7 +64,7 @@ static void start_role(struct supervisor *supervisor, struct role *role,
 static void note_end(struct supervisor *supervisor, pid_t pid, int status)
 {
     int64_t now_ms = clock_mono_ms();
-    for (size_t i = 0; i < ROLE_COUNT; i++) {
+    for (size_t i = 0; i < supervisor->role_count; i++) {
         struct role *role = &supervisor->roles[i];
         if (role->pid != pid) {
             continue;
@@ -84,7 +89,7 @@ static void note_end(struct supervisor *supervisor, pid_t pid, int status)
 
 static bool any_running(const struct supervisor *supervisor)
 {
-    for (size_t i = 0; i < ROLE_COUNT; i++) {
+    for (size_t i = 0; i < supervisor->role_count; i++) {
         if (supervisor->roles[i].pid != 0) {
             return true;
         }
@@ -94,7 +99,7 @@ static bool any_running(const struct supervisor *supervisor)
 
 static void signal_all(const struct supervisor *supervisor, int signal)
 {
-    for (size_t i = 0; i < ROLE_COUNT; i++) {
+    for (size_t i = 0; i < supervisor->role_count; i++) {
         if (supervisor->roles[i].pid != 0) {
             kill(supervisor->roles[i].pid, signal);
         }
@@ -115,7 +120,7 @@ static int64_t start_due(struct supervisor *supervisor, const sigset_t *old_mask
 {
     int64_t now_ms = clock_mono_ms();
     int64_t wait_ms = PAUSE_MAX_MS;
-    for (size_t i = 0; i < ROLE_COUNT; i++) {
+    for (size_t i = 0; i < supervisor->role_count; i++) {
         struct role *role = &supervisor->roles[i];
         if (role->pid == 0 && role->start_mono_ms <= now_ms) {
             start_role(supervisor, role, old_mask);
@@ -146,12 +151,13 @@ static void stop_all(struct supervisor *supervisor, const sigset_t *set)
     signal_all(supervisor, SIGKILL);
 }
 
-int supervisor_run(const char *program, const char *config_path)
+int supervisor_run(const char *program, const char *config_path, bool with_admin)
 {
     struct supervisor supervisor = {
         .program = program,
         .config_path = config_path,
-        .roles = {{.name = "dns"}, {.name = "issuer"}, {.name = "front"}},
+        .roles = {{.name = "dns"}, {.name = "issuer"}, {.name = "front"}, {.name = "admin"}},
+        .role_count = with_admin ? 4 : 3,
     };
     sigset_t set;
     sigset_t old_mask;

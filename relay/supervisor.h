@@ -2,9 +2,11 @@
 #ifndef RELAY_SUPERVISOR_H
 #define RELAY_SUPERVISOR_H
 
-/* Starts PROGRAM once per role with CONFIG_PATH, starts a role that ended again (after a
- * pause that doubles up to a minute), and on SIGTERM or SIGINT ends them all. Blocks
- * until then; a process exit status. */
-int supervisor_run(const char *program, const char *config_path);
+#include <stdbool.h>
+
+/* Starts PROGRAM once per role (WITH_ADMIN: the admin role too) with CONFIG_PATH, starts a
+ * role that ended again (after a pause that doubles up to a minute), and on SIGTERM or SIGINT
+ * ends them all. Blocks until then; a process exit status. */
+int supervisor_run(const char *program, const char *config_path, bool with_admin);
 
 #endif

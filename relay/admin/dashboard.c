@@ -1,0 +1,391 @@
+/* The admin role's table of contents: what is opened in which order, and which path is what
+ * page. */
+#include "relay/admin/dashboard.h"
+
+#include "base/core/clock.h"
+#include "base/core/file.h"
+#include "base/core/html.h"
+#include "base/core/log.h"
+#include "base/core/metrics.h"
+#include "base/core/notify.h"
+#include "base/core/text.h"
+#include "base/lanname.h"
+#include "base/net/http_server.h"
+#include "base/net/loopback.h"
+#include "base/net/watchdog.h"
+#include "relay/admin/ct_monitor.h"
+#include "relay/admin/dashboard_style.h"
+#include "relay/admin/watchman.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { CONNECTIONS_MAX = 32, DEADLINE_S = 10, HEADER_BYTES_MAX = 16 << 10 };
+
+enum { ROW_ALERTS, ROW_ROLES, ROW_DEVICES, ROW_CT, ROW_COUNT };
+
+static const char *const role_names[] = {"front", "issuer", "dns", NULL};
+static const char *const ct_names[] = {"known", "unknown", NULL};
+
+static const struct metrics_row rows[ROW_COUNT] = {
+    [ROW_ALERTS] = {.type = METRICS_GAUGE,
+                    .name = "latchkey_alert_active",
+                    .help = "Whether the condition holds.",
+                    .labels = {{"alert", alert_names}}},
+    [ROW_ROLES] = {.type = METRICS_GAUGE,
+                   .name = "latchkey_role_up",
+                   .help = "Whether the role answers on its status listener.",
+                   .labels = {{"role", role_names}}},
+    [ROW_DEVICES] = {.type = METRICS_GAUGE,
+                     .name = "latchkey_devices",
+                     .help = "Devices with a valid account, over all zones."},
+    [ROW_CT] = {.type = METRICS_GAUGE,
+                .name = "latchkey_ct_certificates",
+                .help =
+                    "Certificates that the CA logged and that still hold, by whether the "
+                    "issuer's ledger has them.",
+                .labels = {{"ledger", ct_names}}},
+};
+
+struct dashboard {
+    const struct relay_config *config;
+    struct loop *loop;
+    struct loop_signal *signals[2];
+    struct watchdog *watchdog;
+    struct http_server *http;
+    struct observer *observer;
+    struct errand *errand;
+    struct watchman *watchman;
+    struct ct_monitor *ct_monitor;
+    struct dashboard_check ct;
+    struct metrics *metrics;
+};
+
+/* ---- pages ---- */
+
+static void respond(struct http_exchange *exchange, int status, const char *type,
+                    const char *text, size_t size)
+{
+    http_exchange_add_header(exchange, "Cache-Control", "no-store");
+    http_exchange_add_header(exchange, "X-Content-Type-Options", "nosniff");
+    http_exchange_add_header(exchange, "Referrer-Policy", "no-referrer");
+    http_exchange_add_header(exchange, "Cross-Origin-Resource-Policy", "same-origin");
+    http_exchange_add_header(
+        exchange, "Content-Security-Policy",
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
+        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors "
+        "'none'");
+    http_exchange_respond(exchange, status, type, text, size);
+}
+
+static void respond_text(struct http_exchange *exchange, int status, const char *type,
+                         const char *text)
+{
+    respond(exchange, status, type, text, strlen(text));
+}
+
+static void respond_page(struct http_exchange *exchange, int status, struct buffer *html)
+{
+    if (html->error == 0) {
+        respond(exchange, status, "text/html; charset=utf-8", buffer_text(html),
+                html->size);
+    } else {
+        respond_text(exchange, 500, "text/plain", "the page can't be made\n");
+    }
+}
+
+/* The value of NAME in the query, or "" in TEXT when it is not there or too long. */
+static void take_value(struct http_exchange *exchange, const char *name, char *ret_text,
+                       size_t capacity)
+{
+    const char *query = http_exchange_query(exchange);
+    struct buffer value = buffer_init(capacity - 1);
+    struct bytes form = {(const uint8_t *)query, strlen(query)};
+    if (html_form_value(form, name, &value) != 0 ||
+        !text_copy(ret_text, capacity, buffer_text(&value))) {
+        ret_text[0] = '\0';
+    }
+    buffer_free(&value);
+}
+
+static const struct relay_config *find_zone(const struct relay_config *config,
+                                            const char *name)
+{
+    for (const struct relay_config *at = config; at != NULL; at = at->next) {
+        if (strcmp(at->zone, name) == 0) {
+            return at;
+        }
+    }
+    return config;
+}
+
+static void show_devices(const struct dashboard_view *view,
+                         struct http_exchange *exchange, struct buffer *html)
+{
+    char prefix[LANNAME_ID_SIZE + 1];
+    char after[LANNAME_ID_SIZE + 1];
+    take_value(exchange, "q", prefix, sizeof(prefix));
+    take_value(exchange, "after", after, sizeof(after));
+    text_lower(prefix);
+    dashboard_page_devices(view, prefix, after, html);
+    respond_page(exchange, 200, html);
+}
+
+static void show_device(const struct dashboard_view *view, struct http_exchange *exchange,
+                        const char *id, struct buffer *html)
+{
+    int error = lanname_is_id((const uint8_t *)id, strlen(id))
+                    ? dashboard_page_device(view, id, html)
+                    : ERROR_NOT_FOUND;
+    if (error == 0) {
+        respond_page(exchange, 200, html);
+        return;
+    }
+    buffer_reset(html);
+    dashboard_page_sorry(view,
+                         error == ERROR_NOT_FOUND
+                             ? "No device of this name has enrolled here."
+                             : error_text(error),
+                         html);
+    respond_page(exchange, error == ERROR_NOT_FOUND ? 404 : 500, html);
+}
+
+static void show_page(struct dashboard *dashboard, struct http_exchange *exchange,
+                      const char *path)
+{
+    struct buffer html = buffer_init(DASHBOARD_PAGE_BYTES);
+    char zone[256];
+    take_value(exchange, "zone", zone, sizeof(zone));
+    struct dashboard_view view = {
+        .config = dashboard->config,
+        .zone = find_zone(dashboard->config, zone),
+        .observer = dashboard->observer,
+        .alerts = watchman_alerts(dashboard->watchman),
+        .delegation = watchman_delegation(dashboard->watchman),
+        .ct = &dashboard->ct,
+    };
+    if (strcmp(path, "/") == 0) {
+        dashboard_page_home(&view, &html);
+        respond_page(exchange, 200, &html);
+    } else if (strcmp(path, "/devices") == 0) {
+        show_devices(&view, exchange, &html);
+    } else if (text_starts_with(path, "/device/")) {
+        show_device(&view, exchange, path + strlen("/device/"), &html);
+    } else {
+        dashboard_page_sorry(&view, "There is no such page.", &html);
+        respond_page(exchange, 404, &html);
+    }
+    buffer_free(&html);
+}
+
+static void show_metrics(struct dashboard *dashboard, struct http_exchange *exchange)
+{
+    const struct observer_facts *facts = observer_facts(dashboard->observer);
+    const struct alert_set *alerts = watchman_alerts(dashboard->watchman);
+    struct buffer text = buffer_init(METRICS_TEXT_BYTES);
+    for (unsigned i = 0; i < ALERT_COUNT; i++) {
+        metrics_set(dashboard->metrics, (struct metrics_at){ROW_ALERTS, {i}},
+                    alerts->at[i].is_active);
+    }
+    for (unsigned i = 0; i < OBSERVER_ROLES; i++) {
+        if (facts->roles[i].is_known) {
+            metrics_set(dashboard->metrics, (struct metrics_at){ROW_ROLES, {i}},
+                        facts->roles[i].is_up);
+        }
+    }
+    metrics_set(dashboard->metrics, (struct metrics_at){.row = ROW_DEVICES},
+                (double)facts->devices);
+    if (metrics_render(dashboard->metrics, &text) == 0) {
+        respond(exchange, 200, "text/plain; version=0.0.4; charset=utf-8",
+                buffer_text(&text), text.size);
+    } else {
+        respond_text(exchange, 500, "text/plain", "the metrics can't be written\n");
+    }
+    buffer_free(&text);
+}
+
+static void handle(struct http_exchange *exchange, void *arg)
+{
+    struct dashboard *dashboard = arg;
+    const char *method = http_exchange_method(exchange);
+    const char *path = http_exchange_path(exchange);
+    if (!loopback_is_host(http_exchange_header(exchange, "Host"))) {
+        respond_text(
+            exchange, 421, "text/plain",
+            "open this as http://localhost: other names are not answered here\n");
+    } else if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0) {
+        http_exchange_add_header(exchange, "Allow", "GET, HEAD");
+        respond_text(exchange, 405, "text/plain", "nothing can be changed here\n");
+    } else if (strcmp(path, "/style.css") == 0) {
+        respond_text(exchange, 200, "text/css; charset=utf-8", dashboard_style_css);
+    } else if (strcmp(path, "/live.js") == 0) {
+        respond_text(exchange, 200, "text/javascript; charset=utf-8",
+                     dashboard_style_script);
+    } else if (strcmp(path, "/icon.svg") == 0) {
+        respond_text(exchange, 200, "image/svg+xml", dashboard_style_icon);
+    } else if (strcmp(path, "/metrics") == 0) {
+        show_metrics(dashboard, exchange);
+    } else if (strcmp(path, "/healthz") == 0) {
+        respond_text(exchange, 200, "text/plain", "ok\n");
+    } else {
+        show_page(dashboard, exchange, path);
+    }
+}
+
+/* ---- what was logged ---- */
+
+static void on_ct(const struct ct_monitor_result *result, void *arg)
+{
+    struct dashboard *dashboard = arg;
+    if (!result->is_done) {
+        log_warning("certificates that the CA logged: %s", result->text);
+        return;
+    }
+    dashboard->ct.at = clock_wall_at();
+    dashboard->ct.is_good = result->is_good;
+    text_copy(dashboard->ct.text, sizeof(dashboard->ct.text), result->text);
+    metrics_set(dashboard->metrics, (struct metrics_at){ROW_CT, {0}},
+                (double)result->known);
+    metrics_set(dashboard->metrics, (struct metrics_at){ROW_CT, {1}},
+                (double)result->unknown);
+}
+
+/* ---- start and end ---- */
+
+static void on_signal(int number, void *arg)
+{
+    struct dashboard *dashboard = arg;
+    log_info("ending on signal %d", number);
+    notify_stopping();
+    loop_stop(dashboard->loop);
+}
+
+static int listen_there(struct dashboard *dashboard, const struct address *address)
+{
+    const struct http_server_options options = {
+        .max_connections = CONNECTIONS_MAX,
+        .handshake_s = DEADLINE_S,
+        .request_s = DEADLINE_S,
+        .idle_s = DEADLINE_S,
+        .response_s = DEADLINE_S,
+        .max_header_bytes = HEADER_BYTES_MAX,
+        .max_body_bytes = 1,
+    };
+    uint16_t port = 0;
+    char text[16];
+    int error =
+        http_server_new(dashboard->loop, &options, handle, dashboard, &dashboard->http);
+    if (error == 0) {
+        /* A unix socket is for its user and group. */
+        mode_t mask = umask(0007);
+        error = http_server_listen(dashboard->http, address, &port);
+        umask(mask);
+    }
+    if (error == 0 && dashboard->config->admin_ready_file[0] != '\0') {
+        snprintf(text, sizeof(text), "%u\n", port);
+        error = file_write_atomic(dashboard->config->admin_ready_file, text, strlen(text),
+                                  0644);
+    }
+    return error;
+}
+
+static int open_server(struct dashboard *dashboard)
+{
+    const char *listen_at = dashboard->config->admin_listen;
+    struct address address;
+    int error = loopback_parse(listen_at, &address);
+    if (error == 0) {
+        error = listen_there(dashboard, &address);
+    }
+    if (error != 0) {
+        log_error("[admin] listen = '%s': %s", listen_at,
+                  error == ERROR_IO       ? strerror(errno)
+                  : error == ERROR_DENIED ? "must be a loopback address or a path"
+                                          : error_text(error));
+    }
+    return error;
+}
+
+static int open_parts(struct dashboard *dashboard)
+{
+    const struct relay_config *config = dashboard->config;
+    int error = loop_new(&dashboard->loop);
+    if (error == 0) {
+        error = loop_signal_new(dashboard->loop, SIGTERM, on_signal, dashboard,
+                                &dashboard->signals[0]);
+    }
+    if (error == 0) {
+        error = loop_signal_new(dashboard->loop, SIGINT, on_signal, dashboard,
+                                &dashboard->signals[1]);
+    }
+    if (error == 0) {
+        error = metrics_new(rows, ROW_COUNT, &dashboard->metrics);
+    }
+    if (error == 0) {
+        error = observer_new(dashboard->loop, config, &dashboard->observer);
+    }
+    if (error == 0) {
+        error = watchman_new(dashboard->loop, config, dashboard->observer,
+                             dashboard->errand, &dashboard->ct, &dashboard->watchman);
+    }
+    dashboard->ct.is_on = config->ct_url[0] != '\0';
+    if (error == 0 && dashboard->ct.is_on) {
+        error = ct_monitor_new(dashboard->loop, config, dashboard->observer, on_ct,
+                               dashboard, &dashboard->ct_monitor);
+    }
+    if (error == 0) {
+        error = watchdog_new(dashboard->loop, NULL, NULL, &dashboard->watchdog);
+    }
+    if (error != 0) {
+        log_error("can't start: %s", error_text(error));
+    }
+    return error;
+}
+
+static void close_all(struct dashboard *dashboard)
+{
+    http_server_free(dashboard->http);
+    watchdog_free(dashboard->watchdog);
+    ct_monitor_free(dashboard->ct_monitor);
+    watchman_free(dashboard->watchman);
+    errand_free(dashboard->errand);
+    observer_free(dashboard->observer);
+    metrics_free(dashboard->metrics);
+    loop_signal_free(dashboard->signals[0]);
+    loop_signal_free(dashboard->signals[1]);
+    if (dashboard->loop != NULL) {
+        loop_free(dashboard->loop);
+    }
+}
+
+int dashboard_run(const struct relay_config *config, const char *path)
+{
+    struct dashboard dashboard = {.config = config};
+    if (config->admin_listen[0] == '\0') {
+        log_error("the dashboard has no address: set 'listen = 127.0.0.1:9440' in "
+                  "[admin] of '%s'",
+                  path);
+        return ERROR_NOT_FOUND;
+    }
+    /* First: the helper shall have nothing of the rest. */
+    int error = errand_new(config->alert_command, path, &dashboard.errand);
+    if (error != 0) {
+        log_error("can't start the helper: %s", error_text(error));
+        return error;
+    }
+    error = open_parts(&dashboard);
+    if (error == 0) {
+        error = open_server(&dashboard);
+    }
+    if (error == 0) {
+        log_info("serves the dashboard on %s", config->admin_listen);
+        notify_ready("Dashboard on %s", config->admin_listen);
+        error = loop_run(dashboard.loop);
+    }
+    close_all(&dashboard);
+    return error;
+}

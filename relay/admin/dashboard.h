@@ -1,0 +1,12 @@
+/* The admin role: the dashboard on loopback, alerts, and the look at what the CA logged. It only
+ * reads the store, and writes nothing but alerts.json. */
+#ifndef RELAY_ADMIN_DASHBOARD_H
+#define RELAY_ADMIN_DASHBOARD_H
+
+#include "relay/relay_config.h"
+
+/* Serves until SIGTERM or SIGINT. Blocks. PATH is the configuration's, for check-delegation. Fails
+ * only at the start, and has then said why in the log. */
+int dashboard_run(const struct relay_config *config, const char *path) MUST_CHECK;
+
+#endif

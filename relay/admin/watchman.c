@@ -1,0 +1,319 @@
+#include "relay/admin/watchman.h"
+
+#include "base/core/clock.h"
+#include "base/core/log.h"
+#include "base/core/text.h"
+#include "relay/admin/exposition.h"
+#include "relay/store/place.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    LOOK_MS = 2000,
+    DAY_S = 86400,
+    BACKUP_S = 2 * DAY_S,
+    CERTIFICATE_S = 10 * DAY_S,
+    DELEGATION_S = 3600,
+    PATH_CAPACITY = 512,
+};
+
+struct watchman {
+    struct loop *loop;
+    const struct relay_config *config;
+    struct observer *observer;
+    struct errand *errand;
+    const struct dashboard_check *ct;
+    struct loop_timer *timer;
+    struct alert_set alerts;
+    enum alert_kind telling; /* of what the command is told now; ALERT_COUNT: nothing */
+    struct dashboard_check delegation;
+    char path[PATH_CAPACITY];
+    bool complained; /* that the file can't be written */
+};
+
+/* ---- what holds ---- */
+
+static bool judge_issuing(const struct observer_facts *facts, struct alert_set *alerts)
+{
+    char text[ALERT_TEXT_CAPACITY];
+    bool holds = facts->has_store && facts->issued_day == 0 &&
+                 facts->orders_day + facts->waiting > 0;
+    snprintf(text, sizeof(text),
+             "no certificate was issued in 24 hours, though %lld orders came and %lld "
+             "devices wait",
+             (long long)facts->orders_day, (long long)facts->waiting);
+    return alert_update(alerts, ALERT_NOTHING_ISSUED, holds, text, facts->now_at);
+}
+
+static bool judge_account(const struct observer_facts *facts, struct alert_set *alerts)
+{
+    const struct observer_role *issuer = &facts->roles[OBSERVER_ISSUER];
+    double refused = 0;
+    if (!exposition_value(buffer_bytes(&issuer->metrics), "latchkey_ca_account_refused",
+                          &refused)) {
+        return false; /* nobody knows: as it was */
+    }
+    return alert_update(alerts, ALERT_ACCOUNT, refused > 0,
+                        issuer->reason[0] != '\0' ? issuer->reason
+                                                  : "the account at the CA is refused",
+                        facts->now_at);
+}
+
+static bool judge_store(const struct observer_facts *facts, struct alert_set *alerts)
+{
+    char text[ALERT_TEXT_CAPACITY];
+    bool changed = false;
+    snprintf(text, sizeof(text), "the store's disk has %.0f %% left (%.0f MiB)",
+             facts->disk_free * 100, facts->disk_free_bytes / (1 << 20));
+    changed |= alert_update(alerts, ALERT_DISK,
+                            facts->disk_free_bytes > 0 && facts->disk_free < 0.1, text,
+                            facts->now_at);
+    bool old = facts->has_backups && facts->has_history &&
+               facts->now_at - facts->backup_at > BACKUP_S;
+    snprintf(text, sizeof(text), "the last backup is %lld days old",
+             (long long)((facts->now_at - facts->backup_at) / DAY_S));
+    changed |= alert_update(alerts, ALERT_BACKUP, old,
+                            facts->backup_at == 0 ? "there was never a backup" : text,
+                            facts->now_at);
+    return changed;
+}
+
+static bool judge_certificates(const struct observer_facts *facts,
+                               struct alert_set *alerts)
+{
+    char text[ALERT_TEXT_CAPACITY];
+    int64_t quarter_s = (facts->relay_not_after_at - facts->relay_not_before_at) / 4;
+    int64_t early_s = quarter_s < CERTIFICATE_S ? quarter_s : CERTIFICATE_S;
+    bool changed = false;
+    snprintf(
+        text, sizeof(text),
+        "%lld certificates expired while their device was awake, that of %s among them",
+        (long long)facts->expired_awake, facts->expired_id);
+    changed |= alert_update(alerts, ALERT_EXPIRED, facts->expired_awake > 0, text,
+                            facts->now_at);
+    snprintf(text, sizeof(text), "the relay's own certificate ends in %lld hours",
+             (long long)((facts->relay_not_after_at - facts->now_at) / 3600));
+    changed |= alert_update(alerts, ALERT_RELAY_CERTIFICATE,
+                            facts->relay_not_after_at != 0 &&
+                                facts->relay_not_after_at - facts->now_at < early_s,
+                            text, facts->now_at);
+    return changed;
+}
+
+static bool judge_roles(const struct observer_facts *facts, struct alert_set *alerts)
+{
+    static const enum alert_kind kinds[OBSERVER_ROLES] = {
+        [OBSERVER_FRONT] = ALERT_FRONT_DOWN,
+        [OBSERVER_ISSUER] = ALERT_ISSUER_DOWN,
+        [OBSERVER_DNS] = ALERT_DNS_DOWN,
+    };
+    bool changed = false;
+    for (size_t i = 0; i < OBSERVER_ROLES; i++) {
+        const struct observer_role *role = &facts->roles[i];
+        char text[ALERT_TEXT_CAPACITY];
+        snprintf(text, sizeof(text), "the role '%s' does not answer", role->name);
+        changed |= alert_update(alerts, kinds[i],
+                                role->is_asked && role->is_known && !role->is_up, text,
+                                facts->now_at);
+    }
+    return changed;
+}
+
+bool watchman_judge(const struct observer_facts *facts,
+                    const struct dashboard_check *delegation,
+                    const struct dashboard_check *ct, struct alert_set *alerts)
+{
+    bool changed = judge_issuing(facts, alerts);
+    changed |= judge_account(facts, alerts);
+    changed |= judge_store(facts, alerts);
+    changed |= judge_certificates(facts, alerts);
+    changed |= judge_roles(facts, alerts);
+    if (delegation->at != 0) {
+        changed |= alert_update(alerts, ALERT_DELEGATION, !delegation->is_good,
+                                delegation->text, facts->now_at);
+    }
+    if (ct->at != 0) {
+        changed |= alert_update(alerts, ALERT_CT, !ct->is_good, ct->text, facts->now_at);
+    }
+    return changed;
+}
+
+/* ---- telling ---- */
+
+static void save(struct watchman *watchman)
+{
+    int error = alert_save(&watchman->alerts, watchman->path);
+    if (error != 0 && !watchman->complained) {
+        log_warning("'%s' can't be written (%s): after a restart alerts are told again",
+                    watchman->path,
+                    error == ERROR_IO ? strerror(errno) : error_text(error));
+    }
+    watchman->complained = error != 0;
+}
+
+static void tell(struct watchman *watchman, int64_t now_at)
+{
+    enum alert_kind kind = alert_next(&watchman->alerts, now_at);
+    struct buffer json = buffer_init(ERRAND_INPUT_MAX);
+    if (kind == ALERT_COUNT) {
+        return;
+    }
+    int error = alert_message(&watchman->alerts, kind, watchman->config->zone,
+                              watchman->config->base_url, &json);
+    if (error == 0) {
+        error = errand_send(watchman->errand, ERRAND_COMMAND, buffer_bytes(&json));
+    }
+    buffer_free(&json);
+    if (error == 0) {
+        watchman->telling = kind;
+    } else {
+        log_error("[alert] command can't be told of '%s': %s", alert_names[kind],
+                  error_text(error));
+        alert_told(&watchman->alerts, kind, false, now_at);
+    }
+}
+
+/* The last line that check-delegation wrote says what it came to. */
+static void take_delegation(struct watchman *watchman, int status, struct bytes output)
+{
+    struct dashboard_check *check = &watchman->delegation;
+    const char *text = (const char *)output.data;
+    size_t end = output.size;
+    check->at = clock_wall_at();
+    if (status != 0 && status != 1) {
+        check->is_good =
+            true; /* nothing is known: no alert for a check that could not run */
+        text_copy(check->text, sizeof(check->text), "the check could not be made");
+        return;
+    }
+    while (end > 0 && text[end - 1] == '\n') {
+        end--;
+    }
+    size_t start = end;
+    while (start > 0 && text[start - 1] != '\n') {
+        start--;
+    }
+    check->is_good = status == 0;
+    text_printable(check->text, sizeof(check->text),
+                   check->is_good ? "is right" : text + start,
+                   check->is_good ? strlen("is right") : end - start);
+}
+
+static void on_errand(enum errand_kind kind, int status, struct bytes output, void *arg)
+{
+    struct watchman *watchman = arg;
+    enum alert_kind told = watchman->telling;
+    char text[256];
+    if (kind == ERRAND_DELEGATION) {
+        take_delegation(watchman, status, output);
+        return;
+    }
+    watchman->telling = ALERT_COUNT;
+    if (told == ALERT_COUNT) {
+        return;
+    }
+    if (status != 0) {
+        text_printable(text, sizeof(text), (const char *)output.data, output.size);
+        log_warning("[alert] command '%s' for '%s' ended with %d: %s",
+                    watchman->config->alert_command, alert_names[told], status, text);
+    }
+    alert_told(&watchman->alerts, told, status == 0, clock_wall_at());
+    save(watchman);
+}
+
+static void log_changes(const struct alert_set *before, const struct alert_set *after)
+{
+    for (size_t i = 0; i < ALERT_COUNT; i++) {
+        const struct alert *alert = &after->at[i];
+        if (alert->is_active && !before->at[i].is_active) {
+            log_warning("alert '%s': %s", alert_names[i], alert->text);
+        } else if (!alert->is_active && before->at[i].is_active) {
+            log_info("alert '%s' is over", alert_names[i]);
+        }
+    }
+}
+
+static void on_look(void *arg)
+{
+    struct watchman *watchman = arg;
+    const struct observer_facts *facts = observer_facts(watchman->observer);
+    struct alert_set before = watchman->alerts;
+    if (watchman_judge(facts, &watchman->delegation, watchman->ct, &watchman->alerts)) {
+        log_changes(&before, &watchman->alerts);
+        save(watchman);
+    }
+    if (!errand_is_busy(watchman->errand)) {
+        if (watchman->config->alert_command[0] != '\0') {
+            tell(watchman, facts->now_at);
+        }
+        if (watchman->delegation.is_on && !errand_is_busy(watchman->errand) &&
+            facts->now_at - watchman->delegation.at >= DELEGATION_S) {
+            (void)!errand_send(watchman->errand, ERRAND_DELEGATION,
+                               (struct bytes){NULL, 0});
+        }
+    }
+    loop_timer_set(watchman->timer, LOOK_MS);
+}
+
+int watchman_new(struct loop *loop, const struct relay_config *config,
+                 struct observer *observer, struct errand *errand,
+                 const struct dashboard_check *ct, struct watchman **ret_watchman)
+{
+    struct watchman *watchman = calloc(1, sizeof(*watchman));
+    if (watchman == NULL) {
+        return ERROR_MEMORY;
+    }
+    watchman->loop = loop;
+    watchman->config = config;
+    watchman->observer = observer;
+    watchman->errand = errand;
+    watchman->ct = ct;
+    watchman->telling = ALERT_COUNT;
+    watchman->delegation.is_on = config->alert_delegation;
+    int error = place_path(config->store, "admin", "alerts.json", watchman->path,
+                           sizeof(watchman->path));
+    if (error == 0) {
+        error = alert_load(watchman->path, &watchman->alerts);
+        if (error != 0) {
+            log_warning("ignoring '%s' (%s): alerts that hold are told again",
+                        watchman->path, error_text(error));
+            watchman->alerts = (struct alert_set){0};
+            error = 0;
+        }
+    }
+    if (error == 0) {
+        error = errand_watch(errand, loop, on_errand, watchman);
+    }
+    if (error == 0) {
+        error = loop_timer_new(loop, on_look, watchman, &watchman->timer);
+    }
+    if (error != 0) {
+        watchman_free(watchman);
+        return error;
+    }
+    loop_timer_set(watchman->timer, LOOK_MS);
+    *ret_watchman = watchman;
+    return 0;
+}
+
+void watchman_free(struct watchman *watchman)
+{
+    if (watchman == NULL) {
+        return;
+    }
+    loop_timer_free(watchman->timer);
+    free(watchman);
+}
+
+const struct alert_set *watchman_alerts(const struct watchman *watchman)
+{
+    return &watchman->alerts;
+}
+
+const struct dashboard_check *watchman_delegation(const struct watchman *watchman)
+{
+    return &watchman->delegation;
+}
