@@ -191,8 +191,7 @@ static int make_key_change(const struct acme_call *call, const char *url,
     int error = object != NULL ? 0 : ERROR_MEMORY;
 
     if (error == 0)
-        error =
-            json_set_text(object, "account", acme_client_account_url(call->client));
+        error = json_set_text(object, "account", acme_client_account_url(call->client));
     if (error == 0)
         error = key_to_jwk(client_session(call->client)->signer.key, &old_key);
     if (error == 0)
@@ -245,12 +244,11 @@ static int start(struct acme_call *call)
 
     switch (call->kind) {
     case CALL_POST:
-        return exchange_start(&call->exchange,
-                              acme_client_account_url(call->client) != NULL
-                                  ? EXCHANGE_POST_KID
-                                  : EXCHANGE_POST_JWK,
-                              "call", call->url, call->payload, NULL, LIMIT_JSON_BYTES,
-                              true);
+        return exchange_start(
+            &call->exchange,
+            acme_client_account_url(call->client) != NULL ? EXCHANGE_POST_KID
+                                                          : EXCHANGE_POST_JWK,
+            "call", call->url, call->payload, NULL, LIMIT_JSON_BYTES, true);
     case CALL_REVOKE:
         if (directory->revoke_cert == NULL)
             return ERROR_UNSUPPORTED;

@@ -288,8 +288,7 @@ void acme_client_next(struct acme_client *client, struct acme_now now,
 {
     struct acme_step step = {.want = ACME_WANT_IDLE};
 
-    if (client->state == CLIENT_FAILED && client->error.retry_at != 0 &&
-        now.at >= client->error.retry_at)
+    if (client->state == CLIENT_FAILED && failure_is_over(&client->error, now.at))
         acme_client_retry(client);
     if (client->session.account_lost)
         forget_account(client);
@@ -353,10 +352,9 @@ static void take_directory(struct acme_client *client,
     client->session.has_directory = true;
     client->directory_until_mono_ms = now.mono_ms + DIRECTORY_AGE_MS;
     if (client->state == CLIENT_DIRECTORY)
-        set_state(client,
-                  client->session.account_url == NULL && !client->without_account
-                      ? CLIENT_ACCOUNT
-                      : CLIENT_READY);
+        set_state(client, client->session.account_url == NULL && !client->without_account
+                              ? CLIENT_ACCOUNT
+                              : CLIENT_READY);
 }
 
 static void refuse_account(struct acme_client *client, struct acme_now now,

@@ -98,8 +98,7 @@ const struct acme_error *exchange_session_failure(const struct exchange_session 
 {
     const struct acme_error *failed = session->failed;
 
-    return failed != NULL && failed->retry_at != 0 && now.at >= failed->retry_at ? NULL
-                                                                                 : failed;
+    return failed != NULL && failure_is_over(failed, now.at) ? NULL : failed;
 }
 
 void exchange_next(struct exchange *exchange, struct exchange_session *session,

@@ -159,3 +159,9 @@ void failure_from_problem(struct acme_error *ret_error,
                 copy.detail[0] != '\0' ? ": " : "", copy.detail);
     ret_error->problem = copy;
 }
+
+bool failure_is_over(const struct acme_error *error, int64_t now_at)
+{
+    return error->retry_at != 0 &&
+           (now_at >= error->retry_at || error->retry_at > now_at + FAILURE_WAIT_MAX_S);
+}

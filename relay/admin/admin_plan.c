@@ -71,12 +71,13 @@ static void print_need(const struct admin_plan_wish *wish, const struct admin_pl
     printf("  This does not fit: after a year the last in the queue would wait %" PRIu64
            " days. Do one of these:\n"
            "    - ask the CA for an override of %" PRIu64
-           " new certificates a week for the zone's registered domain,\n"
-           "      and set [issuer] certificates_per_week to it;\n"
-           "    - have %" PRIu64 " CAs with the same limit issue for the zone;\n"
-           "    - have the zone put on the Public Suffix List: then each device counts "
-           "alone\n"
-           "      (it takes months, and asks for many users).\n",
+           " new certificates a week, by account ID\n"
+           "      ('latchkey-relay ca' prints it; weeks before you ship), and set [issuer] "
+           "certificates_per_week to it;\n"
+           "    - have %" PRIu64
+           " CAs with the same limit, each for a relay and zone of its own.\n"
+           "  The Public Suffix List is for isolation; it refuses entries made for "
+           "limits.\n",
            plan->waiting_days, plan->override_week, plan->cas);
 }
 

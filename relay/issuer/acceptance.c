@@ -255,7 +255,8 @@ static int begin(struct issuer *issuer, int64_t rev,
                                      request->number, ISSUER_STORE_PROCESSING, "", "");
 
     if (error == 0) {
-        error = lane_of(issuer, order->id, order->names, clock_wall_at(), &wish.budget_lane);
+        error =
+            lane_of(issuer, order->id, order->names, clock_wall_at(), &wish.budget_lane);
     }
     if (error == 0) {
         encoded = malloc(TEXT_BASE64URL_SIZE(csr->der.size) + 1);

@@ -28,7 +28,7 @@ enum {
     READY_S = BUDGET_RESERVED_S, /* not finalized by then, it gives its budget back */
     REFUSED_S = 300,             /* how long a refusal is kept for front to read */
     OPEN_ORDERS_MAX = 5,         /* per id */
-    UNUSED_DAY = 5, /* orders that reserved for nothing, per id */
+    UNUSED_DAY = 5,              /* orders that reserved for nothing, per id */
     DAY_S = 86400,
     WEEK_S = 7 * 86400,
     CROWD_RETRY_S = 60,

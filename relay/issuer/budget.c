@@ -62,11 +62,11 @@ struct budget_rules budget_rules_of(const struct relay_config *config)
     return (struct budget_rules){
         .on = config->budgets,
         .certificates = bucket_limit_of(config->budget_certificates_burst,
-                                   config->budget_certificates_week, BUDGET_WEEK_S),
+                                        config->budget_certificates_week, BUDGET_WEEK_S),
         .orders = bucket_limit_of(config->budget_orders_burst, config->budget_orders_3h,
-                             BUDGET_ORDERS_S),
-        .set = bucket_limit_of(config->budget_exact_set_burst, config->budget_exact_set_week,
-                          BUDGET_WEEK_S),
+                                  BUDGET_ORDERS_S),
+        .set = bucket_limit_of(config->budget_exact_set_burst,
+                               config->budget_exact_set_week, BUDGET_WEEK_S),
         .failures = bucket_limit_of(0, config->budget_failures_hour, BUDGET_FAILURES_S),
     };
 }
@@ -112,11 +112,11 @@ static int64_t count_names(const char *names)
 
 /* The same names within 120 days, and a window's renewals, are exempt from the domain's and
  * the account's limit. The set counts always. */
-static int list_charges(const struct budget_rules *rules, const struct budget_order *order,
+static int list_charges(const struct budget_rules *rules,
+                        const struct budget_order *order,
                         struct charge ret_charges[static HOLDS_MAX], size_t *ret_count)
 {
-    bool is_asked =
-        order->lane != BUDGET_LANE_RELAY && order->lane != BUDGET_LANE_WINDOW;
+    bool is_asked = order->lane != BUDGET_LANE_RELAY && order->lane != BUDGET_LANE_WINDOW;
     bool is_counted = order->lane != BUDGET_LANE_WINDOW && !order->is_known &&
                       !is_same_names(order->lane);
     size_t count = 2;
@@ -330,8 +330,7 @@ int budget_decide(struct database *database, const char *zone,
         }
     }
     if (error == 0) {
-        error =
-            ask_queued(database, zone, order, charges, count, now_at, &decision);
+        error = ask_queued(database, zone, order, charges, count, now_at, &decision);
     }
     if (error == 0) {
         *ret_decision = decision;
@@ -395,9 +394,9 @@ int budget_book(struct database *database, const char *zone, int64_t rev,
     }
     error = find_place(database, zone, order->id, &own);
     if (error == 0 && !decision->admitted) {
-        return decision->place == 0 ? 0
-                                    : enter_queue(database, zone, rev, &own, order,
-                                                  decision, now_at);
+        return decision->place == 0
+                   ? 0
+                   : enter_queue(database, zone, rev, &own, order, decision, now_at);
     }
     if (error == 0) {
         error = list_charges(rules, order, charges, &count);
@@ -464,8 +463,8 @@ int budget_place(struct database *database, const char *zone, int64_t rev,
 
     for (size_t i = 0; error == 0 && i < holds.count; i++) {
         if (strcmp(holds.at[i].bucket, "orders") == 0) {
-            error = end_hold(database, zone, rev, number, &holds, i, &rules->orders,
-                             now_at);
+            error =
+                end_hold(database, zone, rev, number, &holds, i, &rules->orders, now_at);
         }
     }
     return error;
@@ -480,10 +479,10 @@ int budget_settle(struct database *database, const char *zone, int64_t rev,
     for (size_t i = 0; error == 0 && i < holds.count; i++) {
         const char *bucket = holds.at[i].bucket;
 
-        error = end_hold(
-            database, zone, rev, number, &holds, i,
-            text_starts_with(bucket, "failures:") ? NULL : limit_of(rules, bucket),
-            now_at);
+        error = end_hold(database, zone, rev, number, &holds, i,
+                         text_starts_with(bucket, "failures:") ? NULL
+                                                               : limit_of(rules, bucket),
+                         now_at);
     }
     return error;
 }
@@ -560,8 +559,7 @@ static int move_places(struct database *database, const char *zone, int64_t rev,
         .kind = "alive", .what = "issuer", .id = "", .at = now_at};
     int64_t last_at = -1;
     int64_t gap_s = 0;
-    int error =
-        issuer_store_entry_at(database, zone, alive.kind, alive.what, &last_at);
+    int error = issuer_store_entry_at(database, zone, alive.kind, alive.what, &last_at);
 
     gap_s = last_at < 0 ? 0 : now_at - last_at;
     if (error == 0 && (gap_s > GAP_S || gap_s < 0)) {

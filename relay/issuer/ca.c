@@ -33,7 +33,8 @@ enum {
     TROUBLE_S = 30,
     PAUSE_FIRST_S = 60,
     PAUSE_LATER_S = 600,
-    ANNOUNCED_S = 30, /* a pause that devices need not hear of */
+    PAUSE_MAX_S = 2 * 86400, /* a Retry-After is a day at most */
+    ANNOUNCED_S = 30,        /* a pause that devices need not hear of */
     ACCOUNT_RETRY_S = 3600,
 };
 
@@ -174,13 +175,21 @@ void ca_report_good(struct ca *ca)
     ca_note_state(ca);
 }
 
+/* AT if it is still to come. Further off than MAX_S it was set by a clock that was ahead. */
+static int64_t still_until(int64_t at, int64_t max_s)
+{
+    int64_t now_at = clock_wall_at();
+
+    return at > now_at && at <= now_at + max_s ? at : 0;
+}
+
 /* Moves *UNTIL_AT, which is one of CA's, on. */
 static void pause_until(struct ca *ca, int64_t *until_at, int64_t at, const char *what,
                         const char *why)
 {
     char text[TEXT_TIME_CAPACITY];
 
-    if (at <= *until_at) {
+    if (at <= still_until(*until_at, PAUSE_MAX_S)) {
         return;
     }
     *until_at = at;
@@ -200,38 +209,43 @@ void ca_report(struct ca *ca, const struct acme_error *error)
     }
     if (error->type == ACME_ERROR_RATE_LIMIT && error->scope == ACME_SCOPE_ACCOUNT) {
         /* It concerns new names: renewals are exempt, and go on. */
-        pause_until(ca, &ca->limited_until_at, error->retry_at, "no new names", error->text);
+        pause_until(ca, &ca->limited_until_at, error->retry_at, "no new names",
+                    error->text);
         return;
     }
     if (error->type == ACME_ERROR_RATE_LIMIT) {
-        pause_until(ca, &ca->paused_until_at, error->retry_at, "nothing new", error->text);
+        pause_until(ca, &ca->paused_until_at, error->retry_at, "nothing new",
+                    error->text);
         return;
     }
     if (error->problem.status == 503 && error->retry_at > now_at + 1) {
-        pause_until(ca, &ca->paused_until_at, error->retry_at, "nothing new", error->text);
+        pause_until(ca, &ca->paused_until_at, error->retry_at, "nothing new",
+                    error->text);
         return;
     }
     if (ca->trouble_since_at == 0) {
         ca->trouble_since_at = now_at;
     }
-    if (now_at - ca->trouble_since_at >= TROUBLE_S && ca->broken_until_at <= now_at) {
+    if (now_at - ca->trouble_since_at >= TROUBLE_S &&
+        still_until(ca->broken_until_at, 2 * PAUSE_LATER_S) == 0) {
         ca->pauses++;
         pause_s += (int64_t)random_below((uint64_t)pause_s * 2 / 5) - pause_s / 5;
-        pause_until(ca, &ca->broken_until_at, now_at + pause_s, "nothing new", error->text);
+        pause_until(ca, &ca->broken_until_at, now_at + pause_s, "nothing new",
+                    error->text);
     }
 }
 
 int64_t ca_paused_until(const struct ca *ca)
 {
-    int64_t until_at = ca->paused_until_at > ca->broken_until_at ? ca->paused_until_at
-                                                                 : ca->broken_until_at;
+    int64_t paused_until_at = still_until(ca->paused_until_at, PAUSE_MAX_S);
+    int64_t broken_until_at = still_until(ca->broken_until_at, 2 * PAUSE_LATER_S);
 
-    return until_at > clock_wall_at() ? until_at : 0;
+    return paused_until_at > broken_until_at ? paused_until_at : broken_until_at;
 }
 
 int64_t ca_limited_until(const struct ca *ca)
 {
-    return ca->limited_until_at > clock_wall_at() ? ca->limited_until_at : 0;
+    return still_until(ca->limited_until_at, PAUSE_MAX_S);
 }
 
 bool ca_refuses(const struct ca *ca, int64_t now_at, struct acme_problem *ret_problem,
@@ -456,12 +470,13 @@ static int lose_key(struct ca *ca, const char *path, int cause)
     ca->is_lost = true;
     ca->failure.type = ACME_ERROR_ACCOUNT;
     ca->failure.scope = ACME_SCOPE_OPERATOR;
-    (void)text_format(ca->failure.text, sizeof(ca->failure.text),
-                      "the key of the account '%.200s', '%.160s', %s: bring it back from a "
-                      "backup, or set 'new_account = yes' in [issuer] of relay.conf to make "
-                      "a new account, and start the issuer again",
-                      ca->former_url, path,
-                      cause == ERROR_NOT_FOUND ? "is gone" : "is not a key any more");
+    (void)text_format(
+        ca->failure.text, sizeof(ca->failure.text),
+        "the key of the account '%.200s', '%.160s', %s: bring it back from a "
+        "backup, or set 'new_account = yes' in [issuer] of relay.conf to make "
+        "a new account, and start the issuer again",
+        ca->former_url, path,
+        cause == ERROR_NOT_FOUND ? "is gone" : "is not a key any more");
     log_error("%s", ca->failure.text);
     return key_generate(KEY_P256, &ca->key); /* signs nothing */
 }
@@ -481,9 +496,8 @@ static int read_account_key(struct ca *ca)
         }
         log_warning("'%s' %s; 'new_account = yes' allows another", path,
                     cause == ERROR_NOT_FOUND ? "is gone" : "is no key");
-        error = cause == ERROR_NOT_FOUND
-                    ? 0
-                    : ca_key_set_aside(ca->config, CA_KEY_PRESENT);
+        error =
+            cause == ERROR_NOT_FOUND ? 0 : ca_key_set_aside(ca->config, CA_KEY_PRESENT);
         ca->is_new_key = true;
     } else if (error == ERROR_NOT_FOUND) {
         error = 0;

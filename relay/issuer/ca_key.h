@@ -23,7 +23,6 @@ int ca_key_follow(const struct relay_config *config, const struct key *key) MUST
 /* Fine when there is none. */
 int ca_key_drop_next(const struct relay_config *config) MUST_CHECK;
 /* Moves a file that holds no key out of the way: its name gets ".bad". */
-int ca_key_set_aside(const struct relay_config *config,
-                     enum ca_key_file file) MUST_CHECK;
+int ca_key_set_aside(const struct relay_config *config, enum ca_key_file file) MUST_CHECK;
 
 #endif

@@ -9,12 +9,11 @@
 
 static struct ca_store_state judge(const struct ca *ca)
 {
-    int64_t now_at = clock_wall_at();
     const struct acme_error *failure = &ca->failure;
 
     if (ca->is_lost || failure->type != ACME_ERROR_NONE) {
         return (struct ca_store_state){
-            .state = ca->is_lost                              ? "no-key"
+            .state = ca->is_lost                             ? "no-key"
                      : failure->scope == ACME_SCOPE_OPERATOR ? "refused"
                                                              : "failing",
             .reason = failure->text,
@@ -36,10 +35,10 @@ static struct ca_store_state judge(const struct ca *ca)
                                        .reason = ca->pause_reason,
                                        .until_at = ca_paused_until(ca)};
     }
-    if (ca->limited_until_at > now_at) {
+    if (ca_limited_until(ca) != 0) {
         return (struct ca_store_state){.state = "limited",
                                        .reason = ca->pause_reason,
-                                       .until_at = ca->limited_until_at};
+                                       .until_at = ca_limited_until(ca)};
     }
     return (struct ca_store_state){.state = ca->announced ? "ready" : "starting",
                                    .reason = ""};
@@ -58,8 +57,7 @@ void ca_note_state(struct ca *ca)
 {
     struct ca_store_state state = judge(ca);
     char thumbprint[KEY_PIN_SIZE + 1] = "";
-    const json_t *meta =
-        json_get_object(acme_client_directory(ca->client), "meta");
+    const json_t *meta = json_get_object(acme_client_directory(ca->client), "meta");
     const char *terms = json_get_text(meta, "termsOfService");
     int64_t rev = 0;
     int error = ca->is_lost ? 0 : key_thumbprint(ca->key, thumbprint);

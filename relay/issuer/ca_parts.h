@@ -26,10 +26,10 @@ struct ca {
     unsigned pauses;
     struct acme_error failure; /* of the client; type NONE while it is well */
     char pause_reason[LIMIT_DETAIL_BYTES];
-    bool announced; /* "account ..." was logged */
-    bool is_lost;   /* the account's key is gone: nothing is asked of the CA */
+    bool announced;    /* "account ..." was logged */
+    bool is_lost;      /* the account's key is gone: nothing is asked of the CA */
     enum ca_hold hold; /* a key change is under way */
-    bool is_new_key; /* in the place of one that is gone: its account is not known */
+    bool is_new_key;   /* in the place of one that is gone: its account is not known */
     size_t in_flight;
     char former_url[LIMIT_URL_BYTES]; /* the account that the store knew at the start */
     int64_t settling_until_at;        /* a new account's CAA is not everywhere yet */

@@ -9,6 +9,7 @@
 #include "base/core/notify.h"
 #include "base/net/watchdog.h"
 #include "relay/issuer/enrolment.h"
+#include "relay/issuer/ca_key.h"
 #include "relay/issuer/issuance.h"
 #include "relay/issuer/meter.h"
 #include "relay/issuer/issuer_state.h"
@@ -18,9 +19,12 @@
 #include "relay/issuer/rollover.h"
 #include "relay/issuer/statements.h"
 #include "relay/issuer/window.h"
+#include "relay/store/place.h"
 #include "relay/store/schema.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -286,15 +290,40 @@ static int take_generation(struct issuer *issuer)
     return error;
 }
 
+/* The account's key was made after issuer.db: alone, it says that the ledger is lost. An empty
+ * one would know neither what was issued nor what may not be issued again. */
+static bool is_ledger_lost(const struct relay_config *config)
+{
+    char path[PATH_MAX];
+    char key_path[PATH_MAX] = "";
+    struct key *key = NULL;
+    int error = place_path(config->store, "issuer", "issuer.db", path, sizeof(path));
+    bool is_lost = error == 0 && access(path, F_OK) != 0 && errno == ENOENT &&
+                   ca_key_read(config, CA_KEY_PRESENT, key_path, &key) != ERROR_NOT_FOUND;
+
+    key_free(key);
+    if (is_lost) {
+        log_error(
+            "'%s' is gone, and '%s' is there: bring the store back from a backup. Only "
+            "to begin without all that was issued, make an empty '%s' (touch)",
+            path, key_path, path);
+    }
+    return is_lost;
+}
+
 static int open_store(struct issuer *issuer)
 {
     const struct relay_config *config = issuer->config;
-    int error = database_open(config->store, "issuer.db", DATABASE_WRITER, schema_issuer,
-                              &issuer->database);
+    int error = is_ledger_lost(config) ? ERROR_NOT_FOUND : 0;
 
     if (error != 0) {
-        log_error("issuer.db in '%s' can't be opened: %s%s", config->store,
-                  error_text(error), error == ERROR_BUSY ? " (another issuer runs)" : "");
+        return error;
+    }
+    error = database_open(config->store, "issuer.db", DATABASE_WRITER, schema_issuer,
+                          &issuer->database);
+    if (error != 0) {
+        log_error("issuer.db in '%s' can't be opened: %s: %s", config->store,
+                  error_text(error), database_open_error());
         return error;
     }
     return take_generation(issuer);

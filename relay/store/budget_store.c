@@ -108,12 +108,11 @@ int budget_store_end_expired(struct database *database, const char *zone, int64_
                      " WHERE zone = ? AND number IN " EXPIRED_NUMBERS ")",
                      "iitttit", rev, now_at, zone, zone, zone, now_at, zone);
 
-    return error != 0
-               ? error
-               : database_run(database,
-                              "DELETE FROM holds WHERE zone = ?"
-                              " AND number IN " EXPIRED_NUMBERS,
-                              "tit", zone, now_at, zone);
+    return error != 0 ? error
+                      : database_run(database,
+                                     "DELETE FROM holds WHERE zone = ?"
+                                     " AND number IN " EXPIRED_NUMBERS,
+                                     "tit", zone, now_at, zone);
 }
 
 struct spending_sink {

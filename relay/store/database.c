@@ -393,6 +393,15 @@ const char *database_error(const struct database *database)
     return database->error;
 }
 
+/* What is written to a file that was moved away or replaced, nobody opens again. */
+static bool is_in_place(const struct database *database)
+{
+    struct stat status;
+
+    return stat(database->path, &status) == 0 && status.st_dev == database->device &&
+           status.st_ino == database->inode;
+}
+
 int database_begin(struct database *database, int64_t *ret_rev)
 {
     int64_t rev = 0;
@@ -400,6 +409,9 @@ int database_begin(struct database *database, int64_t *ret_rev)
 
     if (database->in_transaction) {
         return say(database, ERROR_STATE, "a transaction is open already");
+    }
+    if (!is_in_place(database)) {
+        return say(database, ERROR_NOT_FOUND, "the file is not in its place any more");
     }
     error = database_run(database, "BEGIN IMMEDIATE", "");
     if (error != 0) {

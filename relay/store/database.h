@@ -44,7 +44,8 @@ int database_check(struct database *database, int64_t *ret_version) MUST_CHECK;
 const char *database_error(const struct database *database);
 
 /* One write transaction: *RET_REV is the revision that every row written in it must carry
- * (the file's last + 1). Nested calls are ERROR_STATE. */
+ * (the file's last + 1). Nested calls are ERROR_STATE; ERROR_NOT_FOUND when the file was moved
+ * away or replaced. */
 int database_begin(struct database *database, int64_t *ret_rev) MUST_CHECK;
 int database_commit(struct database *database) MUST_CHECK;
 void database_rollback(struct database *database);

@@ -45,10 +45,10 @@ int queue_store_places(struct database *database, const char *zone, int64_t limi
 {
     struct place_sink sink = {.fn = fn, .arg = arg};
 
-    return database_query(
-        database,
-        "SELECT " PLACE_COLUMNS " FROM queue WHERE zone = ? ORDER BY ticket LIMIT ?",
-        read_place, &sink, "ti", zone, limit);
+    return database_query(database,
+                          "SELECT " PLACE_COLUMNS
+                          " FROM queue WHERE zone = ? ORDER BY ticket LIMIT ?",
+                          read_place, &sink, "ti", zone, limit);
 }
 
 static int take_i64(const struct database_row *row, void *arg)
@@ -95,9 +95,8 @@ int queue_store_set(struct database *database, const char *zone, int64_t rev,
 
 int queue_store_remove(struct database *database, const char *zone, int64_t ticket)
 {
-    int error =
-        database_run(database, "DELETE FROM queue WHERE zone = ? AND ticket = ?", "ti",
-                     zone, ticket);
+    int error = database_run(database, "DELETE FROM queue WHERE zone = ? AND ticket = ?",
+                             "ti", zone, ticket);
 
     if (error != 0 || database_changes(database) == 0) {
         return error;

@@ -104,12 +104,12 @@ static struct asked ask(struct fixture *fixture, unsigned device, int64_t at,
 
 static void settle(struct fixture *fixture, const char *number, int64_t at)
 {
-    assert_int_equal(budget_place(fixture->database, ZONE, fixture->rev, &fixture->rules,
-                                  number, at),
-                     0);
-    assert_int_equal(budget_settle(fixture->database, ZONE, fixture->rev, &fixture->rules,
-                                   number, at),
-                     0);
+    assert_int_equal(
+        budget_place(fixture->database, ZONE, fixture->rev, &fixture->rules, number, at),
+        0);
+    assert_int_equal(
+        budget_settle(fixture->database, ZONE, fixture->rev, &fixture->rules, number, at),
+        0);
 }
 
 /* The same, and the certificate is issued at once. */
@@ -201,14 +201,13 @@ static void test_kept_place(void **state)
     }
     turn_at = ask(fixture, 10, START_AT + HOUR_S, BUDGET_LANE_FIRST).decision.retry_at;
     sweep_through(fixture, START_AT + HOUR_S, turn_at + 26 * HOUR_S);
-    assert_false(ask(fixture, 20, turn_at + 26 * HOUR_S, BUDGET_LANE_FIRST)
-                     .decision.admitted);
+    assert_false(
+        ask(fixture, 20, turn_at + 26 * HOUR_S, BUDGET_LANE_FIRST).decision.admitted);
     sweep_through(fixture, turn_at + 26 * HOUR_S, turn_at + 26 * HOUR_S + 1);
     assert_true(issue(fixture, 20, turn_at + 26 * HOUR_S + 2).decision.admitted);
     /* The one that was away begins at the end. */
-    assert_int_equal(ask(fixture, 10, turn_at + 26 * HOUR_S + 3, BUDGET_LANE_FIRST)
-                         .decision.place,
-                     1);
+    assert_int_equal(
+        ask(fixture, 10, turn_at + 26 * HOUR_S + 3, BUDGET_LANE_FIRST).decision.place, 1);
 }
 
 /* Nobody loses a place while the relay is off, or because its clock was wrong. */
@@ -311,8 +310,7 @@ static void test_lanes(void **state)
                              i % 2 == 0 ? BUDGET_LANE_RENEWAL : BUDGET_LANE_KEY_CHANGE)
                         .decision.admitted);
     }
-    assert_false(
-        issue_in(fixture, 0, START_AT, BUDGET_LANE_EXPIRING).decision.admitted);
+    assert_false(issue_in(fixture, 0, START_AT, BUDGET_LANE_EXPIRING).decision.admitted);
     assert_int_equal(
         issue_in(fixture, 0, START_AT, BUDGET_LANE_RENEWAL).decision.retry_at,
         START_AT + BUDGET_WEEK_S / 5);
@@ -349,8 +347,7 @@ static void test_limited(void **state)
     assert_false(first.admitted);
     assert_int_equal(first.retry_at, until_at);
     assert_int_equal(second.retry_at, until_at + TOKEN_S);
-    assert_true(
-        issue_in(fixture, 9, START_AT, BUDGET_LANE_RENEWAL).decision.admitted);
+    assert_true(issue_in(fixture, 9, START_AT, BUDGET_LANE_RENEWAL).decision.admitted);
 }
 
 static void test_failures(void **state)

@@ -196,9 +196,8 @@ static void ask(struct world *world, unsigned number, int64_t at)
     assert_true(text_format(id, sizeof(id), "device-%u", number));
     assert_true(text_format(device->number, sizeof(device->number), "number-%u",
                             world->next_number++));
-    assert_int_equal(budget_decide(world->database, ZONE, &world->rules, &order, at,
-                                   &decision),
-                     0);
+    assert_int_equal(
+        budget_decide(world->database, ZONE, &world->rules, &order, at, &decision), 0);
     assert_int_equal(budget_book(world->database, ZONE, world->rev, &world->rules, &order,
                                  &decision, at),
                      0);
@@ -273,7 +272,8 @@ static struct world *make_world(uint64_t seed, bool all_punctual)
 
     assert_non_null(world);
     world->random = seed;
-    memcpy(world->folder, "/tmp/latchkey-queue-XXXXXX", sizeof("/tmp/latchkey-queue-XXXXXX"));
+    memcpy(world->folder, "/tmp/latchkey-queue-XXXXXX",
+           sizeof("/tmp/latchkey-queue-XXXXXX"));
     assert_non_null(mkdtemp(world->folder));
     assert_int_equal(database_open(world->folder, "issuer.db", DATABASE_WRITER,
                                    schema_issuer, &world->database),

@@ -252,6 +252,25 @@ static void test_versions(void **state)
         ERROR_UNSUPPORTED);
 }
 
+/* A writer notices when its file is moved away, and goes on when it is back. */
+static void test_moved_away(void **state)
+{
+    struct place *place = *state;
+    struct database *database = writer_of(place);
+    char path[128];
+    char away[128];
+    int64_t rev = 0;
+
+    snprintf(path, sizeof(path), "%s/x.db", place->folder);
+    snprintf(away, sizeof(away), "%s/y.db", place->folder);
+    assert_int_equal(rename(path, away), 0);
+    assert_int_equal(database_begin(database, &rev), ERROR_NOT_FOUND);
+    assert_int_equal(rename(away, path), 0);
+    assert_int_equal(database_begin(database, &rev), 0);
+    database_rollback(database);
+    database_close(database);
+}
+
 struct nest {
     struct database *database;
     int depth;
@@ -606,6 +625,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_reader_sees_commits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_transactions_do_not_nest, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_one_writer, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_moved_away, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_reader_before_and_after_writer, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_versions, set_up, tear_down),
