@@ -297,11 +297,17 @@ static int open_server(struct dashboard *dashboard)
 {
     const char *listen_at = dashboard->config->admin_listen;
     struct address address;
+    if (listen_at[0] == '\0') {
+        log_info("serves no dashboard, only alerts: [admin] listen is none");
+        return 0;
+    }
     int error = loopback_parse(listen_at, &address);
     if (error == 0) {
         error = listen_there(dashboard, &address);
     }
-    if (error != 0) {
+    if (error == 0) {
+        log_info("serves the dashboard on %s", listen_at);
+    } else {
         log_error("[admin] listen = '%s': %s", listen_at,
                   error == ERROR_IO       ? strerror(errno)
                   : error == ERROR_DENIED ? "must be a loopback address or a path"
@@ -365,12 +371,6 @@ static void close_all(struct dashboard *dashboard)
 int dashboard_run(const struct relay_config *config, const char *path)
 {
     struct dashboard dashboard = {.config = config};
-    if (config->admin_listen[0] == '\0') {
-        log_error("the dashboard has no address: set 'listen = 127.0.0.1:9440' in "
-                  "[admin] of '%s'",
-                  path);
-        return ERROR_NOT_FOUND;
-    }
     /* First: the helper shall have nothing of the rest. */
     int error = errand_new(config->alert_command, path, &dashboard.errand);
     if (error != 0) {
@@ -382,8 +382,7 @@ int dashboard_run(const struct relay_config *config, const char *path)
         error = open_server(&dashboard);
     }
     if (error == 0) {
-        log_info("serves the dashboard on %s", config->admin_listen);
-        notify_ready("Dashboard on %s", config->admin_listen);
+        notify_ready("Watches the relay");
         error = loop_run(dashboard.loop);
     }
     close_all(&dashboard);
