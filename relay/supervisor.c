@@ -15,6 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* The command itself knows whether a backup is due. */
+enum { BACKUP_FIRST_MS = 300000, BACKUP_EVERY_MS = 3600000 };
 enum {
     PAUSE_MIN_MS = 500,
     PAUSE_MAX_MS = 60000,
@@ -36,6 +38,7 @@ struct supervisor {
     const char *config_path;
     struct role roles[ROLES_MAX];
     size_t role_count;
+    int64_t backup_mono_ms; /* when to offer the next nightly backup */
     bool stopping;
 };
 
@@ -59,6 +62,23 @@ static void start_role(struct supervisor *supervisor, struct role *role,
     }
     role->pid = pid;
     log_info("started %s, pid %d", role->name, (int)pid);
+}
+
+/* Nobody waits for it, and another that runs still makes this one end at once. */
+static void offer_backup(struct supervisor *supervisor, const sigset_t *old_mask)
+{
+    int64_t now_ms = clock_mono_ms();
+    if (now_ms < supervisor->backup_mono_ms) {
+        return;
+    }
+    supervisor->backup_mono_ms = now_ms + BACKUP_EVERY_MS;
+    if (fork() == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGTERM);
+        sigprocmask(SIG_SETMASK, old_mask, NULL);
+        execl(supervisor->program, supervisor->program, "--config",
+              supervisor->config_path, "backup", "--nightly", (char *)NULL);
+        _exit(127);
+    }
 }
 
 static void note_end(struct supervisor *supervisor, pid_t pid, int status)
@@ -167,8 +187,10 @@ int supervisor_run(const char *program, const char *config_path, bool with_admin
     sigaddset(&set, SIGCHLD);
     sigprocmask(SIG_BLOCK, &set, &old_mask);
     log_open("relay", LOG_LEVEL_INFO);
+    supervisor.backup_mono_ms = clock_mono_ms() + BACKUP_FIRST_MS;
     for (;;) {
         int64_t wait_ms = start_due(&supervisor, &old_mask);
+        offer_backup(&supervisor, &old_mask);
         int signal = wait_signal(&set, wait_ms);
         reap(&supervisor);
         if (signal == SIGTERM || signal == SIGINT) {

@@ -13,6 +13,7 @@
 #include "relay/admin/admin_restore.h"
 #include "relay/admin/admin_revoke.h"
 #include "relay/admin/admin_show.h"
+#include "relay/admin/admin_status.h"
 #include "relay/admin/admin_stores.h"
 #include "relay/admin/admin_token.h"
 #include "relay/store/place.h"
@@ -21,6 +22,7 @@
 #include <string.h>
 
 const char admin_usage[] =
+    "  status [--json]     is the relay well; exit status 0 good, 1 attention, 2 failure\n"
     "  list [--expiring DAYS] [--blocked] [--waiting] [--clones] [--token KID]\n"
     "       [--limit N] [--after ID] [--json]\n"
     "                      the devices, a line each\n"
@@ -95,6 +97,7 @@ static const struct command {
     {"search", .list = admin_show_search},
     {"settle", .run = admin_change_run},
     {"show", .run = admin_show_run},
+    {"status", .run = admin_status_run},
     {"token", .list = admin_token_run},
     {"unblock", .run = admin_change_run},
 };

@@ -11,6 +11,8 @@
 #include "relay/admin/admin_stores.h"
 #include "relay/admin/archive.h"
 #include "relay/store/admin_store.h"
+#include "relay/store/front_store.h"
+#include "relay/store/issuer_store.h"
 #include "relay/store/place.h"
 #include "relay/store/schema.h"
 
@@ -23,7 +25,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { NIGHTLY_S = 20 * 3600, STAMP_CAPACITY = 64, NAMES_MAX = 4096 };
+enum { DECIDED_MS = 2000, NIGHTLY_S = 20 * 3600, STAMP_CAPACITY = 64, NAMES_MAX = 4096 };
 
 static const struct {
     const char *file;
@@ -31,7 +33,7 @@ static const struct {
 } databases[] = {
     {"front.db", schema_front}, {"issuer.db", schema_issuer}, {"admin.db", schema_admin}};
 
-enum { DATABASE_COUNT = sizeof(databases) / sizeof(databases[0]) };
+enum { HELD_FRONT, HELD_ISSUER, HELD_ADMIN, DATABASE_COUNT };
 
 struct backup {
     const struct relay_config *config;
@@ -42,29 +44,68 @@ struct backup {
 
 /* ---- what goes in ---- */
 
-static int hold_all(struct backup *backup)
+/* Whether the issuer has decided on all that the held front.db asks for in ZONE. */
+static bool is_decided(const struct backup *backup, struct database *issuer,
+                       const char *zone)
 {
-    for (size_t i = 0; i < DATABASE_COUNT; i++) {
-        int64_t rev = 0;
-        int error = database_open(backup->config->store, databases[i].file,
-                                  DATABASE_READER, databases[i].schema, &backup->held[i]);
+    int64_t asked = 0;
+    int64_t decided = 0;
 
-        if (error == ERROR_NOT_FOUND) {
-            fprintf(stderr, "latchkey-relay: backup: there is no %s yet\n",
-                    databases[i].file);
-            continue;
-        }
-        if (error == 0) {
-            error = database_hold(backup->held[i], &rev);
-        }
-        if (error != 0) {
-            fprintf(stderr, "latchkey-relay: backup: %s: %s\n", databases[i].file,
-                    backup->held[i] != NULL ? database_error(backup->held[i])
-                                            : database_open_error());
-            return error;
+    return front_store_last_request(backup->held[HELD_FRONT], zone, &asked) != 0 ||
+           issuer_store_entry_at(issuer, zone, "cursor", "front", &decided) != 0 ||
+           decided >= asked;
+}
+
+/* What front had asked for a moment ago would else be decided once more by the restored
+ * issuer. It takes some milliseconds; an issuer that does not run has all the time later. */
+static void wait_decided(const struct backup *backup, struct database *issuer)
+{
+    int64_t until_mono_ms = clock_mono_ms() + DECIDED_MS;
+    const struct relay_config *zone = backup->config;
+
+    while (backup->held[HELD_FRONT] != NULL && zone != NULL &&
+           clock_mono_ms() < until_mono_ms) {
+        if (is_decided(backup, issuer, zone->zone)) {
+            zone = zone->next;
+        } else {
+            admin_stores_pause();
         }
     }
-    return 0;
+}
+
+static int hold_one(struct backup *backup, size_t i)
+{
+    int64_t rev = 0;
+    int error = database_open(backup->config->store, databases[i].file, DATABASE_READER,
+                              databases[i].schema, &backup->held[i]);
+
+    if (error == ERROR_NOT_FOUND) {
+        fprintf(stderr, "latchkey-relay: backup: there is no %s yet\n",
+                databases[i].file);
+        return 0;
+    }
+    if (error == 0 && i == HELD_ISSUER) {
+        wait_decided(backup, backup->held[i]);
+    }
+    if (error == 0) {
+        error = database_hold(backup->held[i], &rev);
+    }
+    if (error != 0) {
+        fprintf(stderr, "latchkey-relay: backup: %s: %s\n", databases[i].file,
+                backup->held[i] != NULL ? database_error(backup->held[i])
+                                        : database_open_error());
+    }
+    return error;
+}
+
+static int hold_all(struct backup *backup)
+{
+    int error = 0;
+
+    for (size_t i = 0; error == 0 && i < DATABASE_COUNT; i++) {
+        error = hold_one(backup, i);
+    }
+    return error;
 }
 
 /* The copy lies in the backup folder for as long as it is written into the archive. */

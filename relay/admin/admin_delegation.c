@@ -4,11 +4,14 @@
  * 1232 octets, letters in random case, UDP and TCP. */
 #include "relay/admin/admin_delegation.h"
 
+#include "base/core/clock.h"
 #include "base/core/json.h"
 #include "base/core/text.h"
 #include "base/crypto/random.h"
 #include "base/net/http_client.h"
 #include "relay/admin/delegation.h"
+#include "relay/store/admin_store.h"
+#include "relay/store/schema.h"
 
 #include <getopt.h>
 #include <stdarg.h>
@@ -613,6 +616,18 @@ static int print_json(const struct check *check)
     return error;
 }
 
+/* For `status`. Who may ask but not write the store is not told about it. */
+static void note(const struct relay_config *config, bool is_good)
+{
+    struct database *admin = NULL;
+    if (database_open(config->store, "admin.db", DATABASE_WRITER, schema_admin, &admin) ==
+        0) {
+        (void)!admin_store_put_note(admin, config->zone, "delegation",
+                                    is_good ? "good" : "broken", clock_wall_at());
+    }
+    database_close(admin);
+}
+
 int admin_delegation_run(const struct relay_config *config, int argc, char **argv)
 {
     static const char *const public_resolvers[] = {"https://1.1.1.1/dns-query",
@@ -639,5 +654,8 @@ int admin_delegation_run(const struct relay_config *config, int argc, char **arg
         fprintf(stderr, "latchkey-relay: check-delegation: %s\n", error_text(error));
     }
     close_check(&check);
+    if (error == 0 && !check.local) {
+        note(config, check.worst < LEVEL_FAIL);
+    }
     return error == 0 && check.worst < LEVEL_FAIL ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -185,6 +185,9 @@ int front_store_ids_of_contact(struct database *database, const char *zone,
 int front_store_ids_of_address(struct database *database, const char *zone,
                                const char *text, int64_t limit, front_store_id_fn *fn,
                                void *arg) MUST_CHECK;
+/* The revision of the last request; 0: none. */
+int front_store_last_request(struct database *database, const char *zone,
+                             int64_t *ret_rev) MUST_CHECK;
 int front_store_count_accounts(struct database *database, const char *zone,
                                int64_t *ret_count) MUST_CHECK;
 

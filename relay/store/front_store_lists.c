@@ -96,6 +96,14 @@ int front_store_count_accounts(struct database *database, const char *zone,
                           take_i64, ret_count, "t", zone);
 }
 
+int front_store_last_request(struct database *database, const char *zone,
+                             int64_t *ret_rev)
+{
+    return database_query(database,
+                          "SELECT coalesce(max(rev), 0) FROM requests WHERE zone = ?",
+                          take_i64, ret_rev, "t", zone);
+}
+
 /* The publication stays as a tombstone: the DNS follows it. Its signed text goes. */
 int front_store_forget_device(struct database *database, const char *zone, int64_t rev,
                               const char *id)

@@ -350,10 +350,6 @@ int issuer_store_current_life(struct database *database, const char *zone, const
 /* Devices' current certificates that end by UNTIL_AT, the first to end first; at most LIMIT. */
 int issuer_store_ending(struct database *database, const char *zone, int64_t until_at,
                         int64_t limit, issuer_store_life_fn *fn, void *arg) MUST_CHECK;
-/* How many of them end after AFTER_AT and by UNTIL_AT. */
-int issuer_store_count_ending(struct database *database, const char *zone,
-                              int64_t after_at, int64_t until_at,
-                              int64_t *ret_count) MUST_CHECK;
 /* Certificates whose serial begins so (lower-case hex), of any lane. */
 int issuer_store_lives_of_serial(struct database *database, const char *zone,
                                  const char *serial, int64_t limit,
@@ -362,10 +358,6 @@ int issuer_store_lives_of_serial(struct database *database, const char *zone,
 int issuer_store_lives_of_id(struct database *database, const char *zone, const char *id,
                              int64_t now_at, issuer_store_life_fn *fn,
                              void *arg) MUST_CHECK;
-/* The time of the newest ledger entry of a kind; 0: none. */
-int issuer_store_last_entry_at(struct database *database, const char *zone,
-                               const char *kind, int64_t *ret_at) MUST_CHECK;
-
 /* ---- forgetting a device (issuer_store_lists.c) ---- */
 /* Its orders that are READY become INVALID with PROBLEM, and give back what they hold. Its
  * enrolment goes with issuer_store_forget_enrolment. */

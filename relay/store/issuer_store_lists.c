@@ -90,23 +90,6 @@ static int take_i64(const struct database_row *row, void *arg)
     return 0;
 }
 
-int issuer_store_count_ending(struct database *database, const char *zone,
-                              int64_t after_at, int64_t until_at, int64_t *ret_count)
-{
-    return database_query(database,
-                          "SELECT count(*) FROM certificates WHERE zone = ?"
-                          " AND not_after_at > ? AND not_after_at <= ?" IS_CURRENT,
-                          take_i64, ret_count, "tii", zone, after_at, until_at);
-}
-
-int issuer_store_last_entry_at(struct database *database, const char *zone,
-                               const char *kind, int64_t *ret_at)
-{
-    return database_query(
-        database, "SELECT coalesce(max(at), 0) FROM ledger WHERE zone = ? AND kind = ?",
-        take_i64, ret_at, "tt", zone, kind);
-}
-
 /* They expired long ago, before any other. */
 int issuer_store_end_ready_orders(struct database *database, const char *zone,
                                   int64_t rev, const char *id, const char *problem)

@@ -124,7 +124,9 @@ def test_backup_under_load_is_one_moment(make_lab, tmp_path):
         valid = rows(folder / "issuer.db", "SELECT count(*) FROM orders WHERE state = 'valid'")[0][0]
         certificates = rows(folder / "issuer.db", "SELECT count(*) FROM certificates")[0][0]
         assert valid == certificates
-    # The last one, in the place of the old store: what was under way ends, and nothing is ordered twice.
+    # The last one, in the place of the old store: what was under way ends. Only what the CA had not heard of when
+    # the backup was made is ordered (again).
+    unheard, = rows(folder / "issuer.db", "SELECT count(*) FROM issuances WHERE done = 0 AND saved = ''")
     for role in ("front", "issuer"):
         lab.processes[role].stop()
     operate(lab, "restore", backups[-1], status=1)
@@ -135,7 +137,7 @@ def test_backup_under_load_is_one_moment(make_lab, tmp_path):
     store = os.path.join(lab.store, "issuer.db")
     testbed.wait_for(lambda: sqlite3.connect(f"file:{store}?mode=ro", uri=True).execute(open_sql).fetchone() == (0,),
                      "what was under way", 60)
-    assert ca_orders(lab) == orders
+    assert ca_orders(lab) <= orders + unheard[0]
     client = next(iter(load.chains))
     client.certificate()
 
@@ -158,7 +160,7 @@ def test_what_is_in_it(lab, tmp_path):
     # The same to standard output; nothing is written over.
     stream, _ = operate(lab, "backup", "-")
     assert tarfile.open(fileobj=io.BytesIO(stream)).getnames() == names
-    assert "there is one already" in operate(lab, "backup", path, status=1)[1]
+    assert "exists already" in operate(lab, "backup", path, status=1)[1]
     assert not [name for name in os.listdir(os.path.join(lab.store, "backup")) if "part" in name]
 
 

@@ -29,9 +29,13 @@ def operate(lab, *arguments, status=0):
     return done.stdout, done.stderr
 
 
+def lines_of(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
 def lines(lab, *arguments):
     """The JSON objects that a command prints."""
-    return [json.loads(line) for line in operate(lab, *arguments, "--json")[0].splitlines()]
+    return lines_of(operate(lab, *arguments, "--json")[0])
 
 
 def enrolled(lab, **members):
@@ -282,3 +286,23 @@ def test_an_unknown_command(lab):
     for command in (["list", "--nothing"], ["show"], ["token"], ["audit", "burn"], ["revoke"], ["forget"],
                     ["revoked-keys"], ["search", "x"], ["list", "--limit", "-1"]):
         operate(lab, *command, status=USAGE)
+
+
+def test_status(make_lab):
+    lab = make_lab()
+    enrolled(lab).certificate()
+
+    def levels(status):
+        object, = lines_of(operate(lab, "status", "--json", status=status)[0])
+        return object["status"], {check["check"]: check["level"] for check in object["checks"]}
+
+    status, checks = levels(1)  # no backup yet, and the delegation was never looked at
+    assert status == "attention" and checks["front"] == checks["issuer"] == checks["certificates"] == "good"
+    assert checks["backup"] == checks["delegation"] == "attention"
+    operate(lab, "backup")
+    assert levels(1)[1]["backup"] == "good"
+    assert re.search(r"^attention  delegation +never checked", operate(lab, "status", status=1)[0], re.M)
+    lab.processes["issuer"].stop()
+    status, checks = levels(2)
+    assert status == "failure" and (checks["front"], checks["issuer"]) == ("good", "failure")
+    operate(lab, "status", "--nothing", status=3)
