@@ -1,19 +1,19 @@
 #!/usr/bin/python3
-"""The manual pages are whole: every command of the programs' tables stands in latchkey.1 and every key of the
-configuration in latchkey.conf.5."""
+"""The manual pages are whole: every command of the programs' tables stands in latchkey.1 or latchkey-relay.8, and every
+key of the configurations in latchkey.conf.5 or relay.conf.5."""
 import os
 import re
 import sys
 
-HIDDEN = {"-h"}  # another spelling
+HIDDEN = {"-h", "ready_file"}  # another spelling; for tests
 
 
 def commands(text):
-    return set(re.findall(r'\{"([a-z-]+)", command_\w+\}', text))
+    return set(re.findall(r'\{"([a-z-]+)", (?:command_\w+\}|\.(?:run|list) = )', text))
 
 
 def keys(text):
-    return set(re.findall(r'\.key = "(\w+)"', text))
+    return set(re.findall(r'(?:\.key = |\b[A-Z]+\("\w+", )"(\w+)"', text))
 
 
 def manual_commands(text):
@@ -32,12 +32,12 @@ def missing(wanted, found, where):
 
 
 def prove():
-    table = '{"run", command_run},   {"admin-secret", command_admin_secret},'
-    assert commands(table) == {"run", "admin-secret"}
-    assert missing(commands(table), manual_commands(".Cm run\n.Op x\n"), "x") == [
+    table = '{"run", command_run},   {"admin-secret", command_admin_secret}, {"list", .list = x},'
+    assert commands(table) == {"run", "admin-secret", "list"}
+    assert missing(commands(table), manual_commands(".Cm run\n.It Cm list | x\n"), "x") == [
         "x: 'admin-secret' is not explained"]
-    assert not missing(commands(table), manual_commands(".It Cm run\n.Cm admin-secret | x\n"), "x")
-    assert missing(keys('.key = "a_b",\n.key = "c"'), manual_keys(".It Ic c , d\n"), "x") == [
+    assert not missing({"admin-secret"}, manual_commands(".Cm admin-secret | x\n"), "x")
+    assert missing(keys('.key = "a_b",\n.key = "c", TEXT("dns", "d", e),'), manual_keys(".It Ic c , d\n"), "x") == [
         "x: 'a_b' is not explained"]
 
 
@@ -49,15 +49,18 @@ def main():
         with open(os.path.join(root, *parts)) as file:
             return file.read()
 
-    wanted = set()
-    for name in os.listdir(os.path.join(root, "device")):
-        if name.endswith(".c"):
-            wanted |= commands(read("device", name))
-    if not wanted:
-        sys.exit("no table of commands was found")
-    faults = missing(wanted, manual_commands(read("docs", "man", "latchkey.1")), "docs/man/latchkey.1")
-    faults += missing(keys(read("device", "device_config.c")),
-                      manual_keys(read("docs", "man", "latchkey.conf.5")), "docs/man/latchkey.conf.5")
+    faults = []
+    for folder, page in (("device", "latchkey.1"), ("relay/admin", "latchkey-relay.8")):
+        wanted = set().union(*(commands(read(folder, name)) for name in os.listdir(os.path.join(root, folder))
+                               if name.endswith(".c")))
+        if not wanted:
+            sys.exit(f"no table of commands was found in {folder}")
+        faults += missing(wanted, manual_commands(read("docs", "man", page)), f"docs/man/{page}")
+    for source, page in (("device/device_config.c", "latchkey.conf.5"), ("relay/relay_config.c", "relay.conf.5")):
+        wanted = keys(read(source))
+        if not wanted:
+            sys.exit(f"no table of keys was found in {source}")
+        faults += missing(wanted, manual_keys(read("docs", "man", page)), f"docs/man/{page}")
     for fault in faults:
         print(fault)
     return 1 if faults else 0
