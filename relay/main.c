@@ -123,8 +123,8 @@ static int run_role(const struct command_line *line, struct relay_config **confi
     }
     log_open(role, (enum log_level)(*config)->log);
     open_notify();
-    int result = strcmp(role, "front") == 0    ? front_run(*config)
-                 : strcmp(role, "issuer") == 0 ? issuer_run(*config)
+    int result = strcmp(role, "front") == 0    ? front_run(config)
+                 : strcmp(role, "issuer") == 0 ? issuer_run(config)
                  : strcmp(role, "admin") == 0  ? dashboard_run(*config, line->config_path)
                                                : nameserver_run(config);
     notify_close();

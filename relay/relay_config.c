@@ -294,7 +294,7 @@ const struct conf_row relay_config_process_rows[] = {
 };
 
 /* ... and those that each zone has of its own, in its file. */
-static const struct conf_row zone_rows[] = {
+const struct conf_row relay_config_zone_rows[] = {
     TEXT("relay", "zone", zone, .required = true, .check = check_host),
     TEXT("relay", "base_url", base_url, .check = check_https),
     TEXTS("relay", "base_url_aliases", base_url_aliases, .check = check_https),
@@ -354,13 +354,15 @@ static const struct conf_row zone_rows[] = {
 };
 /* clang-format on */
 
+const size_t relay_config_zone_row_count =
+    sizeof(relay_config_zone_rows) / sizeof(relay_config_zone_rows[0]);
 const size_t relay_config_process_row_count =
     sizeof(relay_config_process_rows) / sizeof(relay_config_process_rows[0]);
 
 enum {
     PROCESS_ROW_COUNT =
         sizeof(relay_config_process_rows) / sizeof(relay_config_process_rows[0]),
-    ZONE_ROW_COUNT = sizeof(zone_rows) / sizeof(zone_rows[0]),
+    ZONE_ROW_COUNT = sizeof(relay_config_zone_rows) / sizeof(relay_config_zone_rows[0]),
     ROW_COUNT = PROCESS_ROW_COUNT + ZONE_ROW_COUNT,
 };
 
@@ -375,7 +377,8 @@ static const char *refuse_process_wide(const char *value)
 static void join_rows(bool is_zone_file, struct conf_row ret_rows[static ROW_COUNT])
 {
     memcpy(ret_rows, relay_config_process_rows, sizeof(relay_config_process_rows));
-    memcpy(ret_rows + PROCESS_ROW_COUNT, zone_rows, sizeof(zone_rows));
+    memcpy(ret_rows + PROCESS_ROW_COUNT, relay_config_zone_rows,
+           sizeof(relay_config_zone_rows));
     for (size_t i = 0; is_zone_file && i < PROCESS_ROW_COUNT; i++) {
         ret_rows[i] = (struct conf_row){.section = relay_config_process_rows[i].section,
                                         .key = relay_config_process_rows[i].key,
@@ -547,6 +550,7 @@ static int read_file(const char *path, const struct relay_config *main_config,
     struct conf_row rows[ROW_COUNT];
     join_rows(main_config != NULL, rows);
     config->path = strdup(path);
+    config->is_main = main_config == NULL;
     int result = config->path == NULL ? ERROR_MEMORY
                                       : conf_read(path, rows, ROW_COUNT, config, report);
     for (size_t i = 0; main_config != NULL && result == 0 && i < PROCESS_ROW_COUNT; i++) {

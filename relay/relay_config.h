@@ -13,6 +13,7 @@ enum relay_enrolment { RELAY_ENROLMENT_TOKEN, RELAY_ENROLMENT_OPEN };
 struct relay_config {
     char *path;                /* the file that this was read from */
     struct relay_config *next; /* the next zone, or NULL */
+    bool is_main;              /* of the main file, not of a zone's */
     /* [relay] */
     struct conf_texts zone_files; /* the further zones' files */
     char *zone;     /* "lan.example.com", lower case, no dot at the end; required */
@@ -27,19 +28,19 @@ struct relay_config {
                              further zone <store>/relay-key-<zone>.pem; in
                              <store>/issuer where that is there */
     int log;              /* error, warning, info, debug */
-    char *abuse_contact; /* mail address or https:// address; default dns_contact */
+    char *abuse_contact;  /* mail address or https:// address; default dns_contact */
     char *terms_file; /* the operator's own terms, plain text; "" : the built-in ones */
-    char *terms_version; /* their name in URLs; "" : of the built-in ones */
+    char *terms_version;  /* their name in URLs; "" : of the built-in ones */
     char *backup_folder;  /* default <store>/backup */
     uint64_t backup_keep; /* nightly backups; default 14, 0: none are made */
     /* [front] */
-    struct conf_texts front_listen; /* addresses; default [::]:443 */
-    char *front_ready_file;         /* written "port\n..." once it serves; "" : none */
-    char *front_certificate_file;   /* PEM chain served where the relay's own certificate
+    struct conf_texts front_listen;  /* addresses; default [::]:443 */
+    char *front_ready_file;          /* written "port\n..." once it serves; "" : none */
+    char *front_certificate_file;    /* PEM chain served where the relay's own certificate
                                        does not   fit; "" : front signs one itself */
-    char *front_key_file;           /* its key */
-    int enrolment;                  /* enum relay_enrolment; default token */
-    struct conf_texts open_prefixes;   /* networks that need no token: "192.0.2.0/24" */
+    char *front_key_file;            /* its key */
+    int enrolment;                   /* enum relay_enrolment; default token */
+    struct conf_texts open_prefixes; /* networks that need no token: "192.0.2.0/24" */
     uint64_t accounts_per_prefix_hour; /* from a /24 or /48; default 100, 0: any number */
     uint64_t orders_per_prefix_hour;   /* of devices without a certificate; default 200,
                                           0: any number */
@@ -57,9 +58,10 @@ struct relay_config {
     char *ca_contact;      /* mailto:..., "" : none */
     char *ca_eab_kid;      /* "" : none */
     char *ca_eab_key_file; /* base64url HMAC key */
-    bool ca_new_account;  /* make a new account when the CA has forgotten ours; default no
+    bool ca_new_account; /* make a new account when the CA has forgotten ours; default no
                            */
-    uint64_t caa_wait;    /* seconds before an account that replaces another is used: the TTL of
+    uint64_t
+        caa_wait; /* seconds before an account that replaces another is used: the TTL of
                              its CAA; default 300 */
     bool ca_terms_agreed; /* the operator agrees to the CA's terms; required to be yes */
     char *ca_profile;     /* profile for the relay's own certificate and devices that name
@@ -76,14 +78,15 @@ struct relay_config {
         device_keys_week;    /* new keys per name in 7 days outside renewal; default 3 */
     uint64_t max_in_flight;  /* issuances at once; default 500 */
     uint64_t ca_connections; /* at most this many to the CA; default 32 */
-    uint64_t new_orders_at_once; /* newOrder requests at once at the CA; default 8 */
-    uint64_t open_accounts_per_day;     /* that open_prefixes may enrol; default 100 */
+    uint64_t new_orders_at_once;    /* newOrder requests at once at the CA; default 8 */
+    uint64_t open_accounts_per_day; /* that open_prefixes may enrol; default 100 */
     struct conf_texts issuer_resolvers; /* "addr:port"; none: the system's */
     struct conf_texts
         name_server_checks; /* addresses to ask for TXT; default: the addresses of
                                dns_name_servers, else dns_listen */
     char *issuer_ready_file;
-    char *issuer_status_listen; /* /metrics and /healthz: loopback address and port; "" : none */
+    char *
+        issuer_status_listen; /* /metrics and /healthz: loopback address and port; "" : none */
     /* [dns] */
     struct conf_texts dns_listen;       /* default 0.0.0.0:53 [::]:53 */
     struct conf_texts dns_name_servers; /* "ns1.lan.example.com=192.0.2.1,2001:db8::1" or
@@ -120,7 +123,10 @@ int relay_config_read(const char *path, struct relay_config *ret_config,
  * caller hands the result to relay_config_replace when nothing points into OLD any more. */
 struct relay_config *relay_config_reload(const struct relay_config *old,
                                          const char *role);
-/* Frees *CONFIG, which was allocated, and puts NEW_CONFIG in its place. */
+/* Takes ZONE's configuration out of the list *CONFIG, so that it outlives the others; the
+ * caller frees it with relay_config_replace(..., NULL). NULL when there is none. */
+struct relay_config *relay_config_detach(struct relay_config **config, const char *zone);
+/* Frees *CONFIG (NULL: nothing), which was allocated, and puts NEW_CONFIG in its place. */
 void relay_config_replace(struct relay_config **config, struct relay_config *new_config);
 /* Frees what CONFIG holds and its further zones, not CONFIG itself. */
 void relay_config_free(struct relay_config *config);

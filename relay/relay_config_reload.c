@@ -9,34 +9,51 @@
 
 enum { REPORT_BYTES_MAX = 64 << 10 };
 
-/* The process-wide keys that take effect without a restart. */
-static const char *const changeable[][2] = {
-    {"relay", "zone_files"},
-    {"relay", "log"},
-    {"front", "certificate_file"},
-    {"front", "key_file"},
+struct key_name {
+    const char *section;
+    const char *key;
 };
 
-static bool is_changeable(const struct conf_row *row)
+/* The process-wide keys that take effect without a restart ... */
+static const struct key_name changeable[] = {
+    {"relay", "zone_files"}, {"relay", "log"}, {"front", "certificate_file"},
+    {"front", "key_file"},   {NULL, NULL},
+};
+
+/* ... and those of a zone that don't: what the CA's account is, and keys that are read at
+ * the start. */
+static const struct key_name fixed[] = {
+    {"relay", "host"},     {"relay", "relay_key_file"}, {"issuer", "directory"},
+    {"issuer", "ca_file"}, {"issuer", "ca_name"},       {"issuer", "contact"},
+    {"issuer", "eab_kid"}, {"issuer", "eab_key_file"},  {"issuer", "connections"},
+    {NULL, NULL},
+};
+
+static bool is_listed(const struct conf_row *row, const struct key_name *names)
 {
-    for (size_t i = 0; i < sizeof(changeable) / sizeof(changeable[0]); i++) {
-        if (strcmp(changeable[i][0], row->section) == 0 &&
-            strcmp(changeable[i][1], row->key) == 0) {
+    for (; names->key != NULL; names++) {
+        if (strcmp(names->section, row->section) == 0 &&
+            strcmp(names->key, row->key) == 0) {
             return true;
         }
     }
     return false;
 }
 
+/* CONFIG keeps OLD's value of ROW. A change is said once, by the role that it is about. */
 static int keep_value(const struct conf_row *row, const struct relay_config *old,
-                      struct relay_config *config)
+                      struct relay_config *config, const char *role)
 {
-    int result = 0;
-    for (; result == 0 && config != NULL; config = config->next) {
-        conf_free(row, 1, config);
-        result = relay_config_value_copy(row, old, config);
+    if (relay_config_value_equal(row, old, config)) {
+        return 0;
     }
-    return result;
+    if (role != NULL &&
+        (strcmp(row->section, "relay") == 0 || strcmp(row->section, role) == 0)) {
+        log_warning("reload: %s: [%s] %s: a change needs a restart", config->path,
+                    row->section, row->key);
+    }
+    conf_free(row, 1, config);
+    return relay_config_value_copy(row, old, config);
 }
 
 static int keep_process_values(const struct relay_config *old,
@@ -45,14 +62,38 @@ static int keep_process_values(const struct relay_config *old,
     int result = 0;
     for (size_t i = 0; result == 0 && i < relay_config_process_row_count; i++) {
         const struct conf_row *row = &relay_config_process_rows[i];
-        if (is_changeable(row) || relay_config_value_equal(row, old, config)) {
-            continue;
+        for (struct relay_config *at = config;
+             result == 0 && at != NULL && !is_listed(row, changeable); at = at->next) {
+            result = keep_value(row, old, at, at == config ? role : NULL);
         }
-        if (strcmp(row->section, "relay") == 0 || strcmp(row->section, role) == 0) {
-            log_warning("reload: %s: [%s] %s: a change needs a restart", config->path,
-                        row->section, row->key);
+    }
+    return result;
+}
+
+static int keep_zone_values(const struct relay_config *old, struct relay_config *config,
+                            const char *role)
+{
+    int result = 0;
+    for (size_t i = 0; result == 0 && i < relay_config_zone_row_count; i++) {
+        if (is_listed(&relay_config_zone_rows[i], fixed)) {
+            result = keep_value(&relay_config_zone_rows[i], old, config, role);
         }
-        result = keep_value(row, old, config);
+    }
+    return result;
+}
+
+static int keep_values(const struct relay_config *old, struct relay_config *config,
+                       const char *role)
+{
+    int result = keep_process_values(old, config, role);
+    for (; result == 0 && config != NULL; config = config->next) {
+        const struct relay_config *same = old;
+        while (same != NULL && strcmp(same->zone, config->zone) != 0) {
+            same = same->next;
+        }
+        if (same != NULL) {
+            result = keep_zone_values(same, config, role);
+        }
     }
     return result;
 }
@@ -74,7 +115,7 @@ struct relay_config *relay_config_reload(const struct relay_config *old, const c
     int result =
         config == NULL ? ERROR_MEMORY : relay_config_read(old->path, config, &report);
     if (result == 0) {
-        result = keep_process_values(old, config, role);
+        result = keep_values(old, config, role);
     }
     log_report(&report);
     buffer_free(&report);
@@ -92,9 +133,24 @@ struct relay_config *relay_config_reload(const struct relay_config *old, const c
     return config;
 }
 
+struct relay_config *relay_config_detach(struct relay_config **config, const char *zone)
+{
+    for (; *config != NULL; config = &(*config)->next) {
+        struct relay_config *found = *config;
+        if (strcmp(found->zone, zone) == 0) {
+            *config = found->next;
+            found->next = NULL;
+            return found;
+        }
+    }
+    return NULL;
+}
+
 void relay_config_replace(struct relay_config **config, struct relay_config *new_config)
 {
-    relay_config_free(*config);
-    free(*config);
+    if (*config != NULL) {
+        relay_config_free(*config);
+        free(*config);
+    }
     *config = new_config;
 }

@@ -7,6 +7,9 @@
 /* The keys that count for the whole process; of the main file alone. */
 extern const struct conf_row relay_config_process_rows[];
 extern const size_t relay_config_process_row_count;
+/* The keys that each zone has of its own. */
+extern const struct conf_row relay_config_zone_rows[];
+extern const size_t relay_config_zone_row_count;
 
 /* Copies ROW's value, texts included, from one configuration into another where it is not
  * set. ERROR_MEMORY. */

@@ -126,6 +126,17 @@ static void signal_all(const struct supervisor *supervisor, int signal)
     }
 }
 
+/* Each role reads the configuration again; admin does so by being started again. */
+static void reload_all(const struct supervisor *supervisor)
+{
+    for (size_t i = 0; i < supervisor->role_count; i++) {
+        const struct role *role = &supervisor->roles[i];
+        if (role->pid != 0) {
+            kill(role->pid, strcmp(role->name, "admin") == 0 ? SIGTERM : SIGHUP);
+        }
+    }
+}
+
 static void reap(struct supervisor *supervisor)
 {
     int status = 0;
@@ -184,6 +195,7 @@ int supervisor_run(const char *program, const char *config_path, bool with_admin
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
     sigaddset(&set, SIGCHLD);
     sigprocmask(SIG_BLOCK, &set, &old_mask);
     log_open("relay", LOG_LEVEL_INFO);
@@ -193,7 +205,9 @@ int supervisor_run(const char *program, const char *config_path, bool with_admin
         offer_backup(&supervisor, &old_mask);
         int signal = wait_signal(&set, wait_ms);
         reap(&supervisor);
-        if (signal == SIGTERM || signal == SIGINT) {
+        if (signal == SIGHUP) {
+            reload_all(&supervisor);
+        } else if (signal == SIGTERM || signal == SIGINT) {
             break;
         }
     }

@@ -52,9 +52,17 @@ struct slot {
     size_t name_count;
 };
 
+/* A further certificate. */
+struct named_slot {
+    struct named_slot *next;
+    char *name;
+    struct slot slot;
+};
+
 struct tls_server {
     SSL_CTX *front;
     struct slot slots[SLOT_COUNT];
+    struct named_slot *named;
     bool serves_apps;
 };
 
@@ -102,6 +110,11 @@ static const struct slot *choose(const struct tls_server *tls, const char *name)
     if (owner->context != NULL && slot_has_name(owner, name)) {
         return owner;
     }
+    for (const struct named_slot *at = tls->named; at != NULL; at = at->next) {
+        if (slot_has_name(&at->slot, name)) {
+            return &at->slot;
+        }
+    }
     return fallback->context != NULL || trusted->context == NULL ? fallback : trusted;
 }
 
@@ -132,8 +145,8 @@ static bool offers(SSL *ssl, struct bytes protocol)
 {
     const unsigned char *data = NULL;
     size_t size = 0;
-    if (SSL_client_hello_get0_ext(
-            ssl, TLSEXT_TYPE_application_layer_protocol_negotiation, &data, &size) != 1) {
+    if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_application_layer_protocol_negotiation,
+                                  &data, &size) != 1) {
         return false;
     }
     struct reader reader = reader_init(data, size);
@@ -323,8 +336,9 @@ static int load_pair(SSL_CTX *context, const struct cert *cert, const struct key
     return ERROR_NONE;
 }
 
-int tls_server_set(struct tls_server *tls, enum tls_slot slot, const struct cert *cert,
-                   const struct key *key)
+/* A slot for CERT and KEY; the tickets of before lose their keys. */
+static int make_slot(struct tls_server *tls, enum tls_slot mark, const struct cert *cert,
+                     const struct key *key, struct slot *ret_slot)
 {
     struct slot fresh = {.context = NULL};
     if (!key_is_private(key)) {
@@ -344,10 +358,63 @@ int tls_server_set(struct tls_server *tls, enum tls_slot slot, const struct cert
         slot_clear(&fresh);
         return error;
     }
-    SSL_CTX_set_app_data(fresh.context, &marks[slot]);
-    slot_clear(&tls->slots[slot]);
-    tls->slots[slot] = fresh;
+    SSL_CTX_set_app_data(fresh.context, &marks[mark]);
+    *ret_slot = fresh;
     return ERROR_NONE;
+}
+
+int tls_server_set(struct tls_server *tls, enum tls_slot slot, const struct cert *cert,
+                   const struct key *key)
+{
+    struct slot fresh;
+    int error = make_slot(tls, slot, cert, key, &fresh);
+    if (error == ERROR_NONE) {
+        slot_clear(&tls->slots[slot]);
+        tls->slots[slot] = fresh;
+    }
+    return error;
+}
+
+static void named_free(struct named_slot *named)
+{
+    slot_clear(&named->slot);
+    free(named->name);
+    free(named);
+}
+
+int tls_server_put(struct tls_server *tls, const char *name, const struct cert *cert,
+                   const struct key *key)
+{
+    struct named_slot *named = calloc(1, sizeof(*named));
+    int error = named == NULL ? ERROR_MEMORY : ERROR_NONE;
+    if (error == ERROR_NONE) {
+        named->name = strdup(name);
+        error = named->name == NULL
+                    ? ERROR_MEMORY
+                    : make_slot(tls, TLS_TRUSTED, cert, key, &named->slot);
+    }
+    if (error != ERROR_NONE) {
+        if (named != NULL) {
+            named_free(named);
+        }
+        return error;
+    }
+    tls_server_remove(tls, name);
+    named->next = tls->named;
+    tls->named = named;
+    return ERROR_NONE;
+}
+
+void tls_server_remove(struct tls_server *tls, const char *name)
+{
+    for (struct named_slot **at = &tls->named; *at != NULL; at = &(*at)->next) {
+        if (strcmp((*at)->name, name) == 0) {
+            struct named_slot *gone = *at;
+            *at = gone->next;
+            named_free(gone);
+            return;
+        }
+    }
 }
 
 void tls_server_clear(struct tls_server *tls, enum tls_slot slot)
@@ -362,6 +429,9 @@ void tls_server_free(struct tls_server *tls)
     }
     for (size_t i = 0; i < SLOT_COUNT; i++) {
         slot_clear(&tls->slots[i]);
+    }
+    while (tls->named != NULL) {
+        tls_server_remove(tls, tls->named->name);
     }
     SSL_CTX_free(tls->front);
     free(tls);

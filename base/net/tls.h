@@ -17,7 +17,7 @@ enum tls_slot {
                      better */
     TLS_TRUSTED,  /* served when SNI matches one of its dNSNames (a wildcard covers one
                      label) */
-    TLS_OWNER,    /* the same for the certificate that the owner brought; names of TLS_TRUSTED
+    TLS_OWNER, /* the same for the certificate that the owner brought; names of TLS_TRUSTED
                      go first */
 };
 
@@ -30,6 +30,13 @@ int tls_server_new(struct tls_server **ret_tls) MUST_CHECK;
  * had. */
 int tls_server_set(struct tls_server *tls, enum tls_slot slot, const struct cert *cert,
                    const struct key *key) MUST_CHECK;
+/* A further certificate, known by NAME: served when SNI matches one of its dNSNames and
+ * none of the slots'. It takes the place of the one that NAME had. Errors as above, and
+ * ERROR_MEMORY. */
+int tls_server_put(struct tls_server *tls, const char *name, const struct cert *cert,
+                   const struct key *key) MUST_CHECK;
+/* Takes NAME's away; fine when there is none. */
+void tls_server_remove(struct tls_server *tls, const char *name);
 /* Empties SLOT. */
 void tls_server_clear(struct tls_server *tls, enum tls_slot slot);
 void tls_server_free(struct tls_server *tls);

@@ -57,13 +57,13 @@ bool account_read_contact(const json_t *payload, char **ret_contact,
 }
 
 /* The account object. */
-static json_t *object_of(const struct service *service, const char *id,
-                         const char *contact, const char *status)
+static json_t *object_of(const char *base, const char *id, const char *contact,
+                         const char *status)
 {
     char orders[LIMIT_URL_BYTES];
     json_t *contacts = NULL;
 
-    if (!url_orders(service->base, id, orders) ||
+    if (!url_orders(base, id, orders) ||
         json_parse(contact, strlen(contact), CONTACT_TEXT_MAX, &contacts) != 0) {
         return NULL;
     }
@@ -75,9 +75,9 @@ static void respond(struct request *request, int status, const char *contact,
                     const char *account_status)
 {
     char url[LIMIT_URL_BYTES];
-    json_t *object = object_of(request->service, request->id, contact, account_status);
+    json_t *object = object_of(request->base->url, request->id, contact, account_status);
 
-    if (url_account(request->service->base, request->id, url)) {
+    if (url_account(request->base->url, request->id, url)) {
         response_header(request, "Location", url);
     }
     response_json(request, status, object);
@@ -400,7 +400,7 @@ void account_respond(struct request *request)
 }
 
 struct listing {
-    const struct service *service;
+    const char *base;
     json_t *orders;
 };
 
@@ -410,7 +410,7 @@ static int list_order(const struct issuer_store_order *order, void *arg)
     char url[LIMIT_URL_BYTES];
 
     if (order->state == ISSUER_STORE_REFUSED ||
-        !url_order(listing->service->base, order->id, order->number, url)) {
+        !url_order(listing->base, order->id, order->number, url)) {
         return 0;
     }
     return json_array_append_new(listing->orders, json_string(url)) == 0 ? 0
@@ -420,7 +420,7 @@ static int list_order(const struct issuer_store_order *order, void *arg)
 void account_respond_orders(struct request *request)
 {
     struct service *service = request->service;
-    struct listing listing = {.service = service, .orders = json_array()};
+    struct listing listing = {.base = request->base->url, .orders = json_array()};
     struct database *issuer = service_issuer(service);
     int error = listing.orders == NULL ? ERROR_MEMORY : 0;
 

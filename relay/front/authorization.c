@@ -50,8 +50,8 @@ static const char *find(struct request *request, struct order *order,
     if (text_u64(request->arguments[2], LIMIT_ORDER_NAMES, &index) == 0) {
         name = name_at(order->names, index);
     }
-    if (name == NULL || !url_authorization(request->service->base, order->id,
-                                           order->number, (unsigned)index, ret_url)) {
+    if (name == NULL || !url_authorization(request->base->url, order->id, order->number,
+                                           (unsigned)index, ret_url)) {
         response_status(request, 404, ACME_PROBLEM_MALFORMED,
                         "the order has no authorization '%.20s'", request->arguments[2]);
         return NULL;

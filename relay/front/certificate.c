@@ -68,7 +68,8 @@ static void respond(struct request *request, unsigned wanted)
     } else {
         for (unsigned i = 0; i <= chains.count; i++) {
             if (i != wanted &&
-                url_certificate(service->base, request->id, chains.cert_id, i, url) &&
+                url_certificate(request->base->url, request->id, chains.cert_id, i,
+                                url) &&
                 text_format(link, sizeof(link), "<%s>;rel=\"alternate\"", url)) {
                 response_header(request, "Link", link);
             }

@@ -10,6 +10,7 @@
 #include "base/core/clock.h"
 #include "base/core/json.h"
 #include "base/core/log.h"
+#include "base/core/text.h"
 #include "relay/front/response.h"
 #include "relay/front/source.h"
 #include "relay/store/issuer_store.h"
@@ -42,45 +43,46 @@ static json_t *name_servers(const struct relay_config *config)
 static int set_announced(json_t *object, const char *name, const char *text)
 {
     json_t *value = NULL;
-    int error = text == NULL
-                    ? 0
-                    : json_parse(text, strlen(text), STATEMENT_BYTES_MAX, &value);
+    int error =
+        text == NULL ? 0 : json_parse(text, strlen(text), STATEMENT_BYTES_MAX, &value);
 
     return error != 0 || value == NULL ? error : json_set_take(object, name, value);
 }
 
 /* The relay's own key, and with it what it signs. */
-static int add_announcements(const struct service *service, json_t *latchkey)
+static int add_announcements(const struct service_base *base, json_t *latchkey)
 {
+    const char *key = base->service->announced_key;
     char url[LIMIT_URL_BYTES];
     int error = 0;
 
-    if (service->announced_key == NULL) {
+    if (key == NULL) {
         return 0;
     }
-    error = url_time(service->base, url) ? json_set_text(latchkey, "timeUrl", url)
-                                         : ERROR_LIMIT;
+    error =
+        url_time(base->url, url) ? json_set_text(latchkey, "timeUrl", url) : ERROR_LIMIT;
     if (error == 0) {
-        error = set_announced(latchkey, "relayKey", service->announced_key);
+        error = set_announced(latchkey, "relayKey", key);
     }
-    return error != 0 ? error
-                      : set_announced(latchkey, "movedTo", service->announced_move);
+    return error != 0 ? error : set_announced(latchkey, "movedTo", base->announced_move);
 }
 
-static int make_latchkey(const struct service *service, json_t *meta)
+static int make_latchkey(const struct service_base *base, json_t *meta)
 {
+    const struct service *service = base->service;
     char addresses[LIMIT_URL_BYTES];
     char probe[LIMIT_URL_BYTES];
 
-    if (!url_addresses(service->base, addresses) || !url_probe(service->base, probe)) {
+    if (!url_addresses(base->url, addresses) || !url_probe(base->url, probe)) {
         return ERROR_LIMIT;
     }
-    json_t *latchkey = json_pack("{s:s,s:o,s:s,s:s,s:b}", "zone", service->zone, "nameServers",
-                                 name_servers(service->config), "addressesUrl", addresses,
-                                 "probeUrl", probe, "receipts", 1);
+    json_t *latchkey =
+        json_pack("{s:s,s:o,s:s,s:s,s:b}", "zone", service->zone, "nameServers",
+                  name_servers(service->config), "addressesUrl", addresses, "probeUrl",
+                  probe, "receipts", 1);
     int error = json_set_take(meta, "latchkey", latchkey);
 
-    return error != 0 ? error : add_announcements(service, latchkey);
+    return error != 0 ? error : add_announcements(base, latchkey);
 }
 
 /* The relay's pages, for people: RFC 8555 7.1.1. */
@@ -98,7 +100,7 @@ static int add_pages(const struct service *service, json_t *meta)
     return error;
 }
 
-static int make_meta(const struct service *service, bool token, json_t *directory)
+static int make_meta(const struct service_base *base, bool token, json_t *directory)
 {
     json_t *meta = json_object();
     json_t *profiles = json_pack("{s:s,s:s}", "classic", "the CA's usual certificate",
@@ -111,18 +113,18 @@ static int make_meta(const struct service *service, bool token, json_t *director
     }
     error = json_set_take(meta, "profiles", profiles);
     if (error == 0) {
-        error = add_pages(service, meta);
+        error = add_pages(base->service, meta);
     }
     if (error == 0 && token) {
         error = json_set_bool(meta, "externalAccountRequired", true);
     }
-    return error != 0 ? error : make_latchkey(service, meta);
+    return error != 0 ? error : make_latchkey(base, meta);
 }
 
 typedef bool directory_url_fn(const char *base, char ret_url[static LIMIT_URL_BYTES]);
 
 /* The directory as those see it who need a token (TOKEN), or who need none. */
-static int make_body(const struct service *service, bool token,
+static int make_body(const struct service_base *base, bool token,
                      struct service_text *ret_body)
 {
     static const struct {
@@ -139,12 +141,12 @@ static int make_body(const struct service *service, bool token,
     int error = 0;
 
     for (size_t i = 0; error == 0 && i < sizeof(resources) / sizeof(resources[0]); i++) {
-        error = resources[i].url(service->base, url)
+        error = resources[i].url(base->url, url)
                     ? json_set_text(directory, resources[i].key, url)
                     : ERROR_LIMIT;
     }
     if (error == 0) {
-        error = make_meta(service, token, directory);
+        error = make_meta(base, token, directory);
     }
     if (error == 0) {
         error = json_dump(directory, &body);
@@ -158,38 +160,49 @@ static int make_body(const struct service *service, bool token,
     return error;
 }
 
-int directory_make(struct service *service)
+static int make(struct service_base *base)
 {
-    bool is_open = service->config->enrolment == RELAY_ENROLMENT_OPEN;
+    bool is_open = base->service->config->enrolment == RELAY_ENROLMENT_OPEN;
     struct service_text body = {.data = NULL};
     struct service_text open_body = {.data = NULL};
     struct buffer link = buffer_init(2 * LIMIT_URL_BYTES);
     char url[LIMIT_URL_BYTES];
-    int error = make_body(service, !is_open, &body);
+    int error = make_body(base, !is_open, &body);
 
     if (error == 0) {
-        error = make_body(service, false, &open_body);
+        error = make_body(base, false, &open_body);
     }
     if (error == 0) {
-        error = url_directory(service->base, url) ? 0 : ERROR_LIMIT;
+        error = url_directory(base->url, url) ? 0 : ERROR_LIMIT;
     }
     if (error == 0) {
         error = buffer_printf(&link, "<%s>;rel=\"index\"", url);
     }
     if (error != 0) {
-        log_error("no directory for base_url '%s': %s", service->base, error_text(error));
+        log_error("no directory for '%s': %s", base->url, error_text(error));
         free(body.data);
         free(open_body.data);
         buffer_free(&link);
         return error;
     }
-    free(service->directory.data);
-    free(service->open_directory.data);
-    free(service->index_link);
-    service->directory = body;
-    service->open_directory = open_body;
-    service->index_link = buffer_take(&link);
+    free(base->directory.data);
+    free(base->open_directory.data);
+    free(base->index_link);
+    base->directory = body;
+    base->open_directory = open_body;
+    base->index_link = buffer_take(&link);
     return 0;
+}
+
+int directory_make(struct service *service)
+{
+    int error = 0;
+
+    for (struct service_base *base = service->bases; error == 0 && base != NULL;
+         base = base->next) {
+        error = make(base);
+    }
+    return error;
 }
 
 /* Reads the announcement WHAT into *TEXT; whether it is another one than before. */
@@ -210,6 +223,20 @@ static bool look_at(struct service *service, struct database *issuer, const char
     return true;
 }
 
+/* A move is signed for each directory: base_url's is "move", an alias's "move <URL>". */
+static bool look_at_move(struct service_base *base, struct database *issuer)
+{
+    char url[LIMIT_URL_BYTES];
+    char what[LIMIT_URL_BYTES + 8];
+
+    if (base == base->service->bases) {
+        return look_at(base->service, issuer, "move", &base->announced_move);
+    }
+    return url_directory(base->url, url) &&
+           text_format(what, sizeof(what), "move %s", url) &&
+           look_at(base->service, issuer, what, &base->announced_move);
+}
+
 static void look(struct service *service)
 {
     int64_t now_mono_ms = clock_mono_ms();
@@ -222,10 +249,13 @@ static void look(struct service *service)
     service->announced_mono_ms = now_mono_ms;
     issuer = service_issuer(service);
     if (issuer != NULL) {
-        bool key = look_at(service, issuer, "key", &service->announced_key);
-        bool move = look_at(service, issuer, "move", &service->announced_move);
+        bool changed = look_at(service, issuer, "key", &service->announced_key);
 
-        if ((key || move) && directory_make(service) != 0) {
+        for (struct service_base *base = service->bases; base != NULL;
+             base = base->next) {
+            changed = look_at_move(base, issuer) || changed;
+        }
+        if (changed && directory_make(service) != 0) {
             log_error("the directory stays as it was");
         }
     }
@@ -233,11 +263,11 @@ static void look(struct service *service)
 
 void directory_respond(struct request *request)
 {
-    struct service *service = request->service;
+    const struct service_base *base = request->base;
     const struct service_text *body = NULL;
 
-    look(service);
-    body = source_is_open(request) ? &service->open_directory : &service->directory;
+    look(request->service);
+    body = source_is_open(request) ? &base->open_directory : &base->directory;
     request->is_directory = true;
     response_bytes(request, 200, "application/json", body->data, body->size);
 }

@@ -5,8 +5,8 @@
 
 #include "relay/front/request.h"
 
-/* Makes the directory's body and the Link header's value, kept in SERVICE. Failures are
- * logged. */
+/* Makes the directory's body and the Link header's value of each of SERVICE's bases.
+ * Failures are logged. */
 int directory_make(struct service *service) MUST_CHECK;
 /* The directory, by GET or POST-as-GET. */
 void directory_respond(struct request *request);

@@ -4,6 +4,7 @@
  *   request   what all POSTs have: JWS, nonce, account, signature
  *   journal   the writes of a few milliseconds, one fsync
  *   waiting   exchanges held until the issuer has decided
+ *   service   what these share for one zone, and the URLs that it is served under
  *   account, order, authorization, finalize, certificate, revocation, renewal,
  *   addresses, probe, timekeeper: the resources
  *   page_home, page_name, page_terms, page_robots: for people
@@ -21,22 +22,17 @@
 #include "base/net/activation.h"
 #include "base/net/http_server.h"
 #include "base/net/watchdog.h"
-#include "relay/front/front_wishes.h"
 #include "relay/front/journal.h"
 #include "relay/front/key_cache.h"
 #include "relay/front/meter.h"
-#include "relay/front/probe.h"
-#include "relay/front/quota.h"
-#include "relay/front/relay_certificate.h"
 #include "relay/front/router.h"
-#include "relay/front/stale.h"
-#include "relay/front/timekeeper.h"
-#include "relay/front/waiting.h"
 #include "relay/store/front_store.h"
+#include "relay/store/schema.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -56,14 +52,15 @@ enum {
 };
 
 struct front {
+    struct relay_config **config;
     struct loop *loop;
     struct loop_signal *terminate;
     struct loop_signal *interrupt;
+    struct loop_signal *hangup;
     struct loop_timer *sweep;
     struct watchdog *watchdog;
-    struct service service;
-    struct tls_server *tls;
-    struct relay_certificate *certificate;
+    struct service shared;    /* what each service begins with */
+    struct service *services; /* a zone each, the main one first; some may be retired */
     struct http_server *server;
     struct prefix unlimited[PREFIXES_MAX];
     uint16_t port; /* of the first address */
@@ -78,10 +75,9 @@ static void stop(int signal, void *arg)
     loop_stop(front->loop);
 }
 
-static int sweep_rows(struct front *front, int64_t *ret_gone)
+static int sweep_rows(const struct service *service, int64_t *ret_gone)
 {
     static const char *const kinds[] = {"order", "finalize", "revoke", "leave", "relay"};
-    struct service *service = &front->service;
     int64_t now_at = clock_wall_at();
     int64_t gone = 0;
     int64_t count = 0;
@@ -105,13 +101,20 @@ static int sweep_rows(struct front *front, int64_t *ret_gone)
 static void sweep(void *arg)
 {
     struct front *front = arg;
-    int64_t gone = 0;
-    int error = sweep_rows(front, &gone);
+    bool more = false;
 
-    if (error != 0) {
-        log_error("old rows can't be removed: %s", error_text(error));
+    for (const struct service *service = front->services; service != NULL;
+         service = service->next) {
+        int64_t gone = 0;
+        int error = sweep_rows(service, &gone);
+
+        if (error != 0) {
+            log_error("old rows of '%s' can't be removed: %s", service->zone,
+                      error_text(error));
+        }
+        more = more || gone >= SWEEP_ROWS;
     }
-    loop_timer_set(front->sweep, gone >= SWEEP_ROWS ? 1000 : SWEEP_MS);
+    loop_timer_set(front->sweep, more ? 1000 : SWEEP_MS);
 }
 
 /* As many descriptors as we are allowed to have: connections are bounded by
@@ -126,44 +129,150 @@ static void raise_descriptors(void)
     }
 }
 
-static int open_parts(struct front *front, const struct relay_config *config)
+static int open_shared(struct front *front)
 {
-    int error = service_open(&front->service, config, front->loop);
+    struct service *shared = &front->shared;
+    int error = database_open((*front->config)->store, "front.db", DATABASE_WRITER,
+                              schema_front, &shared->front);
 
     if (error != 0) {
+        log_error("the store can't be opened: %s%s", database_open_error(),
+                  error == ERROR_BUSY ? " (another front runs: end it first)" : "");
         return error;
     }
-    error = journal_new(&front->service, &front->service.journal);
+    shared->loop = front->loop;
+    error = journal_new(shared, &shared->journal);
     if (error == 0) {
-        error = waiting_new(&front->service, &front->service.waiting);
+        error = key_cache_new(&shared->keys);
     }
     if (error == 0) {
-        error = quota_new(&front->service.quota);
-    }
-    if (error == 0) {
-        error = key_cache_new(&front->service.keys);
-    }
-    if (error == 0) {
-        error = probe_set_new(&front->service, &front->service.probes);
-    }
-    if (error == 0) {
-        error = timekeeper_new(&front->service, &front->service.timekeeper);
-    }
-    if (error == 0) {
-        error = stale_new(&front->service, &front->service.stale);
-    }
-    if (error == 0) {
-        error = front_wishes_new(&front->service, &front->service.wishes);
-    }
-    if (error == 0) {
-        error = tls_server_new(&front->tls);
+        error = tls_server_new(&shared->tls);
     }
     if (error != 0) {
         log_error("can't start: %s", error_text(error));
+    }
+    return error;
+}
+
+/* ---- zones ---- */
+
+static int open_zone(struct front *front, const struct relay_config *config)
+{
+    struct service **end = &front->services;
+    struct service *service = malloc(sizeof(*service));
+    int error = 0;
+
+    if (service == NULL) {
+        return ERROR_MEMORY;
+    }
+    *service = front->shared;
+    error = service_open(service, config);
+    if (error != 0) {
+        service_close(service);
+        free(service);
         return error;
     }
-    return relay_certificate_new(&front->service, front->tls, &front->certificate);
+    while (*end != NULL) {
+        end = &(*end)->next;
+    }
+    *end = service;
+    return 0;
 }
+
+static int open_zones(struct front *front)
+{
+    int error = 0;
+
+    for (const struct relay_config *config = *front->config; error == 0 && config != NULL;
+         config = config->next) {
+        error = open_zone(front, config);
+    }
+    return error;
+}
+
+/* One line for people, at the end of the start and of a reload. */
+static void say_ready(const struct front *front)
+{
+    struct buffer bases = buffer_init(8192);
+
+    for (const struct relay_config *config = *front->config; config != NULL;
+         config = config->next) {
+        buffer_printf(&bases, " %s/acme/directory", config->base_url);
+    }
+    notify_ready("Serves%s", buffer_text(&bases));
+    buffer_free(&bases);
+}
+
+/* ---- SIGHUP ---- */
+
+static const struct relay_config *config_of(const struct relay_config *config,
+                                            const char *zone)
+{
+    while (config != NULL && strcmp(config->zone, zone) != 0) {
+        config = config->next;
+    }
+    return config;
+}
+
+/* The service of ZONE comes first: requests that name no host of ours are its. */
+static void put_first(struct front *front, const char *zone)
+{
+    for (struct service **at = &front->services; *at != NULL; at = &(*at)->next) {
+        struct service *service = *at;
+
+        if (strcmp(service->zone, zone) == 0) {
+            *at = service->next;
+            service->next = front->services;
+            front->services = service;
+            return;
+        }
+    }
+}
+
+static void take_config(struct front *front, struct relay_config *config)
+{
+    journal_flush(front->shared.journal); /* the terms are written on their own */
+    for (struct service *service = front->services; service != NULL;
+         service = service->next) {
+        const struct relay_config *now = config_of(config, service->zone);
+
+        if (now != NULL) {
+            service_reload(service, now);
+        } else if (!service->retired) {
+            log_info("'%s' is not served any more", service->zone);
+            service_retire(service, relay_config_detach(front->config, service->zone));
+        }
+    }
+    for (const struct relay_config *at = config; at != NULL; at = at->next) {
+        const struct service *service = front->services;
+
+        while (service != NULL && strcmp(service->zone, at->zone) != 0) {
+            service = service->next;
+        }
+        if (service == NULL) {
+            log_info("'%s' is %sserved from now on", at->zone,
+                     open_zone(front, at) == 0 ? "" : "not ");
+        }
+    }
+    put_first(front, config->zone);
+    relay_config_replace(front->config, config);
+}
+
+static void on_reload(int signal, void *arg)
+{
+    struct front *front = arg;
+    struct relay_config *config = NULL;
+
+    (void)signal;
+    notify_reloading();
+    config = relay_config_reload(*front->config, "front");
+    if (config != NULL) {
+        take_config(front, config);
+    }
+    say_ready(front);
+}
+
+/* ---- start and end ---- */
 
 /* Sockets from the service manager count instead of `listen`: *RET_TAKEN. */
 static int take_sockets(struct front *front, bool *ret_taken)
@@ -208,7 +317,7 @@ static struct rate_limit limit_of(uint64_t per_second)
 static int listen_all(struct front *front, const struct relay_config *config)
 {
     struct http_server_options options = {
-        .tls = front->tls,
+        .tls = front->shared.tls,
         .max_connections = (unsigned)config->front_max_connections,
         .handshake_s = HANDSHAKE_S,
         .request_s = REQUEST_S,
@@ -230,7 +339,7 @@ static int listen_all(struct front *front, const struct relay_config *config)
         prefix_list_parse(&config->front_unlimited, PREFIXES_MAX, front->unlimited);
 
     if (error == 0) {
-        error = http_server_new(front->loop, &options, router_handle, &front->service,
+        error = http_server_new(front->loop, &options, router_handle, &front->services,
                                 &front->server);
     }
     if (error != 0) {
@@ -265,6 +374,9 @@ static int watch_signals(struct front *front)
 
     if (error == 0) {
         error = loop_signal_new(front->loop, SIGINT, stop, front, &front->interrupt);
+    }
+    if (error == 0) {
+        error = loop_signal_new(front->loop, SIGHUP, on_reload, front, &front->hangup);
     }
     if (error == 0) {
         error = loop_timer_new(front->loop, sweep, front, &front->sweep);
@@ -302,29 +414,67 @@ static int write_ready(const struct front *front, const struct relay_config *con
 /* The server first: it ends the exchanges that are held; then what they were held by. */
 static void close_all(struct front *front)
 {
-    front_meter_free(front->service.meter);
-    front->service.meter = NULL;
+    front_meter_free(front->shared.meter);
+    for (struct service *service = front->services; service != NULL;
+         service = service->next) {
+        service->meter = NULL;
+    }
     http_server_free(front->server);
-    relay_certificate_free(front->certificate);
-    waiting_free(front->service.waiting);
-    stale_free(front->service.stale);
-    front_wishes_free(front->service.wishes);
-    journal_free(front->service.journal);
-    timekeeper_free(front->service.timekeeper);
-    probe_set_free(front->service.probes);
-    quota_free(front->service.quota);
-    tls_server_free(front->tls);
-    service_free(&front->service);
+    journal_free(front->shared.journal);
+    while (front->services != NULL) {
+        struct service *service = front->services;
+
+        front->services = service->next;
+        service_close(service);
+        free(service);
+    }
+    key_cache_free(front->shared.keys);
+    tls_server_free(front->shared.tls);
+    database_close(front->shared.front);
     watchdog_free(front->watchdog);
     loop_timer_free(front->sweep);
+    loop_signal_free(front->hangup);
     loop_signal_free(front->interrupt);
     loop_signal_free(front->terminate);
     loop_free(front->loop);
 }
 
-int front_run(const struct relay_config *config)
+/* One for all zones, those that come later too. */
+static int open_meter(struct front *front)
 {
-    struct front front = {0};
+    struct service *shared = &front->shared;
+    int error = front_meter_new(&front->services, front->server, &shared->meter);
+
+    for (struct service *service = front->services; error == 0 && service != NULL;
+         service = service->next) {
+        service->meter = shared->meter;
+    }
+    return error;
+}
+
+static int open_all(struct front *front)
+{
+    const struct relay_config *config = *front->config;
+    int error = watch_signals(front);
+
+    if (error == 0) {
+        error = open_shared(front);
+    }
+    if (error == 0) {
+        error = open_zones(front);
+    }
+    if (error == 0) {
+        error = listen_all(front, config);
+    }
+    if (error == 0) {
+        error = open_meter(front);
+    }
+    return error == 0 ? write_ready(front, config) : error;
+}
+
+int front_run(struct relay_config **config)
+{
+    struct front front = {.config = config};
     int error = loop_new(&front.loop);
 
     if (error != 0) {
@@ -332,25 +482,15 @@ int front_run(const struct relay_config *config)
         return 1;
     }
     raise_descriptors();
-    if (config->front_ready_file[0] != '\0') {
-        (void)!file_remove(config->front_ready_file); /* a former life's */
+    if ((*config)->front_ready_file[0] != '\0') {
+        (void)!file_remove((*config)->front_ready_file); /* a former life's */
     }
-    error = watch_signals(&front);
+    error = open_all(&front);
     if (error == 0) {
-        error = open_parts(&front, config);
-    }
-    if (error == 0) {
-        error = listen_all(&front, config);
-    }
-    if (error == 0) {
-        error = front_meter_new(&front.service, front.server, &front.service.meter);
-    }
-    if (error == 0) {
-        error = write_ready(&front, config);
-    }
-    if (error == 0) {
-        log_info("serves %s/acme/directory on port %u", config->base_url, front.port);
-        notify_ready("Serves %s/acme/directory", config->base_url);
+        for (const struct relay_config *at = *config; at != NULL; at = at->next) {
+            log_info("serves %s/acme/directory on port %u", at->base_url, front.port);
+        }
+        say_ready(&front);
         error = loop_run(front.loop);
     }
     close_all(&front);

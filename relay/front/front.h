@@ -6,9 +6,10 @@
 
 #include "relay/relay_config.h"
 
-/* Serves until SIGTERM or SIGINT. CONFIG is borrowed. Returns a process exit status: 0
+/* Serves all zones until SIGTERM or SIGINT. SIGHUP reads the configuration again and replaces
+ * *CONFIG; no connection and no held exchange is lost by it. Returns a process exit status: 0
  * after a clean end, 1 when it could not start or the loop failed (logged). log_open is
  * the caller's. Blocks. */
-int front_run(const struct relay_config *config);
+int front_run(struct relay_config **config);
 
 #endif

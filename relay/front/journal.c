@@ -103,6 +103,11 @@ int journal_begin(struct journal *journal, int64_t *ret_rev)
     return 0;
 }
 
+void journal_flush(struct journal *journal)
+{
+    flush(journal);
+}
+
 void journal_hold(struct journal *journal, struct request *request,
                   request_written_fn *written)
 {

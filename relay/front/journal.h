@@ -13,6 +13,8 @@ void journal_free(struct journal *journal);
 /* The revision to write under now; opens the transaction if none is. It will be committed
  * soon, whatever the caller does. */
 int journal_begin(struct journal *journal, int64_t *ret_rev) MUST_CHECK;
+/* Ends the batch now, for whoever has a transaction of its own. */
+void journal_flush(struct journal *journal);
 /* Takes REQUEST, whose writes are made, and calls WRITTEN once they are durable or lost.
  */
 void journal_hold(struct journal *journal, struct request *request,

@@ -68,7 +68,7 @@ static const struct metrics_row rows[ROW_COUNT] = {
 };
 
 struct front_meter {
-    struct service *service;
+    struct service *const *services;
     const struct http_server *http;
     struct metrics *metrics;
     struct status_server *server;
@@ -123,16 +123,19 @@ void front_meter_problem(struct front_meter *meter, enum acme_problem_type type)
 static void collect(void *arg)
 {
     struct front_meter *meter = arg;
+    unsigned held = 0;
     metrics_set(meter->metrics, (struct metrics_at){.row = ROW_CONNECTIONS},
                 http_server_connection_count(meter->http));
-    metrics_set(meter->metrics, (struct metrics_at){.row = ROW_HELD},
-                waiting_count(meter->service->waiting));
+    for (const struct service *at = *meter->services; at != NULL; at = at->next) {
+        held += waiting_count(at->waiting);
+    }
+    metrics_set(meter->metrics, (struct metrics_at){.row = ROW_HELD}, held);
 }
 
 static bool is_well(void *arg, struct buffer *reason)
 {
     struct front_meter *meter = arg;
-    if (service_issuer(meter->service) == NULL) {
+    if (service_issuer(*meter->services) == NULL) {
         buffer_append_text(reason,
                            "issuer.db is not there or can't be read: orders will wait");
         return false;
@@ -140,16 +143,16 @@ static bool is_well(void *arg, struct buffer *reason)
     return true;
 }
 
-int front_meter_new(struct service *service, const struct http_server *server,
+int front_meter_new(struct service *const *services, const struct http_server *server,
                     struct front_meter **ret_meter)
 {
-    const char *listen_at = service->config->front_status_listen;
+    const char *listen_at = (*services)->config->front_status_listen;
     struct front_meter *meter = calloc(1, sizeof(*meter));
     if (meter == NULL) {
         return ERROR_MEMORY;
     }
     name_problems(meter);
-    meter->service = service;
+    meter->services = services;
     meter->http = server;
     int error = metrics_new(meter->rows, ROW_COUNT, &meter->metrics);
     if (error != 0) {
@@ -166,7 +169,7 @@ int front_meter_new(struct service *service, const struct http_server *server,
     };
     error = listen_at[0] == '\0'
                 ? 0
-                : status_server_new(service->loop, &options, &meter->server);
+                : status_server_new((*services)->loop, &options, &meter->server);
     if (error != 0) {
         log_warning("[front] status_listen = '%s': %s; going on without it", listen_at,
                     status_server_error_text(error));

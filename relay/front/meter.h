@@ -7,9 +7,9 @@
 
 struct front_meter;
 
-/* SERVICE and SERVER are borrowed for the meter's life. Where status_listen can't be had front
- * goes on without, and says so. */
-int front_meter_new(struct service *service, const struct http_server *server,
+/* SERVICES (the list's place) and SERVER are borrowed for the meter's life. Where
+ * status_listen can't be had front goes on without, and says so. */
+int front_meter_new(struct service *const *services, const struct http_server *server,
                     struct front_meter **ret_meter) MUST_CHECK;
 /* Accepts NULL. */
 void front_meter_free(struct front_meter *meter);

@@ -217,23 +217,22 @@ static const char *status_text(const struct order *order, bool finalized)
 }
 
 /* Calls for each name of "a b c"; INDEX counts them. */
-static int add_name(const struct service *service, const struct order *order,
-                    const char *name, size_t size, unsigned index, json_t *identifiers,
+static int add_name(const char *base, const struct order *order, const char *name,
+                    size_t size, unsigned index, json_t *identifiers,
                     json_t *authorizations)
 {
     char url[LIMIT_URL_BYTES];
     json_t *identifier = json_pack("{s:s,s:s%}", "type", "dns", "value", name, size);
 
     if (identifier == NULL || json_array_append_new(identifiers, identifier) != 0 ||
-        !url_authorization(service->base, order->id, order->number, index, url) ||
+        !url_authorization(base, order->id, order->number, index, url) ||
         json_array_append_new(authorizations, json_string(url)) != 0) {
         return ERROR_MEMORY;
     }
     return 0;
 }
 
-static int add_names(const struct service *service, const struct order *order,
-                     json_t *object)
+static int add_names(const char *base, const struct order *order, json_t *object)
 {
     json_t *identifiers = json_array();
     json_t *authorizations = json_array();
@@ -249,26 +248,24 @@ static int add_names(const struct service *service, const struct order *order,
     while (error == 0 && *name != '\0') {
         size_t size = strcspn(name, " ");
 
-        error =
-            add_name(service, order, name, size, index++, identifiers, authorizations);
+        error = add_name(base, order, name, size, index++, identifiers, authorizations);
         name += size + (name[size] == ' ');
     }
     return error;
 }
 
-static int add_rest(const struct service *service, const struct order *order,
-                    json_t *object)
+static int add_rest(const char *base, const struct order *order, json_t *object)
 {
     char url[LIMIT_URL_BYTES];
     json_t *problem = NULL;
     int error = 0;
 
-    if (!url_finalize(service->base, order->id, order->number, url)) {
+    if (!url_finalize(base, order->id, order->number, url)) {
         return ERROR_LIMIT;
     }
     error = json_set_text(object, "finalize", url);
     if (error == 0 && order->state == ISSUER_STORE_VALID) {
-        error = url_certificate(service->base, order->id, order->certificate, 0, url)
+        error = url_certificate(base, order->id, order->certificate, 0, url)
                     ? json_set_text(object, "certificate", url)
                     : ERROR_LIMIT;
     }
@@ -286,8 +283,8 @@ static int add_rest(const struct service *service, const struct order *order,
     return error;
 }
 
-static json_t *object_of(const struct service *service, const struct order *order,
-                         bool finalized)
+/* The order object, with URLs below BASE. */
+static json_t *object_of(const char *base, const struct order *order, bool finalized)
 {
     json_t *object = json_object();
     char expires[TEXT_TIME_CAPACITY];
@@ -301,10 +298,10 @@ static json_t *object_of(const struct service *service, const struct order *orde
         error = json_set_text(object, "expires", expires);
     }
     if (error == 0) {
-        error = add_names(service, order, object);
+        error = add_names(base, order, object);
     }
     if (error == 0) {
-        error = add_rest(service, order, object);
+        error = add_rest(base, order, object);
     }
     if (error != 0) {
         json_decref(object);
@@ -330,13 +327,13 @@ void order_respond_with(struct request *request, int status, const struct order 
         (void)!front_store_get_request(service->front, service->zone, order->number,
                                        "finalize", found_request, &finalized);
     }
-    if (url_order(service->base, order->id, order->number, url)) {
+    if (url_order(request->base->url, order->id, order->number, url)) {
         response_header(request, "Location", url);
     }
     if (finalized || order->state == ISSUER_STORE_PROCESSING) {
         response_retry_after(request, PROCESSING_RETRY_S);
     }
-    response_json(request, status, object_of(service, order, finalized));
+    response_json(request, status, object_of(request->base->url, order, finalized));
 }
 
 void order_respond_refused(struct request *request, const struct order *order)

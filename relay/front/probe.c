@@ -33,25 +33,34 @@ struct question {
 
 struct probe {
     struct request *request;
+    struct address servers[SERVERS_MAX]; /* those of the moment when it began */
+    size_t count;
     struct question questions[SERVERS_MAX];
     size_t open;
 };
 
 int probe_set_new(struct service *service, struct probe_set **ret_set)
 {
-    const struct conf_texts *checks = &service->config->name_server_checks;
     struct probe_set *set = calloc(1, sizeof(*set));
 
     if (set == NULL) {
         return ERROR_MEMORY;
     }
+    probe_set_reload(set, service->config);
+    *ret_set = set;
+    return 0;
+}
+
+void probe_set_reload(struct probe_set *set, const struct relay_config *config)
+{
+    const struct conf_texts *checks = &config->name_server_checks;
+
+    set->count = 0;
     for (size_t i = 0; i < checks->count && set->count < SERVERS_MAX; i++) {
         if (address_parse(checks->at[i], 53, &set->servers[set->count]) == 0) {
             set->count++;
         }
     }
-    *ret_set = set;
-    return 0;
 }
 
 void probe_set_free(struct probe_set *set)
@@ -105,12 +114,11 @@ static json_t *entry_of(const struct address *server, const struct question *que
 static void respond(struct probe *probe)
 {
     struct request *request = probe->request;
-    const struct probe_set *set = request->service->probes;
     json_t *servers = json_array();
 
-    for (size_t i = 0; servers != NULL && i < set->count; i++) {
+    for (size_t i = 0; servers != NULL && i < probe->count; i++) {
         (void)json_array_append_new(servers,
-                                    entry_of(&set->servers[i], &probe->questions[i]));
+                                    entry_of(&probe->servers[i], &probe->questions[i]));
     }
     probe_free(probe);
     response_json(request, 200, json_pack("{s:o}", "servers", servers));
@@ -139,13 +147,15 @@ static void ask(struct probe *probe, const char *name)
     struct service *service = probe->request->service;
     const struct probe_set *set = service->probes;
 
-    for (size_t i = 0; i < set->count; i++) {
+    memcpy(probe->servers, set->servers, sizeof(probe->servers));
+    probe->count = set->count;
+    for (size_t i = 0; i < probe->count; i++) {
         struct question *question = &probe->questions[i];
 
         question->probe = probe;
         question->seen = -1;
         question->error =
-            resolve_text_at(service->loop, &set->servers[i], RESOLVE_UDP, name,
+            resolve_text_at(service->loop, &probe->servers[i], RESOLVE_UDP, name,
                             TIMEOUT_MS, answered, question, &question->query);
         probe->open += question->error == 0;
     }

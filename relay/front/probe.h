@@ -9,6 +9,8 @@
 /* Reads the name servers from the configuration. Free with probe_set_free. ERROR_MEMORY.
  */
 int probe_set_new(struct service *service, struct probe_set **ret_set) MUST_CHECK;
+/* Asks the name servers that CONFIG says from now on. */
+void probe_set_reload(struct probe_set *set, const struct relay_config *config);
 /* Not while probes run: http_server_free ends those. */
 void probe_set_free(struct probe_set *set);
 

@@ -45,6 +45,9 @@ enum relay_certificate_state {
 struct relay_certificate {
     struct service *service;
     struct tls_server *tls;
+    char name
+        [256]; /* of a further zone's certificate in TLS; "": the main zone's, which has
+                       the slots */
     struct loop_timer *timer;
     struct key *key;
     char spki_hash[HASH_CAPACITY];
@@ -98,8 +101,12 @@ static int take_key(struct relay_certificate *certificate)
 {
     char path[LIMIT_URL_BYTES];
     uint8_t hash[DIGEST_SHA256_SIZE];
-    int error = place_path(certificate->service->config->store, "front", "front-tls.key",
-                           path, sizeof(path));
+    char name[sizeof(certificate->name) + 32];
+    int error = text_format(name, sizeof(name), "front-tls%s%s.key",
+                            certificate->name[0] != '\0' ? "-" : "", certificate->name)
+                    ? place_path(certificate->service->config->store, "front", name, path,
+                                 sizeof(path))
+                    : ERROR_LIMIT;
 
     if (error == 0) {
         error = read_key(path, &certificate->key);
@@ -159,13 +166,37 @@ static bool base_host(const char *base, char ret_host[static 256])
     return text_format(ret_host, 256, "%.*s", (int)strcspn(host, ":/"), host);
 }
 
+/* Serves CERT from now on. */
+static int show(struct relay_certificate *certificate, const struct cert *cert,
+                bool is_trusted)
+{
+    struct tls_server *tls = certificate->tls;
+    int error = 0;
+
+    if (certificate->name[0] != '\0') {
+        return tls_server_put(tls, certificate->name, cert, certificate->key);
+    }
+    if (is_trusted) {
+        error = tls_server_set(tls, TLS_TRUSTED, cert, certificate->key);
+    }
+    /* Who asks without SNI is better served by the trusted one than by one that we signed
+     * ourselves. */
+    return error == 0 && !certificate->given_fallback
+               ? tls_server_set(tls, TLS_FALLBACK, cert, certificate->key)
+               : error;
+}
+
 static int sign_fallback(struct relay_certificate *certificate)
 {
     const struct relay_config *config = certificate->service->config;
     char host[256] = "";
     const char *names[2] = {config->host, host};
-    size_t count =
-        base_host(config->base_url, host) && strcmp(host, config->host) != 0 ? 2 : 1;
+    /* The operator's own is better for the host of base_url than one of ours. */
+    bool is_given =
+        certificate->name[0] != '\0' && config->front_certificate_file[0] != '\0';
+    bool both =
+        !is_given && base_host(config->base_url, host) && strcmp(host, config->host) != 0;
+    size_t count = both ? 2 : 1;
     int64_t now_at = clock_wall_at();
     struct key *identity = NULL;
     struct cert *authority = NULL;
@@ -180,7 +211,7 @@ static int sign_fallback(struct relay_certificate *certificate)
                                0, now_at - 86400, now_at + FALLBACK_LIFE_S, &leaf);
     }
     if (error == 0) {
-        error = tls_server_set(certificate->tls, TLS_FALLBACK, leaf, certificate->key);
+        error = show(certificate, leaf, false);
     }
     if (error != 0) {
         log_error("no self-signed certificate for '%s': %s", config->host,
@@ -226,12 +257,7 @@ static int install(const struct issuer_store_certificate *row, void *arg)
     }
     error = cert_from_pem(row->chain, strlen(row->chain), &cert);
     if (error == 0) {
-        error = tls_server_set(certificate->tls, TLS_TRUSTED, cert, certificate->key);
-    }
-    /* Who asks without SNI is better served by the trusted one than by one that we signed
-     * ourselves. */
-    if (error == 0 && !certificate->given_fallback) {
-        error = tls_server_set(certificate->tls, TLS_FALLBACK, cert, certificate->key);
+        error = show(certificate, cert, true);
     }
     cert_free(cert);
     if (error != 0) {
@@ -421,7 +447,7 @@ static void look(void *arg)
     loop_timer_set(certificate->timer, LOOK_MS);
 }
 
-int relay_certificate_new(struct service *service, struct tls_server *tls,
+int relay_certificate_new(struct service *service,
                           struct relay_certificate **ret_certificate)
 {
     struct relay_certificate *certificate = calloc(1, sizeof(*certificate));
@@ -431,8 +457,14 @@ int relay_certificate_new(struct service *service, struct tls_server *tls,
         return ERROR_MEMORY;
     }
     certificate->service = service;
-    certificate->tls = tls;
-    certificate->given_fallback = service->config->front_certificate_file[0] != '\0';
+    certificate->tls = service->tls;
+    if (!service->config->is_main &&
+        !text_copy(certificate->name, sizeof(certificate->name), service->zone)) {
+        free(certificate);
+        return ERROR_LIMIT;
+    }
+    certificate->given_fallback = certificate->name[0] == '\0' &&
+                                  service->config->front_certificate_file[0] != '\0';
     error = take_key(certificate);
     if (error == 0) {
         error = certificate->given_fallback ? read_given(certificate)
@@ -450,10 +482,28 @@ int relay_certificate_new(struct service *service, struct tls_server *tls,
     return 0;
 }
 
+void relay_certificate_reload(struct relay_certificate *certificate)
+{
+    const struct relay_config *config = certificate->service->config;
+    bool is_given =
+        certificate->name[0] == '\0' && config->front_certificate_file[0] != '\0';
+
+    if (is_given && read_given(certificate) == 0) {
+        certificate->given_fallback = true;
+    } else if (!is_given && certificate->given_fallback) {
+        certificate->given_fallback = false;
+        certificate->cert_id[0] = '\0'; /* installed again, in the fallback's place too */
+        (void)!sign_fallback(certificate);
+    }
+}
+
 void relay_certificate_free(struct relay_certificate *certificate)
 {
     if (certificate == NULL) {
         return;
+    }
+    if (certificate->name[0] != '\0') {
+        tls_server_remove(certificate->tls, certificate->name);
     }
     loop_timer_free(certificate->timer);
     key_free(certificate->key);

@@ -26,14 +26,15 @@ static void on_gone(struct http_exchange *exchange, void *arg)
     }
 }
 
-struct request *request_new(struct service *service, struct http_exchange *exchange)
+struct request *request_new(struct service_base *base, struct http_exchange *exchange)
 {
     struct request *request = calloc(1, sizeof(*request));
 
     if (request == NULL) {
         return NULL;
     }
-    request->service = service;
+    request->service = base->service;
+    request->base = base;
     request->exchange = exchange;
     request->started_mono_ms = clock_mono_ms();
     http_exchange_on_gone(exchange, on_gone, request);
@@ -79,7 +80,7 @@ static bool check_form(struct request *request, const char *path)
         response_problem(request, &problem);
         return false;
     }
-    if (!text_format(url, sizeof(url), "%s%s", request->service->base, path) ||
+    if (!text_format(url, sizeof(url), "%s%s", request->base->url, path) ||
         strcmp(url, jws_url(request->jws)) != 0) {
         response_error(request, ACME_PROBLEM_UNAUTHORIZED,
                        "the signed url '%.200s' is not the address of this resource",
@@ -134,23 +135,31 @@ static int take_account_key(struct request *request)
     return error;
 }
 
+/* The id that a kid ends with, or NULL. The account of a zone is the same under each of its
+ * bases, so it need not be the one that the request came by. */
+static const char *id_of(const struct service *service, const char *kid)
+{
+    for (const struct service_base *base = service->bases; base != NULL;
+         base = base->next) {
+        char start[LIMIT_URL_BYTES];
+
+        if (url_account(base->url, "", start) && text_starts_with(kid, start)) {
+            return kid + strlen(start);
+        }
+    }
+    return NULL;
+}
+
 /* The account that the kid names, with its key. */
 static bool find_account(struct request *request)
 {
     struct service *service = request->service;
     struct account_copy copy = {.request = request};
-    char base[LIMIT_URL_BYTES];
     const char *kid = jws_kid(request->jws);
-    const char *id = kid;
+    const char *id = id_of(service, kid);
     int error = 0;
 
-    if (!url_account(service->base, "", base) || !text_starts_with(kid, base)) {
-        response_error(request, ACME_PROBLEM_ACCOUNT_DOES_NOT_EXIST,
-                       "the kid '%.200s' is no account of this relay", kid);
-        return false;
-    }
-    id = kid + strlen(base);
-    if (!text_copy(request->id, sizeof(request->id), id)) {
+    if (id == NULL || !text_copy(request->id, sizeof(request->id), id)) {
         response_error(request, ACME_PROBLEM_ACCOUNT_DOES_NOT_EXIST,
                        "the kid '%.200s' is no account of this relay", kid);
         return false;

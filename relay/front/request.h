@@ -44,7 +44,8 @@ typedef bool request_ready_fn(struct request *request, bool late);
 
 struct request {
     struct service *service;
-    struct http_exchange *exchange; /* NULL once the peer has gone */
+    const struct service_base *base; /* that it came by */
+    struct http_exchange *exchange;  /* NULL once the peer has gone */
     bool post;
     bool is_directory; /* no Link to itself */
     unsigned resource; /* front_meter_resource's */
@@ -74,7 +75,7 @@ struct request {
 
 /* A request for EXCHANGE, whose handler we are. NULL without memory (EXCHANGE is then
  * still the caller's). */
-struct request *request_new(struct service *service, struct http_exchange *exchange);
+struct request *request_new(struct service_base *base, struct http_exchange *exchange);
 void request_free(struct request *request);
 
 /* All that is common to POSTs, RFC 8555 6: media type, JWS, url, nonce, account (known,

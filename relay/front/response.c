@@ -13,14 +13,14 @@
 
 static void add_common(struct request *request)
 {
-    struct service *service = request->service;
     char nonce[NONCE_CAPACITY];
 
-    if (request->post && nonce_make(service->nonces, clock_wall_at(), nonce) == 0) {
+    if (request->post &&
+        nonce_make(request->service->nonces, clock_wall_at(), nonce) == 0) {
         response_header(request, "Replay-Nonce", nonce);
     }
     if (!request->is_directory) {
-        response_header(request, "Link", service->index_link);
+        response_header(request, "Link", request->base->index_link);
     }
     response_header(request, "Cache-Control", "no-store");
     response_header(request, "Access-Control-Allow-Origin", "*");

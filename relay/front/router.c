@@ -1,6 +1,6 @@
 /* The tables are the whole surface of front. A path is compared as sent: no
  * percent-decoding, no dot segments, no query but that of a form; what is spelled otherwise
- * does not exist. Nothing is taken from Host. */
+ * does not exist. Host only chooses among the configured bases; no URL is ever made of it. */
 #include "relay/front/router.h"
 
 #include "base/core/text.h"
@@ -148,6 +148,22 @@ static void post(struct request *request, const struct route *route, const char 
     route->post(request);
 }
 
+/* People are led from a former base URL to the present one. */
+static void respond_page(struct request *request, const char *path, route_fn *get)
+{
+    const char *query = http_exchange_query(request->exchange);
+    char url[LIMIT_URL_BYTES];
+
+    if (request->base == request->service->bases ||
+        !text_format(url, sizeof(url), "%s%s%s%s", request->service->base, path,
+                     query[0] != '\0' ? "?" : "", query)) {
+        get(request);
+        return;
+    }
+    response_header(request, "Location", url);
+    response_bytes(request, 308, NULL, "", 0);
+}
+
 static void dispatch(struct request *request, const char *path)
 {
     const char *method = http_exchange_method(request->exchange);
@@ -175,7 +191,7 @@ static void dispatch(struct request *request, const char *path)
     for (size_t i = 0; get && i < sizeof(pages) / sizeof(pages[0]); i++) {
         if ((!query || pages[i].has_form) &&
             router_match(pages[i].pattern, path, request->arguments)) {
-            pages[i].get(request);
+            respond_page(request, path, pages[i].get);
             return;
         }
     }
@@ -195,10 +211,12 @@ static void respond_limited(struct request *request)
 
 void router_handle(struct http_exchange *exchange, void *arg)
 {
-    struct service *service = arg;
-    struct request *request = request_new(service, exchange);
-    const char *path = http_exchange_path(exchange);
-    size_t prefix = strlen(service->prefix);
+    struct service **services = arg;
+    const char *path = NULL;
+    struct service_base *base =
+        service_choose(*services, http_exchange_header(exchange, "Host"),
+                       http_exchange_path(exchange), &path);
+    struct request *request = request_new(base, exchange);
 
     if (request == NULL) {
         http_exchange_respond(exchange, 503, NULL, "", 0);
@@ -208,9 +226,6 @@ void router_handle(struct http_exchange *exchange, void *arg)
         respond_limited(request);
         return;
     }
-    if (strncmp(path, service->prefix, prefix) != 0) {
-        prefix = 0; /* a reverse proxy may have taken it off */
-    }
-    request->resource = front_meter_resource(path + prefix);
-    dispatch(request, path + prefix);
+    request->resource = front_meter_resource(path);
+    dispatch(request, path);
 }

@@ -4,7 +4,7 @@
 
 #include "relay/front/request.h"
 
-/* The http_server_fn of front; ARG is the service. */
+/* The http_server_fn of front; ARG points to the list of services (struct service **). */
 void router_handle(struct http_exchange *exchange, void *arg);
 
 /* Whether PATH fits PATTERN, in which '*' stands for one part; the parts go to

@@ -1,5 +1,6 @@
-/* What all parts of front share: configuration, loop, the three files of the store,
- * nonces, journal, held exchanges. One of them, made by front_run. */
+/* What the parts of front share for one zone: configuration, loop, the three files of the
+ * store, nonces, journal, held exchanges. The zones are a list, the main one first; what is
+ * `shared` is the same in each and front's to free. */
 #ifndef RELAY_FRONT_SERVICE_H
 #define RELAY_FRONT_SERVICE_H
 
@@ -18,6 +19,8 @@ struct timekeeper;
 struct stale;
 struct front_meter;
 struct front_wishes;
+struct relay_certificate;
+struct tls_server;
 
 enum { SERVICE_TERMS_VERSION_CAPACITY = 64 };
 
@@ -27,43 +30,72 @@ struct service_text {
     size_t size;
 };
 
+/* A URL under which a zone is served: base_url, or one of its aliases. Who comes by one of
+ * them gets all URLs below it. */
+struct service_base {
+    struct service_base *next;
+    struct service *service;
+    char *url;          /* "https://relay.lan.example.com:8443/path" */
+    const char *prefix; /* its path: "" mostly */
+    char *host;         /* without the port */
+    bool retired;       /* not configured any more; held exchanges may still have it */
+    struct timekeeper *timekeeper;
+    char *announced_move;               /* as the directory shows it; NULL: none */
+    struct service_text directory;      /* the directory's body */
+    struct service_text open_directory; /* the same for those who need no token */
+    char *index_link;                   /* the Link header's value for rel="index" */
+};
+
 struct service {
+    struct service *next;
     const struct relay_config *config;
-    const char *zone;   /* config->zone */
-    const char *base;   /* config->base_url */
-    const char *prefix; /* the path of base: "" mostly */
-    struct loop *loop;
-    struct database *front;  /* the writer */
-    struct database *issuer; /* by service_issuer() */
-    struct database *admin;  /* by service_admin() */
+    const char *zone;           /* config->zone */
+    bool retired;               /* not configured any more */
+    struct relay_config *kept;  /* a retired one's configuration, ours; else NULL */
+    const char *base;           /* config->base_url: where people are led */
+    const char *prefix;         /* its path */
+    struct service_base *bases; /* base_url first */
+    struct loop *loop;          /* shared */
+    struct database *front;     /* the writer; shared */
+    struct database *issuer;    /* by service_issuer() */
+    struct database *admin;     /* by service_admin() */
     int64_t issuer_tried_mono_ms;
     int64_t admin_tried_mono_ms;
     uint8_t secret[TOKEN_SECRET_SIZE];
     struct nonce_maker *nonces;
-    struct journal *journal;
+    struct journal *journal;   /* shared */
+    struct key_cache *keys;    /* shared: an id is of one key in every zone */
+    struct tls_server *tls;    /* shared */
+    struct front_meter *meter; /* shared; NULL while it is not made */
     struct waiting *waiting;
     struct quota *quota;
-    struct key_cache *keys;
     struct probe_set *probes;
-    struct timekeeper *timekeeper;
     struct stale *stale;
-    struct front_meter *meter;
     struct front_wishes *wishes;
-    /* What the issuer announces of the relay, as the directory shows it; NULL: nothing. */
-    char *announced_key;
-    char *announced_move;
-    int64_t announced_mono_ms; /* when we last looked */
+    struct relay_certificate *certificate;
+    char *
+        announced_key; /* that the issuer announces, as the directory shows it; NULL: none */
+    int64_t announced_mono_ms;                          /* when we last looked */
     char terms_version[SERVICE_TERMS_VERSION_CAPACITY]; /* of the terms in force */
-    struct service_text directory;                      /* the directory's body */
-    struct service_text open_directory; /* the same for those who need no token */
-    char *index_link; /* the Link header's value for rel="index" */
 };
 
-/* Opens the store as writer, reads the secret, makes nonces and fixed texts. SERVICE is
- * zeroed by the caller and freed with service_free in any case. Failures are logged. */
-int service_open(struct service *service, const struct relay_config *config,
-                 struct loop *loop) MUST_CHECK;
-void service_free(struct service *service);
+/* Makes SERVICE, zeroed but for what is shared, for CONFIG's zone: reads the secret, makes
+ * nonces, bases and the parts. Free with service_close in any case. Failures are logged. */
+int service_open(struct service *service, const struct relay_config *config) MUST_CHECK;
+/* Takes over what CONFIG says of the zone; what can't be made stays as it was, and the log
+ * says so. Nothing points into the former configuration afterwards. */
+void service_reload(struct service *service, const struct relay_config *config);
+/* The zone is served no more. Its exchanges that are held go on with KEPT, which becomes
+ * SERVICE's. */
+void service_retire(struct service *service, struct relay_config *kept);
+/* Frees what SERVICE has, not what is shared. */
+void service_close(struct service *service);
+
+/* The base of SERVICES by which a request for PATH with this Host field (NULL: none) came:
+ * the longest one of that host, else the main zone's first. *RET_PATH is PATH below it. A
+ * reverse proxy may have taken the base's own path off. */
+struct service_base *service_choose(struct service *services, const char *host,
+                                    const char *path, const char **ret_path);
 
 /* The issuer's and the operator's file, opened as soon as they are there: NULL while not.
  * One that can't be read is tried four times a second. */

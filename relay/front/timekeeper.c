@@ -12,6 +12,7 @@
 #include "relay/front/response.h"
 #include "relay/store/front_store.h"
 #include "relay/store/issuer_store.h"
+#include "relay/store/url.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +32,7 @@ struct gathering {
 };
 
 struct timekeeper {
-    struct service *service;
+    const struct service_base *base;
     struct loop_timer *timer;
     struct gathering next;  /* gathers */
     struct gathering asked; /* the issuer was asked */
@@ -118,12 +119,14 @@ static void refuse_all(struct gathering *gathering)
 
 static int write_question(struct timekeeper *keeper)
 {
-    struct service *service = keeper->service;
+    struct service *service = keeper->base->service;
     struct buffer nonces = buffer_init(STATEMENT_BYTES_MAX);
     int64_t now_at = clock_wall_at();
     int64_t gone = 0;
+    char url[LIMIT_URL_BYTES];
     int64_t rev = 0;
-    int error = service_number(keeper->number);
+    int error =
+        url_time(keeper->base->url, url) ? service_number(keeper->number) : ERROR_LIMIT;
 
     if (error == 0) {
         error = json_dump(keeper->asked.nonces, &nonces);
@@ -141,7 +144,7 @@ static int write_question(struct timekeeper *keeper)
             .kind = "time",
             .id = "",
             .jws = buffer_text(&nonces),
-            .jwk = "",
+            .jwk = url, /* the answer is signed for the base that was asked */
             .received_at = now_at,
         };
 
@@ -171,7 +174,7 @@ static void ask(struct timekeeper *keeper)
 
 static void look(struct timekeeper *keeper)
 {
-    struct service *service = keeper->service;
+    struct service *service = keeper->base->service;
     struct database *issuer = service_issuer(service);
     struct buffer statement = buffer_init(STATEMENT_BYTES_MAX);
     int error = issuer == NULL ? ERROR_NOT_FOUND
@@ -204,7 +207,7 @@ static void tick(void *arg)
     }
 }
 
-int timekeeper_new(struct service *service, struct timekeeper **ret_keeper)
+int timekeeper_new(const struct service_base *base, struct timekeeper **ret_keeper)
 {
     struct timekeeper *keeper = calloc(1, sizeof(*keeper));
     int error = 0;
@@ -212,9 +215,9 @@ int timekeeper_new(struct service *service, struct timekeeper **ret_keeper)
     if (keeper == NULL) {
         return ERROR_MEMORY;
     }
-    keeper->service = service;
+    keeper->base = base;
     keeper->asked_mono_ms = -APART_MS;
-    error = loop_timer_new(service->loop, tick, keeper, &keeper->timer);
+    error = loop_timer_new(base->service->loop, tick, keeper, &keeper->timer);
     if (error != 0) {
         free(keeper);
         return error;
@@ -267,7 +270,7 @@ static void gather(struct timekeeper *keeper, struct request *request, const cha
 
 void timekeeper_respond(struct request *request)
 {
-    struct timekeeper *keeper = request->service->timekeeper;
+    struct timekeeper *keeper = request->base->timekeeper;
     const char *nonce = json_get_text(request->payload, "nonce");
     int64_t wait_s = 0;
 

@@ -8,7 +8,8 @@
 struct timekeeper;
 
 /* Free with timekeeper_free. ERROR_MEMORY. */
-int timekeeper_new(struct service *service, struct timekeeper **ret_keeper) MUST_CHECK;
+int timekeeper_new(const struct service_base *base,
+                   struct timekeeper **ret_keeper) MUST_CHECK;
 /* Requests still held are freed without a response. */
 void timekeeper_free(struct timekeeper *keeper);
 /* POST {"nonce": 22 characters of base64url}, by account or by key. Held until it is signed. */

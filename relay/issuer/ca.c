@@ -695,6 +695,11 @@ void ca_free(struct ca *ca)
     free(ca);
 }
 
+void ca_reload(struct ca *ca, const struct relay_config *config)
+{
+    ca->config = config;
+}
+
 void ca_start(struct ca *ca)
 {
     ca_note_state(ca);

@@ -19,6 +19,9 @@ int ca_new(struct loop *loop, const struct relay_config *config,
            struct database *database, struct commit *commit,
            struct ca **ret_ca) MUST_CHECK;
 void ca_free(struct ca *ca);
+/* CONFIG (borrowed) takes the former one's place; it has the same directory, account and
+ * files. */
+void ca_reload(struct ca *ca, const struct relay_config *config);
 /* Begins to look for the account. */
 void ca_start(struct ca *ca);
 

@@ -12,9 +12,16 @@ enum { KEY_FILE_BYTES = 16 << 10 };
 static int path_of(const struct relay_config *config, enum ca_key_file file,
                    char ret_path[static PATH_MAX])
 {
-    return place_path(config->store, "issuer",
-                      file == CA_KEY_PRESENT ? "ca-account.key" : "ca-account-new.key",
-                      ret_path, PATH_MAX);
+    char name[300];
+    bool is_present = file == CA_KEY_PRESENT;
+    /* A zone has no '_' in it, so that no two files get one name. */
+    bool fits = config->is_main
+                    ? text_copy(name, sizeof(name),
+                                is_present ? "ca-account.key" : "ca-account-new.key")
+                    : text_format(name, sizeof(name), "ca-account-%s%s.key", config->zone,
+                                  is_present ? "" : "_new");
+    return fits ? place_path(config->store, "issuer", name, ret_path, PATH_MAX)
+                : ERROR_LIMIT;
 }
 
 int ca_key_read(const struct relay_config *config, enum ca_key_file file, char *ret_path,

@@ -7,8 +7,8 @@
 #include "relay/relay_config.h"
 
 enum ca_key_file {
-    CA_KEY_PRESENT, /* ca-account.key */
-    CA_KEY_NEXT,    /* ca-account-new.key: during a rollover */
+    CA_KEY_PRESENT, /* ca-account.key, of a further zone ca-account-<zone>.key */
+    CA_KEY_NEXT,    /* ca-account-new.key or ca-account-<zone>_new.key: during a rollover */
 };
 
 /* ERROR_NOT_FOUND when there is none; its path is RET_PATH in any case (PATH_MAX bytes). */

@@ -120,6 +120,14 @@ int commit_begin(struct commit *commit, int64_t *ret_rev)
     return 0;
 }
 
+int commit_flush(struct commit *commit)
+{
+    if (commit->open) {
+        finish(commit);
+    }
+    return commit->error;
+}
+
 void commit_wait(struct commit *commit, struct commit_waiter *waiter)
 {
     if (waiter->waiting) {

@@ -45,7 +45,12 @@ enum {
 };
 
 struct run {
-    struct issuer issuer;
+    struct relay_config **config;
+    struct loop *loop;
+    struct database *database;
+    struct commit *commit;
+    struct issuer *issuers; /* one a zone, the main one first */
+    struct loop_signal *hangup;
     struct loop_signal *terminate;
     struct loop_signal *interrupt;
     struct loop_timer *sweep;
@@ -224,34 +229,42 @@ static int prune(struct issuer *issuer, int64_t now_at)
 static void on_sweep(void *arg)
 {
     struct run *run = arg;
-    struct issuer *issuer = &run->issuer;
+    bool pruning = run->sweep_count++ % PRUNE_EVERY == 0;
     int64_t now_at = clock_wall_at();
     int64_t rev = 0;
-    int error = commit_begin(issuer->commit, &rev);
+    int error = commit_begin(run->commit, &rev);
 
-    if (error == 0) {
+    for (struct issuer *issuer = run->issuers; error == 0 && issuer != NULL;
+         issuer = issuer->next) {
         error = sweep(issuer, rev, now_at);
-    }
-    if (error == 0 && run->sweep_count++ % PRUNE_EVERY == 0) {
-        error = prune(issuer, now_at);
+        if (error == 0 && pruning) {
+            error = prune(issuer, now_at);
+        }
     }
     if (error != 0) {
-        (void)commit_fail(issuer->commit, error, "housekeeping");
+        (void)commit_fail(run->commit, error, "housekeeping");
         return;
     }
-    ca_note_state(issuer->ca);
-    issuance_wake(issuer->issuances);
+    for (struct issuer *issuer = run->issuers; issuer != NULL; issuer = issuer->next) {
+        ca_note_state(issuer->ca);
+        issuance_wake(issuer->issuances);
+    }
     loop_timer_set(run->sweep, SWEEP_MS);
 }
 
 static void on_signal(int signal_number, void *arg)
 {
     struct run *run = arg;
+    size_t count = 0;
 
+    for (const struct issuer *issuer = run->issuers; issuer != NULL;
+         issuer = issuer->next) {
+        count += issuance_count(issuer->issuances);
+    }
     log_info("signal %d: ending; %zu issuances go on at the next start", signal_number,
-             issuance_count(run->issuer.issuances));
+             count);
     notify_stopping();
-    loop_stop(run->issuer.loop);
+    loop_stop(run->loop);
 }
 
 /* ---- start ---- */
@@ -311,22 +324,22 @@ static bool is_ledger_lost(const struct relay_config *config)
     return is_lost;
 }
 
-static int open_store(struct issuer *issuer)
+static int open_store(struct run *run)
 {
-    const struct relay_config *config = issuer->config;
+    const struct relay_config *config = *run->config;
     int error = is_ledger_lost(config) ? ERROR_NOT_FOUND : 0;
 
     if (error != 0) {
         return error;
     }
     error = database_open(config->store, "issuer.db", DATABASE_WRITER, schema_issuer,
-                          &issuer->database);
+                          &run->database);
     if (error != 0) {
         log_error("issuer.db in '%s' can't be opened: %s: %s", config->store,
                   error_text(error), database_open_error());
         return error;
     }
-    return take_generation(issuer);
+    return commit_new(run->loop, run->database, &run->commit);
 }
 
 /* Only tokens need the secret; with open enrolment it may be missing. */
@@ -355,12 +368,9 @@ struct database *issuer_state_admin(struct issuer *issuer)
 
 static int open_parts(struct issuer *issuer)
 {
-    int error = commit_new(issuer->loop, issuer->database, &issuer->commit);
-
-    if (error == 0) {
-        error = ca_new(issuer->loop, issuer->config, issuer->database, issuer->commit,
+    int error = ca_new(issuer->loop, issuer->config, issuer->database, issuer->commit,
                        &issuer->ca);
-    }
+
     if (error == 0) {
         error = issuance_open_all(issuer, &issuer->issuances);
     }
@@ -382,11 +392,200 @@ static int open_parts(struct issuer *issuer)
     if (error == 0) {
         error = requests_open(issuer, &issuer->requests);
     }
+    return error;
+}
+
+/* What of CONFIG is kept in another form. */
+static int take_config(struct issuer *issuer, const struct relay_config *config)
+{
+    struct propagation_servers servers = {.count = 0};
+    int error = find_servers(config, &servers);
+
     if (error == 0) {
-        error = issuer_meter_new(issuer, &issuer->meter);
+        issuer->servers = servers;
+    }
+    issuer->config = config;
+    issuer->verify = (struct verify_context){
+        .zone = config->zone,
+        .base_url = config->base_url,
+        .aliases = (const char *const *)config->base_url_aliases.at,
+        .alias_count = config->base_url_aliases.count,
+    };
+    issuer->rules = budget_rules_of(config);
+    return error;
+}
+
+static void close_zone(struct issuer *issuer)
+{
+    requests_close(issuer->requests);
+    rollover_close(issuer->rollover);
+    issuer_wishes_close(issuer->wishes);
+    statements_close(issuer->statements);
+    window_poll_free(issuer->windows);
+    revoke_close_all(issuer->revocations);
+    issuance_close_all(issuer->issuances);
+    ca_free(issuer->ca);
+    database_close(issuer->front);
+    database_close(issuer->admin);
+    digest_wipe(issuer->secret, sizeof(issuer->secret));
+    relay_config_replace(&issuer->kept, NULL);
+    free(issuer);
+}
+
+static int start_zone(struct run *run, struct issuer *issuer,
+                      const struct relay_config *config)
+{
+    int error = take_config(issuer, config);
+
+    if (error == 0) {
+        error = commit_flush(run->commit); /* what follows has transactions of its own */
+    }
+    if (error == 0) {
+        error = take_generation(issuer);
+    }
+    if (error == 0) {
+        error = read_secret(issuer);
+    }
+    if (error == 0) {
+        error =
+            budget_open(issuer->database, config->zone, &issuer->rules, clock_wall_at());
+    }
+    if (error == 0) {
+        error = open_parts(issuer);
+    }
+    if (error == 0) {
+        log_info("issuing for '%s' from '%s', generation %" PRId64, config->zone,
+                 config->ca_directory, issuer->generation);
+        ca_start(issuer->ca);
     }
     return error;
 }
+
+static int open_zone(struct run *run, const struct relay_config *config)
+{
+    struct issuer **end = &run->issuers;
+    struct issuer *issuer = calloc(1, sizeof(*issuer));
+    int error = 0;
+
+    if (issuer == NULL) {
+        return ERROR_MEMORY;
+    }
+    issuer->loop = run->loop;
+    issuer->database = run->database;
+    issuer->commit = run->commit;
+    issuer->shown_after_ms = FIRST_LOOK_MS;
+    error = start_zone(run, issuer, config);
+    if (error != 0) {
+        close_zone(issuer);
+        return error;
+    }
+    /* One meter for all zones; what it looks up is the main zone's. */
+    if (run->issuers != NULL) {
+        issuer->meter = run->issuers->meter;
+    } else {
+        error = issuer_meter_new(issuer, &issuer->meter);
+    }
+    while (*end != NULL) {
+        end = &(*end)->next;
+    }
+    *end = issuer;
+    return error;
+}
+
+/* ---- SIGHUP ---- */
+
+/* A zone that is configured again after it was not. */
+static void reopen_requests(struct issuer *issuer)
+{
+    relay_config_replace(&issuer->kept, NULL);
+    if (requests_open(issuer, &issuer->requests) != 0) {
+        log_error("the requests of '%s' can't be followed until a restart",
+                  issuer->config->zone);
+    }
+}
+
+/* What was begun for a zone that is configured no more is ended; nothing new is decided. */
+static void retire_zone(struct run *run, struct issuer *issuer)
+{
+    log_info("'%s' gets no certificates any more", issuer->config->zone);
+    requests_close(issuer->requests);
+    issuer->requests = NULL;
+    issuer->kept = relay_config_detach(run->config, issuer->config->zone);
+    (void)!take_config(issuer, issuer->kept);
+}
+
+static const struct relay_config *config_of(const struct relay_config *config,
+                                            const char *zone)
+{
+    while (config != NULL && strcmp(config->zone, zone) != 0) {
+        config = config->next;
+    }
+    return config;
+}
+
+static void take_configs(struct run *run, struct relay_config *config)
+{
+    for (struct issuer *issuer = run->issuers; issuer != NULL; issuer = issuer->next) {
+        const struct relay_config *now = config_of(config, issuer->config->zone);
+
+        if (now != NULL) {
+            (void)!take_config(issuer, now);
+            if (!issuer->has_secret) {
+                (void)!read_secret(issuer); /* tokens may count from now on */
+            }
+            ca_reload(issuer->ca, now);
+            statements_reload(issuer->statements);
+            if (issuer->kept != NULL) {
+                reopen_requests(issuer);
+            }
+            issuance_wake(issuer->issuances);
+        } else if (issuer->kept == NULL) {
+            retire_zone(run, issuer);
+            ca_reload(issuer->ca, issuer->kept);
+        }
+    }
+    for (const struct relay_config *at = config; at != NULL; at = at->next) {
+        const struct issuer *issuer = run->issuers;
+
+        while (issuer != NULL && strcmp(issuer->config->zone, at->zone) != 0) {
+            issuer = issuer->next;
+        }
+        if (issuer == NULL && open_zone(run, at) != 0) {
+            log_error("'%s' gets no certificates until a restart", at->zone);
+        }
+    }
+    relay_config_replace(run->config, config);
+}
+
+/* One line for people, at the end of the start and of a reload. */
+static void say_ready(const struct run *run)
+{
+    struct buffer zones = buffer_init(8192);
+
+    for (const struct relay_config *config = *run->config; config != NULL;
+         config = config->next) {
+        buffer_printf(&zones, "%s%s from %s", config == *run->config ? "" : ", ",
+                      config->zone, config->ca_directory);
+    }
+    notify_ready("Issues for %s", buffer_text(&zones));
+    buffer_free(&zones);
+}
+
+static void on_reload(int signal_number, void *arg)
+{
+    struct run *run = arg;
+    struct relay_config *config = NULL;
+
+    (void)signal_number;
+    notify_reloading();
+    config = relay_config_reload(*run->config, "issuer");
+    if (config != NULL) {
+        take_configs(run, config);
+    }
+    say_ready(run);
+}
+
+/* ---- start and end ---- */
 
 static int write_ready(const struct relay_config *config)
 {
@@ -405,110 +604,100 @@ static int write_ready(const struct relay_config *config)
     return error;
 }
 
-static int open_run(struct run *run)
+static int watch(struct run *run)
 {
-    struct issuer *issuer = &run->issuer;
-    int error = loop_new(&issuer->loop);
+    int error = loop_signal_new(run->loop, SIGTERM, on_signal, run, &run->terminate);
 
     if (error == 0) {
-        error = loop_signal_new(issuer->loop, SIGTERM, on_signal, run, &run->terminate);
+        error = loop_signal_new(run->loop, SIGINT, on_signal, run, &run->interrupt);
     }
     if (error == 0) {
-        error = loop_signal_new(issuer->loop, SIGINT, on_signal, run, &run->interrupt);
+        error = loop_signal_new(run->loop, SIGHUP, on_reload, run, &run->hangup);
     }
     if (error == 0) {
-        error = loop_timer_new(issuer->loop, on_sweep, run, &run->sweep);
+        error = loop_timer_new(run->loop, on_sweep, run, &run->sweep);
+    }
+    return error == 0 ? watchdog_new(run->loop, NULL, NULL, &run->watchdog) : error;
+}
+
+static int open_run(struct run *run)
+{
+    int error = loop_new(&run->loop);
+
+    if (error == 0) {
+        error = watch(run);
     }
     if (error == 0) {
-        error = watchdog_new(issuer->loop, NULL, NULL, &run->watchdog);
+        error = open_store(run);
     }
-    if (error == 0) {
-        error = open_store(issuer);
-    }
-    if (error == 0) {
-        error = read_secret(issuer);
-    }
-    if (error == 0) {
-        error = budget_open(issuer->database, issuer->config->zone, &issuer->rules,
-                            clock_wall_at());
-    }
-    if (error == 0) {
-        error = open_parts(issuer);
+    for (const struct relay_config *config = *run->config; error == 0 && config != NULL;
+         config = config->next) {
+        error = open_zone(run, config);
     }
     return error;
 }
 
 static void close_run(struct run *run)
 {
-    struct issuer *issuer = &run->issuer;
+    if (run->issuers != NULL) {
+        issuer_meter_free(run->issuers->meter);
+    }
+    for (struct issuer *issuer = run->issuers; issuer != NULL; issuer = issuer->next) {
+        issuer->meter = NULL;
+    }
+    while (run->issuers != NULL) {
+        struct issuer *issuer = run->issuers;
 
-    issuer_meter_free(issuer->meter);
-    issuer->meter = NULL;
-    requests_close(issuer->requests);
-    rollover_close(issuer->rollover);
-    issuer_wishes_close(issuer->wishes);
-    statements_close(issuer->statements);
-    window_poll_free(issuer->windows);
-    revoke_close_all(issuer->revocations);
-    issuance_close_all(issuer->issuances);
-    ca_free(issuer->ca);
-    commit_free(issuer->commit);
-    database_close(issuer->database);
-    database_close(issuer->front);
-    database_close(issuer->admin);
+        run->issuers = issuer->next;
+        close_zone(issuer);
+    }
+    commit_free(run->commit);
+    database_close(run->database);
     watchdog_free(run->watchdog);
     if (run->sweep != NULL) {
         loop_timer_free(run->sweep);
     }
-    if (run->terminate != NULL) {
-        loop_signal_free(run->terminate);
+    loop_signal_free(run->terminate);
+    loop_signal_free(run->interrupt);
+    loop_signal_free(run->hangup);
+    if (run->loop != NULL) {
+        loop_free(run->loop);
     }
-    if (run->interrupt != NULL) {
-        loop_signal_free(run->interrupt);
-    }
-    if (issuer->loop != NULL) {
-        loop_free(issuer->loop);
-    }
-    digest_wipe(issuer->secret, sizeof(issuer->secret));
 }
 
-int issuer_run(const struct relay_config *config)
+static bool are_terms_agreed(const struct relay_config *config)
 {
-    struct run run = {
-        .issuer =
-            {
-                .config = config,
-                .verify = {.zone = config->zone, .base_url = config->base_url},
-                .rules = budget_rules_of(config),
-                .shown_after_ms = FIRST_LOOK_MS,
-            },
-    };
-    struct issuer *issuer = &run.issuer;
+    for (; config != NULL; config = config->next) {
+        if (!config->ca_terms_agreed) {
+            log_error("%s: the CA's terms must be agreed to: set 'terms_agreed = yes' in "
+                      "[issuer]",
+                      config->path);
+            return false;
+        }
+    }
+    return true;
+}
+
+int issuer_run(struct relay_config **config)
+{
+    struct run run = {.config = config};
     int error = 0;
 
-    if (!config->ca_terms_agreed) {
-        log_error(
-            "the CA's terms must be agreed to: set 'terms_agreed = yes' in [issuer]");
+    if (!are_terms_agreed(*config)) {
         return ERROR_DENIED;
     }
-    error = find_servers(config, &issuer->servers);
+    error = open_run(&run);
     if (error == 0) {
-        error = open_run(&run);
+        error = write_ready(*config);
     }
     if (error == 0) {
-        error = write_ready(config);
-    }
-    if (error == 0) {
-        log_info("issuing for '%s' from '%s', generation %" PRId64, config->zone,
-                 config->ca_directory, issuer->generation);
-        ca_start(issuer->ca);
         loop_timer_set(run.sweep, SWEEP_MS);
-        notify_ready("Issues for %s from %s", config->zone, config->ca_directory);
-        error = loop_run(issuer->loop);
+        say_ready(&run);
+        error = loop_run(run.loop);
         if (error == 0) {
-            error = commit_error(issuer->commit);
+            error = commit_error(run.commit);
         }
-        log_info("ended after %" PRIu64 " commits", commit_count(issuer->commit));
+        log_info("ended after %" PRIu64 " commits", commit_count(run.commit));
     }
     close_run(&run);
     return error;

@@ -5,9 +5,10 @@
 
 #include "relay/relay_config.h"
 
-/* Runs the issuer until SIGTERM or SIGINT. CONFIG is borrowed. 0 after a clean end, else
+/* Runs the issuer until SIGTERM or SIGINT. SIGHUP reads the configuration
+ * again and replaces *CONFIG. 0 after a clean end, else
  * an error that was logged: the process then ends and a new one goes on from the store.
  */
-int issuer_run(const struct relay_config *config) MUST_CHECK;
+int issuer_run(struct relay_config **config) MUST_CHECK;
 
 #endif

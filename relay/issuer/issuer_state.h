@@ -18,8 +18,12 @@ struct statements;
 struct window_poll;
 struct issuer_meter;
 
+/* One zone's. Loop, issuer.db and commit are shared by all zones. */
 struct issuer {
+    struct issuer *next;
     const struct relay_config *config;
+    struct relay_config
+        *kept; /* of a zone that is configured no more: its last one, ours */
     struct loop *loop;
     struct database *database; /* issuer.db, ours */
     struct database *front;    /* NULL while it is not there */
@@ -27,7 +31,7 @@ struct issuer {
     struct commit *commit;
     struct ca *ca;
     struct issuances *issuances;
-    struct requests *requests;
+    struct requests *requests; /* NULL for a zone that is configured no more */
     struct revocations *revocations;
     struct window_poll *windows;
     struct statements *statements;

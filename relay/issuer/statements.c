@@ -10,6 +10,7 @@
 #include "base/core/file.h"
 #include "base/core/json.h"
 #include "base/core/log.h"
+#include "base/core/text.h"
 #include "relay/store/admin_store.h"
 #include "relay/store/issuer_store.h"
 #include "relay/store/schema.h"
@@ -25,6 +26,7 @@ enum {
     ANSWER_KEPT_S = 60,
     PEM_BYTES = 16 << 10,
     ADMIN_NONE = -1,
+    WHAT_CAPACITY = LIMIT_URL_BYTES + 8,
 };
 
 struct statements {
@@ -164,13 +166,34 @@ static int announce_key(struct statements *statements)
 
 /* ---- moves ---- */
 
-static int announce_move(struct statements *statements,
-                         const struct admin_store_move *wish)
+/* The INDEXth base URL of the zone; NULL: no more. */
+static const char *base_at(const struct relay_config *config, size_t index)
+{
+    if (index == 0) {
+        return config->base_url;
+    }
+    return index <= config->base_url_aliases.count
+               ? config->base_url_aliases.at[index - 1]
+               : NULL;
+}
+
+/* Under which name the move away from the directory of the INDEXth base is announced. */
+static bool name_move(const char *from, size_t index, char ret_what[static WHAT_CAPACITY])
+{
+    return text_format(ret_what, WHAT_CAPACITY, "move%s%s", index == 0 ? "" : " ",
+                       index == 0 ? "" : from);
+}
+
+/* A statement is about the directory that a device reads it from, so each base has one. */
+static int announce_move_of(struct statements *statements,
+                            const struct admin_store_move *wish, size_t index)
 {
     struct issuer *issuer = statements->issuer;
     struct statement_move move = {.serial = wish->serial, .issued_at = wish->issued_at};
     struct buffer text = buffer_init(STATEMENT_BYTES_MAX);
-    int error = url_directory(issuer->config->base_url, move.from) &&
+    char what[WHAT_CAPACITY];
+    int error = url_directory(base_at(issuer->config, index), move.from) &&
+                        name_move(move.from, index, what) &&
                         text_copy(move.to, sizeof(move.to), wish->target) &&
                         text_copy(move.pin, sizeof(move.pin), wish->pin)
                     ? 0
@@ -180,13 +203,25 @@ static int announce_move(struct statements *statements,
         error = statement_make_move(statements->key, &move, &text);
     }
     if (error == 0) {
-        error = announce(issuer, "move", buffer_text(&text));
-    }
-    if (error == 0) {
-        log_info("announcing move %" PRId64 " to '%s'", move.serial, move.to);
-        statements->move_serial = move.serial;
+        error = announce(issuer, what, buffer_text(&text));
     }
     buffer_free(&text);
+    return error;
+}
+
+static int announce_move(struct statements *statements,
+                         const struct admin_store_move *wish)
+{
+    int error = 0;
+
+    for (size_t i = 0; error == 0 && base_at(statements->issuer->config, i) != NULL;
+         i++) {
+        error = announce_move_of(statements, wish, i);
+    }
+    if (error == 0) {
+        log_info("announcing move %" PRId64 " to '%s'", wish->serial, wish->target);
+        statements->move_serial = wish->serial;
+    }
     return error;
 }
 
@@ -217,21 +252,46 @@ static void follow(void *arg)
     loop_timer_set(statements->timer, FOLLOW_MS);
 }
 
-/* The move that is announced already, if it is of this key. */
-static void read_announced(struct statements *statements)
+/* The move that is announced for the INDEXth base, if it is of this key; else 0. */
+static int64_t announced_serial(const struct statements *statements, size_t index)
 {
-    struct issuer *issuer = statements->issuer;
+    const struct issuer *issuer = statements->issuer;
     struct buffer text = buffer_init(STATEMENT_BYTES_MAX);
     struct statement_move move = {.serial = 0};
     char from[LIMIT_URL_BYTES];
+    char what[WHAT_CAPACITY];
 
-    if (issuer_store_announcement(issuer->database, issuer->config->zone, "move",
-                                  &text) == 0 &&
-        url_directory(issuer->config->base_url, from) &&
-        statement_read_move(text.data, text.size, statements->key, from, &move) == 0) {
-        statements->move_serial = move.serial;
+    if (!url_directory(base_at(issuer->config, index), from) ||
+        !name_move(from, index, what) ||
+        issuer_store_announcement(issuer->database, issuer->config->zone, what, &text) !=
+            0 ||
+        statement_read_move(text.data, text.size, statements->key, from, &move) != 0) {
+        move.serial = 0;
     }
     buffer_free(&text);
+    return move.serial;
+}
+
+/* The move that is announced for every base already. */
+static void read_announced(struct statements *statements)
+{
+    const struct relay_config *config = statements->issuer->config;
+    int64_t serial = announced_serial(statements, 0);
+
+    for (size_t i = 1; base_at(config, i) != NULL; i++) {
+        if (announced_serial(statements, i) != serial) {
+            serial = 0;
+        }
+    }
+    statements->move_serial = serial;
+}
+
+void statements_reload(struct statements *statements)
+{
+    if (statements->key != NULL) {
+        read_announced(statements);
+        statements->admin_rev = ADMIN_NONE;
+    }
 }
 
 int statements_open(struct issuer *issuer, struct statements **ret_statements)
@@ -277,6 +337,19 @@ void statements_close(struct statements *statements)
 
 /* ---- the time ---- */
 
+/* The URL for the time that ASKED is, under one of the zone's bases; what is none of ours is
+ * taken for base_url's. */
+static bool find_time_url(const struct relay_config *config, const char *asked,
+                          char ret_url[static LIMIT_URL_BYTES])
+{
+    for (size_t i = 1; base_at(config, i) != NULL; i++) {
+        if (url_time(base_at(config, i), ret_url) && strcmp(ret_url, asked) == 0) {
+            return true;
+        }
+    }
+    return url_time(config->base_url, ret_url);
+}
+
 int statements_time(struct issuer *issuer, int64_t rev,
                     const struct front_store_request *request)
 {
@@ -291,7 +364,7 @@ int statements_time(struct issuer *issuer, int64_t rev,
         return 0;
     }
     if (!text_copy(time.zone, sizeof(time.zone), issuer->config->zone) ||
-        !url_time(issuer->config->base_url, url)) {
+        !find_time_url(issuer->config, request->jwk, url)) {
         return ERROR_LIMIT;
     }
     error = json_parse(request->jws, strlen(request->jws), STATEMENT_BYTES_MAX, &nonces);

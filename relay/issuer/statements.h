@@ -11,6 +11,8 @@
  * was announced before (its file is gone) nothing is signed, which is logged: another one would
  * be refused by every device that has its pin. Free with statements_close. */
 int statements_open(struct issuer *issuer, struct statements **ret_statements) MUST_CHECK;
+/* The zone's base URLs may be others now: a move is announced for each of them. */
+void statements_reload(struct statements *statements);
 void statements_close(struct statements *statements);
 /* Answers a request 'time', whose `jws` is a JSON array of the devices' nonces. What is no such
  * array is passed over with a warning. An error is the own store's. */

@@ -64,6 +64,23 @@ static int read_key(const char *jwk, struct key **ret_key, struct acme_problem *
     return error;
 }
 
+/* Whether URL is that resource of ours under any base of the zone. RESOURCE was made from
+ * base_url. */
+static bool is_resource(const struct verify_context *context, const char *url,
+                        const char *resource)
+{
+    const char *path = resource + strlen(context->base_url);
+    bool found = strcmp(url, resource) == 0;
+
+    for (size_t i = 0; !found && i < context->alias_count; i++) {
+        size_t size = strlen(context->aliases[i]);
+
+        found =
+            strncmp(url, context->aliases[i], size) == 0 && strcmp(url + size, path) == 0;
+    }
+    return found;
+}
+
 /* Parses the JWS of ROW, checks that ROW's key signed it as its account for URL_OF. */
 static int open_row(const struct verify_context *context, const struct verify_row *row,
                     const char *url, struct jws **ret_jws,
@@ -91,11 +108,11 @@ static int open_row(const struct verify_context *context, const struct verify_ro
         goto out;
     }
     if (!url_account(context->base_url, id, account) || jws_kid(jws) == NULL ||
-        strcmp(jws_kid(jws), account) != 0) {
+        !is_resource(context, jws_kid(jws), account)) {
         error = malformed(problem, ERROR_DENIED, "'kid' is not the account's URL");
         goto out;
     }
-    if (strcmp(jws_url(jws), url) != 0) {
+    if (!is_resource(context, jws_url(jws), url)) {
         acme_problem_set(problem, ACME_PROBLEM_UNAUTHORIZED,
                          "'url' is not the one this was sent to");
         error = ERROR_DENIED;
@@ -276,7 +293,8 @@ int verify_registration(const struct verify_context *context, const char *regist
         error = malformed(problem, ERROR_DENIED, "The registration is another key's");
         goto out;
     }
-    if (!url_new_account(context->base_url, url) || strcmp(jws_url(jws), url) != 0) {
+    if (!url_new_account(context->base_url, url) ||
+        !is_resource(context, jws_url(jws), url)) {
         error = malformed(problem, ERROR_DENIED, "The registration is for another URL");
         goto out;
     }
@@ -289,7 +307,7 @@ int verify_registration(const struct verify_context *context, const char *regist
     }
     binding = json_object_get(payload, "externalAccountBinding");
     if (binding != NULL && !json_is_null(binding)) {
-        error = eab_parse(binding, key, url, &eab, problem);
+        error = eab_parse(binding, key, jws_url(jws), &eab, problem);
     }
 out:
     json_decref(payload);
@@ -508,7 +526,8 @@ static int read_revocation(const json_t *payload, struct verify_revocation *revo
 }
 
 /* Signed with the certificate's own key: the JWS carries it as jwk. */
-static int verify_by_certificate_key(const struct jws *jws, const struct verify_row *row,
+static int verify_by_certificate_key(const struct verify_context *context,
+                                     const struct jws *jws, const struct verify_row *row,
                                      const char *url,
                                      struct verify_revocation *revocation,
                                      struct acme_problem *problem)
@@ -520,7 +539,7 @@ static int verify_by_certificate_key(const struct jws *jws, const struct verify_
     if (row->id[0] != '\0') {
         return malformed(problem, ERROR_DENIED, "Signed by a key, not by an account");
     }
-    if (strcmp(jws_url(jws), url) != 0) {
+    if (!is_resource(context, jws_url(jws), url)) {
         acme_problem_set(problem, ACME_PROBLEM_UNAUTHORIZED,
                          "'url' is not the one this was sent to");
         return ERROR_DENIED;
@@ -563,7 +582,8 @@ int verify_revocation(const struct verify_context *context, const struct verify_
         return error;
     }
     if (jws_key(jws) != NULL) {
-        error = verify_by_certificate_key(jws, row, url, ret_revocation, problem);
+        error =
+            verify_by_certificate_key(context, jws, row, url, ret_revocation, problem);
         goto out;
     }
     jws_free(jws);

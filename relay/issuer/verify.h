@@ -13,6 +13,8 @@
 struct verify_context {
     const char *zone;
     const char *base_url;
+    const char *const *aliases; /* further base URLs of the zone, as good as the first */
+    size_t alias_count;
 };
 
 enum {
