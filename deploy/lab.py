@@ -45,6 +45,8 @@ def main():
     parser.add_argument("--validity", type=int, metavar="SECONDS", help="life of the certificates")
     parser.add_argument("--unbound", action="store_true",
                         help="Pebble asks through an Unbound that behaves like a public CA's resolver")
+    parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE",
+                        help="a line of relay.conf, over the lab's own")
     parser.add_argument("--keep-account", action="store_true",
                         help="no new CA account when Pebble has forgotten the relay's")
     options = parser.parse_args()
@@ -60,8 +62,15 @@ def main():
         os.remove(environment)  # it would say that a lab is up
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, stop_at_signal)
+    settings = {}
+    for text in options.set:
+        name, equals, value = text.partition("=")
+        section, dot, key = name.partition(".")
+        if not (equals and dot and section and key):
+            sys.exit(f"deploy/lab: --set '{text}': must be SECTION.KEY=VALUE, such as front.request_rate=40")
+        settings.setdefault(section, {})[key] = value
     lab = testbed.Testbed(options.folder, bin_folder, options.zone, options.address, options.validity,
-                          options.unbound, not options.keep_account)
+                          options.unbound, not options.keep_account, settings)
     try:
         lab.start()
         print(f"The lab is up: {lab.directory} (zone {lab.zone}); its variables are in {environment}",
