@@ -259,6 +259,7 @@ const struct conf_row relay_config_process_rows[] = {
     TEXTS("relay", "zone_files", zone_files),
     TEXT("relay", "store", store, .fallback = "/var/lib/latchkey"),
     TEXT("relay", "secret_file", secret_file),
+    SWITCH("relay", "sandbox", sandbox, .fallback = "yes"),
     CHOICE("relay", "log", log, .fallback = "info", .choices = log_levels),
     TEXT("relay", "backup_folder", backup_folder),
     NUMBER("relay", "backup_keep", backup_keep, .fallback = "14", .max = 3650),

@@ -27,6 +27,7 @@ struct relay_config {
     char *relay_key_file; /* the zone's own key; default <store>/relay-key.pem, for a
                              further zone <store>/relay-key-<zone>.pem; in
                              <store>/issuer where that is there */
+    bool sandbox;         /* roles confine themselves; default yes */
     int log;              /* error, warning, info, debug */
     char *abuse_contact;  /* mail address or https:// address; default dns_contact */
     char *terms_file; /* the operator's own terms, plain text; "" : the built-in ones */

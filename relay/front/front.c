@@ -22,6 +22,7 @@
 #include "base/net/activation.h"
 #include "base/net/http_server.h"
 #include "base/net/watchdog.h"
+#include "relay/confinement.h"
 #include "relay/front/journal.h"
 #include "relay/front/key_cache.h"
 #include "relay/front/meter.h"
@@ -468,6 +469,9 @@ static int open_all(struct front *front)
     }
     if (error == 0) {
         error = open_meter(front);
+    }
+    if (error == 0) {
+        error = confinement_enter(CONFINEMENT_FRONT, config);
     }
     return error == 0 ? write_ready(front, config) : error;
 }

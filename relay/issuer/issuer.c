@@ -8,6 +8,7 @@
 #include "base/core/log.h"
 #include "base/core/notify.h"
 #include "base/net/watchdog.h"
+#include "relay/confinement.h"
 #include "relay/issuer/enrolment.h"
 #include "relay/issuer/ca_key.h"
 #include "relay/issuer/issuance.h"
@@ -687,6 +688,9 @@ int issuer_run(struct relay_config **config)
         return ERROR_DENIED;
     }
     error = open_run(&run);
+    if (error == 0) {
+        error = confinement_enter(CONFINEMENT_ISSUER, *config);
+    }
     if (error == 0) {
         error = write_ready(*config);
     }

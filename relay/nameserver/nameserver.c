@@ -9,6 +9,7 @@
 #include "base/core/notify.h"
 #include "base/core/text.h"
 #include "base/net/watchdog.h"
+#include "relay/confinement.h"
 #include "relay/nameserver/meter.h"
 #include "relay/nameserver/nameserver_sockets.h"
 #include "relay/nameserver/nameserver_zone.h"
@@ -363,6 +364,9 @@ static int start(struct nameserver *server)
         result = open_zones(server);
     }
     if (result == 0) {
+        result = confinement_files(CONFINEMENT_DNS, *server->config);
+    }
+    if (result == 0) {
         result = open_sockets(server);
     }
     if (result == 0) {
@@ -373,6 +377,9 @@ static int start(struct nameserver *server)
         result = nameserver_meter_new(server->loop, (*server->config)->dns_status_listen,
                                       server->listen, find_unreadable, server,
                                       &server->meter);
+    }
+    if (result == 0) {
+        result = confinement_calls(CONFINEMENT_DNS, *server->config);
     }
     return result == 0 ? tell_ready(server) : result;
 }

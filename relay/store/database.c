@@ -171,6 +171,8 @@ static int open_handle(struct database *database)
     (void)sqlite3_limit(database->handle, SQLITE_LIMIT_ATTACHED, 0);
     (void)sqlite3_db_config(database->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     (void)sqlite3_db_config(database->handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    /* A large sort must not want a file in /tmp, which a confined role can't write. */
+    (void)sqlite3_exec(database->handle, "PRAGMA temp_store = MEMORY", NULL, NULL, NULL);
     /* A captured writer could put a view in a table's place that never ends. */
     (void)sqlite3_db_config(database->handle, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
     (void)sqlite3_db_config(database->handle, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);

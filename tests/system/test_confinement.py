@@ -1,0 +1,179 @@
+"""What each role of the relay can no longer do once it serves: a helper that confines itself by the role's own rules
+tries each act, and the real roles do their work under them. `confined` runs as root here, so that it is not the files'
+modes that say no."""
+import os
+import pathlib
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+
+import conftest
+import pytest
+import testbed
+
+ROLES = ("front", "issuer", "dns")
+DENIED = {"EPERM", "EACCES"}
+
+# What no role may do: system calls that have nothing to do with serving.
+NEVER = [("unix", ""), ("netlink", ""), ("packet", ""), ("raw", ""), ("bind", "0"), ("listen", ""), ("exec", "/bin/true"),
+         ("fork", ""), ("thread", ""), ("ptrace", ""), ("read-memory", ""), ("signal", ""), ("mount", "/tmp"),
+         ("unshare", ""), ("setuid", ""), ("chroot", "/tmp"), ("code", ""), ("limit", ""), ("bpf", ""), ("io-uring", ""),
+         ("keyctl", ""), ("privileges", ""), ("read", "/root"), ("read", "/proc/1/environ"), ("read", "/var/lib"),
+         ("make", "/tmp/made"), ("make", "/dev/shm/made"), ("write", "/etc/passwd"), ("write", "/proc/self/mem"),
+         ("make", "{store}/made"), ("write", "{store}/secret"), ("read", "{store}/relay-key.pem"),
+         ("link", "{store}/{role}/own"), ("write", "{config}"), ("make", "{folder}/made")]
+
+
+@pytest.fixture(scope="module")
+def place():
+    """A store with a folder for each role, as the packages make it, and a configuration elsewhere."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="latchkey-place-"))
+    folder.chmod(0o755)
+    store, etc, tls = folder / "store", folder / "etc", folder / "tls"
+    for name in (store, etc, tls, *(store / role for role in (*ROLES, "admin"))):
+        name.mkdir()
+    for name in ("secret", "relay-key.pem"):
+        (store / name).write_text("x")
+    for role in (*ROLES, "admin"):
+        for name in (f"{role}.db", f"{role}.db-wal", "own"):
+            (store / role / name).write_text("x")
+    for name in ("chain.pem", "key.pem"):
+        (tls / name).write_text("x")
+    (etc / "relay.conf").write_text(
+        f"[relay]\nzone = lab.test\nstore = {store}\n"
+        f"[front]\ncertificate_file = {tls}/chain.pem\nkey_file = {tls}/key.pem\n"
+        "[issuer]\nterms_agreed = yes\n[dns]\nname_servers = ns.example.net\n")
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def kernel(place):
+    """Skips, saying so, where this kernel can't do what is tested."""
+    conftest.need_root()
+    done = run(place, "dns", "udp", "")
+    for line in done.stderr.splitlines():
+        if "which this kernel lacks" in line:
+            pytest.skip(line)
+
+
+def run(place, role, act, argument, **options):
+    paths = {"store": place / "store", "config": place / "etc/relay.conf", "folder": place, "role": role}
+    command = [conftest.program("confined"), role, str(paths["config"]), act, argument.format(**paths)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          timeout=60, **options)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def outcome(place, role, act, argument, **options):
+    return run(place, role, act, argument, **options).stdout.strip()
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("act, argument", NEVER)
+def test_what_no_role_may_do(place, role, act, argument):
+    assert outcome(place, role, act, argument) in DENIED
+
+
+@pytest.mark.parametrize("role, act, argument", [
+    *((role, act, f"{{store}}/{other}/{other}.db") for role in ROLES for other in (*ROLES, "admin") if other != role
+      for act in ("write", "remove", "rename")),
+    *((role, "make", f"{{store}}/{other}/{other}.db-journal") for role in ROLES for other in (*ROLES, "admin")
+      if other != role),
+    ("dns", "read", "{store}/secret"), ("front", "read", "/etc/shadow"), ("dns", "read", "/etc/shadow"), ("dns", "read", "/etc/passwd"),
+    ("front", "tcp", ""), ("dns", "tcp", ""), ("dns", "udp", ""),
+    ("front", "write", "{folder}/tls/key.pem"), ("dns", "read", "{folder}/tls/key.pem"),
+    ("issuer", "read", "{folder}/tls/key.pem"),
+])
+def test_what_is_another_roles(place, role, act, argument):
+    assert outcome(place, role, act, argument) in DENIED
+
+
+def test_keys_are_their_users(place):
+    """Landlock lets a role read the other roles' folders, for the databases; keys in them are for one user alone."""
+    users, group = {"front": 60001, "issuer": 60002, "dns": 60003, "admin": 60004}, 60000
+    for role, user in users.items():
+        folder = place / "store" / role
+        (folder / "role.key").write_text("x")
+        (folder / "role.key").chmod(0o600)
+        for path in (folder, *folder.iterdir()):
+            os.chown(path, user, group)
+    for role in ROLES:
+        for other in users:
+            key = outcome(place, role, "read", f"{{store}}/{other}/role.key", user=users[role], group=group,
+                          extra_groups=[])
+            assert key == "done" if role == other else key in DENIED, (role, other)
+            assert outcome(place, role, "read", f"{{store}}/{other}/{other}.db", user=users[role], group=group,
+                           extra_groups=[]) == "done"
+        assert outcome(place, role, "read", "/etc/shadow", user=users[role], group=group, extra_groups=[]) in DENIED
+
+
+@pytest.mark.parametrize("role, allowed", [("front", False), ("dns", False), ("issuer", True)])
+def test_who_may_connect_by_tcp(place, role, allowed):
+    """On a socket that the role might have had before, too."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        got = outcome(place, role, "connect", str(server.getsockname()[1]))
+    assert got == "done" if allowed else got in DENIED
+
+
+@pytest.mark.parametrize("role, act, argument", [
+    *((role, "write", f"{{store}}/{role}/{role}.db") for role in ROLES),
+    *((role, "make", f"{{store}}/{role}/new") for role in ROLES),
+    *((role, "rename", f"{{store}}/{role}/own") for role in ROLES),
+    *((role, "read", f"{{store}}/{other}/{other}.db") for role in ROLES for other in (*ROLES, "admin")),
+    *((role, "read", "{config}") for role in ROLES),
+    ("front", "read", "{store}/secret"), ("issuer", "read", "{store}/secret"),
+    ("front", "read", "{folder}/tls/key.pem"), ("front", "udp", ""), ("issuer", "udp", ""), ("issuer", "tcp", ""),
+    ("issuer", "read", "/etc/resolv.conf"),
+])
+def test_what_a_role_needs(place, role, act, argument):
+    assert outcome(place, role, act, argument) == "done"
+
+
+def test_without_a_sandbox_the_same_acts_are_done(place):
+    """The denials above are the confinement's."""
+    open_config = place / "open.conf"
+    open_config.write_text((place / "etc/relay.conf").read_text().replace("[relay]\n", "[relay]\nsandbox = no\n"))
+    for act, argument in (("fork", ""), ("thread", ""), ("unix", ""), ("code", ""), ("bind", "0"), ("exec", "/bin/true"),
+                          ("read", "/etc/shadow"), ("write", str(place / "store/front/front.db"))):
+        done = conftest.run([conftest.program("confined"), "dns", str(open_config), act, argument])
+        assert "EPERM" not in done.stdout and "EACCES" not in done.stdout
+
+
+def status(process):
+    with open(f"/proc/{process.pid}/status") as file:
+        return dict(re.findall(r"^(\w+):\s*(.*)$", file.read(), re.M))
+
+
+def test_the_real_roles_are_confined_and_work(make_lab, tmp_path):
+    """A store with folders, the whole way to a certificate, a reload and a revocation, and no call that was missed."""
+    for role in (*ROLES, "admin"):
+        os.makedirs(tmp_path / "lab0" / "store" / role)
+    lab = make_lab(unbound=True)
+    for role in ROLES:
+        for task in os.listdir(f"/proc/{lab.processes[role].pid}/task"):
+            with open(f"/proc/{lab.processes[role].pid}/task/{task}/status") as file:
+                fields = dict(re.findall(r"^(\w+):\s*(.*)$", file.read(), re.M))
+            assert fields["Seccomp"] == "2" and fields["NoNewPrivs"] == "1", (role, task)
+        log = lab.processes[role].log()
+        assert "confined by seccomp" in log and "confined by Landlock" in log, log
+    client = conftest.new_client(lab)
+    client.account()
+    pem = client.certificate()
+    conftest.verify_chain(lab, pem, f"x.{client.name()}")
+    assert client.revoke(pem).status == 200
+    testbed.wait_for(lambda: conftest.ca_status(lab, pem) == "Revoked", "the revocation")
+    client.close()
+    for role in ROLES:
+        assert "denied" not in lab.processes[role].log().lower()
+        assert "not permitted" not in lab.processes[role].log().lower()
+
+
+def test_a_role_can_be_started_without(make_lab):
+    lab = make_lab(settings={"relay": {"sandbox": "no"}})
+    for role in ROLES:
+        assert status(lab.processes[role])["Seccomp"] == "0"
+        assert "not confined: [relay] sandbox = no" in lab.processes[role].log()
