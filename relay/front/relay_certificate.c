@@ -20,6 +20,7 @@
 #include "relay/front/renewal.h"
 #include "relay/store/front_store.h"
 #include "relay/store/place.h"
+#include "relay/store/private_file.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -67,7 +68,7 @@ struct relay_certificate {
 static int read_key(const char *path, struct key **ret_key)
 {
     struct buffer pem = buffer_init_secret(KEY_PEM_MAX);
-    int error = file_read(path, &pem);
+    int error = private_file_read(path, PRIVATE_FILE_OWNER, &pem);
 
     if (error == 0) {
         error = key_from_pem(pem.data, pem.size, ret_key);

@@ -21,6 +21,7 @@
 #include "relay/store/ca_store.h"
 #include "relay/store/issuer_store.h"
 #include "relay/store/place.h"
+#include "relay/store/private_file.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -490,7 +491,8 @@ static int read_account_key(struct ca *ca)
     if (error == 0) {
         return 0;
     }
-    if (error != ERROR_IO && error != ERROR_MEMORY && ca->former_url[0] != '\0') {
+    if (error != ERROR_IO && error != ERROR_MEMORY && error != ERROR_DENIED &&
+        ca->former_url[0] != '\0') {
         if (!ca->config->ca_new_account) {
             return lose_key(ca, path, cause);
         }
@@ -519,7 +521,7 @@ static int read_binding(const struct relay_config *config, struct buffer *key)
     struct buffer text = buffer_init_secret(EAB_MAC_KEY_MAX * 2);
     uint8_t decoded[EAB_MAC_KEY_MAX];
     size_t size = 0;
-    int error = file_read(config->ca_eab_key_file, &text);
+    int error = private_file_read(config->ca_eab_key_file, PRIVATE_FILE_OWNER, &text);
 
     if (error == 0) {
         const char *start = buffer_text(&text);

@@ -3,6 +3,7 @@
 #include "base/core/file.h"
 #include "base/core/text.h"
 #include "relay/store/place.h"
+#include "relay/store/private_file.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -32,7 +33,7 @@ int ca_key_read(const struct relay_config *config, enum ca_key_file file, char *
     int error = path_of(config, file, ret_path);
 
     if (error == 0) {
-        error = file_read(ret_path, &pem);
+        error = private_file_read(ret_path, PRIVATE_FILE_OWNER, &pem);
     }
     if (error == 0) {
         error = key_from_pem(pem.data, pem.size, &key);

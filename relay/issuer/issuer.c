@@ -348,7 +348,8 @@ static int read_secret(struct issuer *issuer)
 {
     int error = token_secret_read(issuer->config->secret_file, true, issuer->secret);
 
-    if (error != 0 && issuer->config->enrolment == RELAY_ENROLMENT_TOKEN) {
+    if (error == ERROR_DENIED ||
+        (error != 0 && issuer->config->enrolment == RELAY_ENROLMENT_TOKEN)) {
         log_error("the secret file '%s' can't be read: %s", issuer->config->secret_file,
                   error_text(error));
         return error;

@@ -15,6 +15,7 @@
 #include "relay/store/issuer_store.h"
 #include "relay/store/schema.h"
 #include "relay/store/url.h"
+#include "relay/store/private_file.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -41,7 +42,7 @@ static int read_key(const char *path, struct key **ret_key)
 {
     struct buffer pem = buffer_init_secret(PEM_BYTES);
     struct key *key = NULL;
-    int error = file_read(path, &pem);
+    int error = private_file_read(path, PRIVATE_FILE_OWNER, &pem);
 
     if (error == 0) {
         error = key_from_pem(pem.data, pem.size, &key);
@@ -115,7 +116,7 @@ static int open_key(struct statements *statements)
         log_error("the relay's own key '%s': %s; no time and no move is signed", path,
                   error == ERROR_IO ? strerror(errno) : error_text(error));
     }
-    return 0;
+    return error == ERROR_DENIED ? error : 0; /* others can read it: somebody must look */
 }
 
 /* Writes the announcement WHAT if it is another one than before. */

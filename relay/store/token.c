@@ -6,6 +6,7 @@
 #include "base/core/text.h"
 #include "base/crypto/digest.h"
 #include "base/crypto/random.h"
+#include "relay/store/private_file.h"
 
 #include <string.h>
 
@@ -32,7 +33,7 @@ static int secret_load(const char *path, uint8_t ret_secret[static TOKEN_SECRET_
     struct buffer text = buffer_init_secret(256);
     size_t size = 0;
     uint8_t secret[TOKEN_SECRET_SIZE];
-    int result = file_read(path, &text);
+    int result = private_file_read(path, PRIVATE_FILE_GROUP, &text);
     if (result != 0) {
         goto out;
     }

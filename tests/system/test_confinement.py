@@ -172,6 +172,22 @@ def test_the_real_roles_are_confined_and_work(make_lab, tmp_path):
         assert "not permitted" not in lab.processes[role].log().lower()
 
 
+@pytest.mark.parametrize("role, name, mode, mend", [("front", "secret", 0o644, "0640"), ("issuer", "secret", 0o660, "0640"),
+                                                    ("issuer", "relay-key.pem", 0o640, "0600"),
+                                                    ("issuer", "ca-account.key", 0o604, "0600"),
+                                                    ("front", "front-tls.key", 0o644, "0600")])
+def test_a_secret_that_others_can_read_is_refused(role, name, mode, mend, lab):
+    path = os.path.join(lab.store, name)
+    before = os.stat(path).st_mode & 0o777
+    process = lab.processes[role]
+    process.stop()
+    os.chmod(path, mode)
+    assert process.start().child.wait(30) != 0
+    assert f"mend it with: chmod {mend} '{path}'" in process.log()
+    os.chmod(path, before)
+    lab.start_role(role)
+
+
 def test_a_role_can_be_started_without(make_lab):
     lab = make_lab(settings={"relay": {"sandbox": "no"}})
     for role in ROLES:
