@@ -4,6 +4,7 @@
 #include "base/core/file.h"
 #include "base/core/log.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,7 +73,7 @@ static int cut_pieces(const struct relay_config *config, struct pieces *pieces)
         result = file_read(config->dns_records_file, &pieces->records);
         if (result != 0) {
             log_error("can't read records_file '%s': %s", config->dns_records_file,
-                      error_text(result));
+                      result == ERROR_IO ? strerror(errno) : error_text(result));
         }
     }
     return result;
