@@ -372,7 +372,7 @@ int dashboard_run(const struct relay_config *config, const char *path)
 {
     struct dashboard dashboard = {.config = config};
     /* First: the helper shall have nothing of the rest. */
-    int error = errand_new(config->alert_command, path, &dashboard.errand);
+    int error = errand_new(config->alert_command, path, ERRAND_S, &dashboard.errand);
     if (error != 0) {
         log_error("can't start the helper: %s", error_text(error));
         return error;

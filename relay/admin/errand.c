@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -23,6 +24,7 @@ enum { HEAD_BYTES = 4, EXEC_FAILED = 127, FIRST_SIGNAL_STATUS = 128 };
 struct errand {
     char *command;
     char *config_path;
+    unsigned max_s;
     int fd;
     pid_t pid;
     bool busy;
@@ -71,9 +73,8 @@ static pid_t start(const struct errand *errand, enum errand_kind kind, int input
 }
 
 /* Reads until the child's end closes, or the time is up. False when it is. */
-static bool collect(int fd, struct buffer *output)
+static bool collect(int fd, int64_t until_mono_ms, struct buffer *output)
 {
-    int64_t until_mono_ms = clock_mono_ms() + ERRAND_S * 1000;
     for (;;) {
         char chunk[1024];
         struct pollfd ready = {.fd = fd, .events = POLLIN};
@@ -94,6 +95,24 @@ static bool collect(int fd, struct buffer *output)
             return true;
         }
     }
+}
+
+/* A child that has closed its output may go on for ever. */
+static bool has_ended_by(pid_t pid, int64_t until_mono_ms)
+{
+    struct pollfd ended = {.fd = pidfd_open(pid, 0), .events = POLLIN};
+    int count = -1;
+    while (ended.fd >= 0 && count < 0) {
+        int64_t left_ms = until_mono_ms - clock_mono_ms();
+        count = poll(&ended, 1, left_ms > 0 ? (int)left_ms : 0);
+        if (count < 0 && errno != EINTR) {
+            break;
+        }
+    }
+    if (ended.fd >= 0) {
+        close(ended.fd);
+    }
+    return count > 0;
 }
 
 static int wait_status(pid_t pid)
@@ -129,7 +148,9 @@ static int run(const struct errand *errand, enum errand_kind kind, struct bytes 
     (void)!write(in[1], input.data, input.size);
     close(in[1]);
     if (pid > 0) {
-        bool in_time = collect(out[0], output);
+        int64_t until_mono_ms = clock_mono_ms() + (int64_t)errand->max_s * 1000;
+        bool in_time =
+            collect(out[0], until_mono_ms, output) && has_ended_by(pid, until_mono_ms);
         if (!in_time) {
             (void)kill(-pid, SIGKILL);
         }
@@ -167,7 +188,8 @@ static _Noreturn void serve(const struct errand *errand, int fd)
 
 /* ---- the role's side ---- */
 
-int errand_new(const char *command, const char *config_path, struct errand **ret_errand)
+int errand_new(const char *command, const char *config_path, unsigned max_s,
+               struct errand **ret_errand)
 {
     struct errand *errand = calloc(1, sizeof(*errand));
     int fds[2] = {-1, -1};
@@ -175,6 +197,7 @@ int errand_new(const char *command, const char *config_path, struct errand **ret
         return ERROR_MEMORY;
     }
     errand->fd = -1;
+    errand->max_s = max_s;
     errand->command = strdup(command);
     errand->config_path = strdup(config_path);
     int error = errand->command == NULL || errand->config_path == NULL ? ERROR_MEMORY : 0;

@@ -1,6 +1,6 @@
 /* A helper process that runs other programs for the admin role: it is forked before the role locks
  * itself up, holds no store and no socket but the one to the role, and knows two errands only.
- * One at a time; what takes longer than ERRAND_S is ended. */
+ * One at a time; what takes too long is ended. */
 #ifndef RELAY_ADMIN_ERRAND_H
 #define RELAY_ADMIN_ERRAND_H
 
@@ -23,8 +23,8 @@ struct errand;
 typedef void errand_fn(enum errand_kind kind, int status, struct bytes output, void *arg);
 
 /* Forks the helper; before any thread or loop is there. COMMAND ("" : none) and CONFIG_PATH are
- * copied. */
-int errand_new(const char *command, const char *config_path,
+ * copied. An errand may take MAX_S seconds (ERRAND_S). */
+int errand_new(const char *command, const char *config_path, unsigned max_s,
                struct errand **ret_errand) MUST_CHECK;
 /* Ends the helper. Accepts NULL. */
 void errand_free(struct errand *errand);

@@ -34,7 +34,7 @@ static bool is_done(void *arg)
     return fixture->is_done;
 }
 
-static void start(struct fixture *fixture, const char *script)
+static void start_for(struct fixture *fixture, unsigned max_s, const char *script)
 {
     *fixture = (struct fixture){.folder = "/tmp/latchkey-errand-XXXXXX"};
     assert_non_null(mkdtemp(fixture->folder));
@@ -46,9 +46,15 @@ static void start(struct fixture *fixture, const char *script)
         fclose(file);
         assert_int_equal(chmod(fixture->path, 0700), 0);
     }
-    assert_int_equal(errand_new(fixture->path, "/nowhere.conf", &fixture->errand), 0);
+    assert_int_equal(errand_new(fixture->path, "/nowhere.conf", max_s, &fixture->errand),
+                     0);
     assert_int_equal(loop_new(&fixture->loop), 0);
     assert_int_equal(errand_watch(fixture->errand, fixture->loop, on_errand, fixture), 0);
+}
+
+static void start(struct fixture *fixture, const char *script)
+{
+    start_for(fixture, ERRAND_S, script);
 }
 
 static void stop(struct fixture *fixture)
@@ -108,11 +114,33 @@ static void test_failures(void **state)
     stop(&fixture);
 }
 
+/* Whether it keeps its output open or not. */
+static void test_too_long(void **state)
+{
+    static const char *const scripts[] = {
+        "echo begun; exec sleep 1000",
+        "echo begun; exec >/dev/null 2>&1 sleep 1000",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++) {
+        struct fixture fixture;
+        start_for(&fixture, 1, scripts[i]);
+        run(&fixture, "x");
+        assert_int_equal(fixture.status, -1);
+        assert_string_equal(fixture.output, "begun\n");
+        /* The next one is run. */
+        run(&fixture, "x");
+        assert_int_equal(fixture.status, -1);
+        stop(&fixture);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_input_and_output),
         cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_too_long),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
