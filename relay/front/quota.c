@@ -3,10 +3,12 @@
  * does. Keys cost nothing, so that who makes new ones is counted by his network. */
 #include "relay/front/quota.h"
 
+#include "base/core/siphash.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLOTS = 8192, ID_BYTES = 32, HOUR_MS = 3600 * 1000 };
+enum { SETS = 2048, WAYS = 4, ID_BYTES = 32, HOUR_MS = 3600 * 1000 };
 
 struct rate {
     int64_t burst;
@@ -15,10 +17,8 @@ struct rate {
 
 /* Of the kinds that the operator does not choose. */
 static const struct rate rates[QUOTA_KINDS] = {
-    [QUOTA_ORDER] = {60, 20000},
-    [QUOTA_ADDRESSES] = {30, 10000},
-    [QUOTA_PROBE] = {20, 5000},
-    [QUOTA_REVOKE] = {30, 20000},
+    [QUOTA_ORDER] = {60, 20000}, [QUOTA_ADDRESSES] = {30, 10000},
+    [QUOTA_PROBE] = {20, 5000},  [QUOTA_REVOKE] = {30, 20000},
     [QUOTA_TIME] = {20, 10000},
 };
 
@@ -30,16 +30,22 @@ struct slot {
     int64_t full_mono_ms;
 };
 
+/* A keyed hash chooses the set, so that nobody can choose whom to share one with. In a full set
+ * the slot that is nearest to full makes room: who asks the most is forgotten last. */
 struct quota {
-    struct slot slots[SLOTS];
+    uint64_t hash_key[2];
+    struct slot sets[SETS][WAYS];
 };
 
 int quota_new(struct quota **ret_quota)
 {
     struct quota *quota = calloc(1, sizeof(*quota));
 
-    if (quota == NULL) {
-        return ERROR_MEMORY;
+    int error = quota == NULL ? ERROR_MEMORY : siphash_key(quota->hash_key);
+
+    if (error != 0) {
+        free(quota);
+        return error;
     }
     *ret_quota = quota;
     return 0;
@@ -50,29 +56,38 @@ void quota_free(struct quota *quota)
     free(quota);
 }
 
-static size_t place_of(const char *id, enum quota_kind kind)
+/* ID's slot for KIND; one of its set is emptied for it when it has none. */
+static struct slot *find(struct quota *quota, enum quota_kind kind, const char *id)
 {
-    uint32_t hash = 2166136261U; /* FNV-1a: ids are hashes already */
+    struct slot wanted = {.kind = (uint8_t)kind};
+    struct slot *set = NULL;
+    struct slot *fullest = NULL;
 
-    for (; *id != '\0'; id++) {
-        hash = (hash ^ (uint8_t)*id) * 16777619U;
+    for (size_t i = 0; i < sizeof(wanted.id) && id[i] != '\0'; i++) {
+        wanted.id[i] = id[i];
     }
-    return (hash + (uint32_t)kind * 2654435761U) % SLOTS;
+    set = quota->sets[(siphash_13(quota->hash_key, wanted.id, sizeof(wanted.id)) + kind) %
+                      SETS];
+    fullest = &set[0];
+    for (size_t way = 0; way < WAYS; way++) {
+        if (set[way].kind == wanted.kind &&
+            memcmp(set[way].id, wanted.id, sizeof(wanted.id)) == 0) {
+            return &set[way];
+        }
+        if (set[way].full_mono_ms < fullest->full_mono_ms) {
+            fullest = &set[way];
+        }
+    }
+    *fullest = wanted;
+    return fullest;
 }
 
 static int64_t take(struct quota *quota, enum quota_kind kind, const char *id,
                     const struct rate *rate, int64_t now_mono_ms)
 {
-    struct slot *slot = &quota->slots[place_of(id, kind)];
+    struct slot *slot = find(quota, kind, id);
     int64_t full = 0;
 
-    if (strncmp(slot->id, id, sizeof(slot->id)) != 0 || slot->kind != (uint8_t)kind) {
-        memset(slot, 0, sizeof(*slot));
-        for (size_t i = 0; i < sizeof(slot->id) && id[i] != '\0'; i++) {
-            slot->id[i] = id[i];
-        }
-        slot->kind = (uint8_t)kind;
-    }
     full = slot->full_mono_ms > now_mono_ms ? slot->full_mono_ms : now_mono_ms;
     if (full + rate->refill_ms > now_mono_ms + rate->burst * rate->refill_ms) {
         int64_t wait_ms =

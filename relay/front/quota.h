@@ -1,6 +1,6 @@
 /* How often one id, or one network, may ask for something: token buckets in a table of fixed
- * size. Two ids may share a place; the later then pushes the earlier out, which only makes
- * it looser. No I/O. */
+ * size. When more ask than it holds, those that asked for little are forgotten, which only
+ * makes it looser. No I/O. */
 #ifndef RELAY_FRONT_QUOTA_H
 #define RELAY_FRONT_QUOTA_H
 
@@ -21,7 +21,7 @@ enum quota_kind {
     QUOTA_KINDS,
 };
 
-/* Every bucket full. Free with quota_free. ERROR_MEMORY. */
+/* Every bucket full. Free with quota_free. ERROR_MEMORY, ERROR_CRYPTO. */
 int quota_new(struct quota **ret_quota) MUST_CHECK;
 void quota_free(struct quota *quota);
 /* Takes one unit: 0, or in how many seconds there will be one. */

@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -75,10 +76,37 @@ static void test_hourly(void **state)
     quota_free(quota);
 }
 
+/* Many who ask for little don't make one forgotten who has asked for much. */
+static void test_crowd(void **state)
+{
+    enum { CROWD = 50000, FEW = 20 };
+    struct quota *quota = NULL;
+    const int64_t now_mono_ms = 1000;
+    char id[24];
+
+    (void)state;
+    assert_int_equal(quota_new(&quota), 0);
+    for (int i = 0; i < FEW; i++) {
+        snprintf(id, sizeof(id), "much-%d", i);
+        while (quota_take(quota, QUOTA_PROBE, id, now_mono_ms) == 0) {
+        }
+    }
+    for (int i = 0; i < CROWD; i++) {
+        snprintf(id, sizeof(id), "little-%d", i);
+        assert_int_equal(quota_take(quota, QUOTA_PROBE, id, now_mono_ms), 0);
+    }
+    for (int i = 0; i < FEW; i++) {
+        snprintf(id, sizeof(id), "much-%d", i);
+        assert_true(quota_take(quota, QUOTA_PROBE, id, now_mono_ms) > 0);
+    }
+    quota_free(quota);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_burst_and_refill),
-                                       cmocka_unit_test(test_hourly)};
+                                       cmocka_unit_test(test_hourly),
+                                       cmocka_unit_test(test_crowd)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
