@@ -125,7 +125,7 @@ static int run_role(const struct command_line *line, struct relay_config **confi
     open_notify();
     int result = strcmp(role, "front") == 0    ? front_run(config)
                  : strcmp(role, "issuer") == 0 ? issuer_run(config)
-                 : strcmp(role, "admin") == 0  ? dashboard_run(*config, line->config_path)
+                 : strcmp(role, "admin") == 0  ? dashboard_run(config, line->config_path)
                                                : nameserver_run(config);
     notify_close();
     return result == 0 ? EXIT_SUCCESS : EXIT_FAILURE;

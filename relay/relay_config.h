@@ -120,7 +120,7 @@ int relay_config_read(const char *path, struct relay_config *ret_config,
                       struct buffer *report) MUST_CHECK;
 /* Reads OLD's file again, for SIGHUP. NULL when it can't be used: the log then has each wrong
  * line, and OLD holds on. What needs a restart keeps OLD's value, with a warning if it is
- * ROLE's ("front", "issuer", "dns") or everybody's. The log's level changes at once. The
+ * ROLE's ("front", "issuer", "dns", "admin") or everybody's. The log's level changes at once. The
  * caller hands the result to relay_config_replace when nothing points into OLD any more. */
 struct relay_config *relay_config_reload(const struct relay_config *old,
                                          const char *role);

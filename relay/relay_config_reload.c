@@ -16,8 +16,9 @@ struct key_name {
 
 /* The process-wide keys that take effect without a restart ... */
 static const struct key_name changeable[] = {
-    {"relay", "zone_files"}, {"relay", "log"}, {"front", "certificate_file"},
-    {"front", "key_file"},   {NULL, NULL},
+    {"relay", "zone_files"},       {"relay", "log"},    {"front", "certificate_file"},
+    {"front", "key_file"},         {"admin", "ct_url"}, {"admin", "ct_ca_file"},
+    {"alert", "check_delegation"}, {NULL, NULL},
 };
 
 /* ... and those of a zone that don't: what the CA's account is, and keys that are read at
@@ -47,8 +48,10 @@ static int keep_value(const struct conf_row *row, const struct relay_config *old
     if (relay_config_value_equal(row, old, config)) {
         return 0;
     }
+    bool alerts = role != NULL && strcmp(role, "admin") == 0;
     if (role != NULL &&
-        (strcmp(row->section, "relay") == 0 || strcmp(row->section, role) == 0)) {
+        (strcmp(row->section, "relay") == 0 || strcmp(row->section, role) == 0 ||
+         (alerts && strcmp(row->section, "alert") == 0))) {
         log_warning("reload: %s: [%s] %s: a change needs a restart", config->path,
                     row->section, row->key);
     }

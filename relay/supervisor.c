@@ -126,17 +126,6 @@ static void signal_all(const struct supervisor *supervisor, int signal)
     }
 }
 
-/* Each role reads the configuration again; admin does so by being started again. */
-static void reload_all(const struct supervisor *supervisor)
-{
-    for (size_t i = 0; i < supervisor->role_count; i++) {
-        const struct role *role = &supervisor->roles[i];
-        if (role->pid != 0) {
-            kill(role->pid, strcmp(role->name, "admin") == 0 ? SIGTERM : SIGHUP);
-        }
-    }
-}
-
 static void reap(struct supervisor *supervisor)
 {
     int status = 0;
@@ -206,7 +195,7 @@ int supervisor_run(const char *program, const char *config_path, bool with_admin
         int signal = wait_signal(&set, wait_ms);
         reap(&supervisor);
         if (signal == SIGHUP) {
-            reload_all(&supervisor);
+            signal_all(&supervisor, SIGHUP);
         } else if (signal == SIGTERM || signal == SIGINT) {
             break;
         }

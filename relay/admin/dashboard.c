@@ -52,9 +52,9 @@ static const struct metrics_row rows[ROW_COUNT] = {
 };
 
 struct dashboard {
-    const struct relay_config *config;
+    struct relay_config **config;
     struct loop *loop;
-    struct loop_signal *signals[2];
+    struct loop_signal *signals[3];
     struct watchdog *watchdog;
     struct http_server *http;
     struct observer *observer;
@@ -63,6 +63,7 @@ struct dashboard {
     struct ct_monitor *ct_monitor;
     struct dashboard_check ct;
     struct metrics *metrics;
+    int error; /* why it can't go on after a reload */
 };
 
 /* ---- pages ---- */
@@ -161,8 +162,8 @@ static void show_page(struct dashboard *dashboard, struct http_exchange *exchang
     char zone[256];
     take_value(exchange, "zone", zone, sizeof(zone));
     struct dashboard_view view = {
-        .config = dashboard->config,
-        .zone = find_zone(dashboard->config, zone),
+        .config = *dashboard->config,
+        .zone = find_zone(*dashboard->config, zone),
         .observer = dashboard->observer,
         .alerts = watchman_alerts(dashboard->watchman),
         .delegation = watchman_delegation(dashboard->watchman),
@@ -285,17 +286,17 @@ static int listen_there(struct dashboard *dashboard, const struct address *addre
         error = http_server_listen(dashboard->http, address, &port);
         umask(mask);
     }
-    if (error == 0 && dashboard->config->admin_ready_file[0] != '\0') {
+    if (error == 0 && (*dashboard->config)->admin_ready_file[0] != '\0') {
         snprintf(text, sizeof(text), "%u\n", port);
-        error = file_write_atomic(dashboard->config->admin_ready_file, text, strlen(text),
-                                  0644);
+        error = file_write_atomic((*dashboard->config)->admin_ready_file, text,
+                                  strlen(text), 0644);
     }
     return error;
 }
 
 static int open_server(struct dashboard *dashboard)
 {
-    const char *listen_at = dashboard->config->admin_listen;
+    const char *listen_at = (*dashboard->config)->admin_listen;
     struct address address;
     if (listen_at[0] == '\0') {
         log_info("serves no dashboard, only alerts: [admin] listen is none");
@@ -316,24 +317,11 @@ static int open_server(struct dashboard *dashboard)
     return error;
 }
 
-static int open_parts(struct dashboard *dashboard)
+/* What looks at the relay by the configuration. */
+static int open_watch(struct dashboard *dashboard)
 {
-    const struct relay_config *config = dashboard->config;
-    int error = loop_new(&dashboard->loop);
-    if (error == 0) {
-        error = loop_signal_new(dashboard->loop, SIGTERM, on_signal, dashboard,
-                                &dashboard->signals[0]);
-    }
-    if (error == 0) {
-        error = loop_signal_new(dashboard->loop, SIGINT, on_signal, dashboard,
-                                &dashboard->signals[1]);
-    }
-    if (error == 0) {
-        error = metrics_new(rows, ROW_COUNT, &dashboard->metrics);
-    }
-    if (error == 0) {
-        error = observer_new(dashboard->loop, config, &dashboard->observer);
-    }
+    const struct relay_config *config = *dashboard->config;
+    int error = observer_new(dashboard->loop, config, &dashboard->observer);
     if (error == 0) {
         error = watchman_new(dashboard->loop, config, dashboard->observer,
                              dashboard->errand, &dashboard->ct, &dashboard->watchman);
@@ -342,6 +330,56 @@ static int open_parts(struct dashboard *dashboard)
     if (error == 0 && dashboard->ct.is_on) {
         error = ct_monitor_new(dashboard->loop, config, dashboard->observer, on_ct,
                                dashboard, &dashboard->ct_monitor);
+    }
+    return error;
+}
+
+static void close_watch(struct dashboard *dashboard)
+{
+    ct_monitor_free(dashboard->ct_monitor);
+    watchman_free(dashboard->watchman);
+    observer_free(dashboard->observer);
+    dashboard->ct_monitor = NULL;
+    dashboard->watchman = NULL;
+    dashboard->observer = NULL;
+}
+
+/* The listener and the helper stay; what looks at the relay begins anew. */
+static void on_reload(int number, void *arg)
+{
+    struct dashboard *dashboard = arg;
+    (void)number;
+    notify_reloading();
+    struct relay_config *config = relay_config_reload(*dashboard->config, "admin");
+    if (config != NULL) {
+        close_watch(dashboard);
+        relay_config_replace(dashboard->config, config);
+        dashboard->error = open_watch(dashboard);
+    }
+    if (dashboard->error != 0) {
+        log_error("can't go on: %s", error_text(dashboard->error));
+        loop_stop(dashboard->loop);
+        return;
+    }
+    notify_ready("Watches the relay");
+}
+
+static int open_parts(struct dashboard *dashboard)
+{
+    static const struct {
+        int number;
+        loop_signal_fn *fn;
+    } signals[] = {{SIGTERM, on_signal}, {SIGINT, on_signal}, {SIGHUP, on_reload}};
+    int error = loop_new(&dashboard->loop);
+    for (size_t i = 0; error == 0 && i < sizeof(signals) / sizeof(signals[0]); i++) {
+        error = loop_signal_new(dashboard->loop, signals[i].number, signals[i].fn,
+                                dashboard, &dashboard->signals[i]);
+    }
+    if (error == 0) {
+        error = metrics_new(rows, ROW_COUNT, &dashboard->metrics);
+    }
+    if (error == 0) {
+        error = open_watch(dashboard);
     }
     if (error == 0) {
         error = watchdog_new(dashboard->loop, NULL, NULL, &dashboard->watchdog);
@@ -356,23 +394,23 @@ static void close_all(struct dashboard *dashboard)
 {
     http_server_free(dashboard->http);
     watchdog_free(dashboard->watchdog);
-    ct_monitor_free(dashboard->ct_monitor);
-    watchman_free(dashboard->watchman);
+    close_watch(dashboard);
     errand_free(dashboard->errand);
-    observer_free(dashboard->observer);
     metrics_free(dashboard->metrics);
-    loop_signal_free(dashboard->signals[0]);
-    loop_signal_free(dashboard->signals[1]);
+    for (size_t i = 0; i < sizeof(dashboard->signals) / sizeof(dashboard->signals[0]);
+         i++) {
+        loop_signal_free(dashboard->signals[i]);
+    }
     if (dashboard->loop != NULL) {
         loop_free(dashboard->loop);
     }
 }
 
-int dashboard_run(const struct relay_config *config, const char *path)
+int dashboard_run(struct relay_config **config, const char *path)
 {
     struct dashboard dashboard = {.config = config};
     /* First: the helper shall have nothing of the rest. */
-    int error = errand_new(config->alert_command, path, ERRAND_S, &dashboard.errand);
+    int error = errand_new((*config)->alert_command, path, ERRAND_S, &dashboard.errand);
     if (error != 0) {
         log_error("can't start the helper: %s", error_text(error));
         return error;
@@ -385,6 +423,7 @@ int dashboard_run(const struct relay_config *config, const char *path)
         notify_ready("Watches the relay");
         error = loop_run(dashboard.loop);
     }
+    error = error != 0 ? error : dashboard.error;
     close_all(&dashboard);
     return error;
 }

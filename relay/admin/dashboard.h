@@ -5,8 +5,9 @@
 
 #include "relay/relay_config.h"
 
-/* Serves until SIGTERM or SIGINT. Blocks. PATH is the configuration's, for check-delegation. Fails
- * only at the start, and has then said why in the log. */
-int dashboard_run(const struct relay_config *config, const char *path) MUST_CHECK;
+/* Serves until SIGTERM or SIGINT; reads *CONFIG again at SIGHUP. Blocks. PATH is the
+ * configuration's, for check-delegation. Fails at the start, or when memory runs out at a
+ * reload, and has then said why in the log. */
+int dashboard_run(struct relay_config **config, const char *path) MUST_CHECK;
 
 #endif

@@ -264,6 +264,8 @@ static void on_reply(int fd, unsigned events, void *arg)
 
 int errand_watch(struct errand *errand, struct loop *loop, errand_fn *fn, void *arg)
 {
+    loop_watch_free(errand->watch);
+    errand->watch = NULL;
     errand->fn = fn;
     errand->arg = arg;
     return loop_watch_new(loop, errand->fd, LOOP_READ, on_reply, errand, &errand->watch);

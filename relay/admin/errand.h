@@ -28,7 +28,7 @@ int errand_new(const char *command, const char *config_path, unsigned max_s,
                struct errand **ret_errand) MUST_CHECK;
 /* Ends the helper. Accepts NULL. */
 void errand_free(struct errand *errand);
-/* FN is called with ARG at the end of each errand. */
+/* FN is called with ARG at the end of each errand. Replaces the one before. */
 int errand_watch(struct errand *errand, struct loop *loop, errand_fn *fn,
                  void *arg) MUST_CHECK;
 bool errand_is_busy(const struct errand *errand);

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import sqlite3
 import ssl
@@ -200,6 +201,32 @@ def test_a_unix_socket(make_lab, admin_of):
         peer.connect(path)
         peer.sendall(b"GET / HTTP/1.1\r\nHost: localhost:9440\r\nConnection: close\r\n\r\n")
         assert peer.makefile("rb").readline().startswith(b"HTTP/1.1 200 ")
+
+
+def test_reload(make_lab, admin_of):
+    """SIGHUP: a wrong file changes nothing, a right one does without a new process, and what can't change is named."""
+    lab = make_lab()
+    admin = admin_of(lab)
+
+    def reload(pattern):
+        lab.write_config()
+        before = len(admin.process.log())
+        admin.process.child.send_signal(signal.SIGHUP)
+        testbed.wait_for(lambda: admin.process.check() and re.search(pattern, admin.process.log()[before:]),
+                         f"'{pattern}' in the admin role's log")
+        assert admin.get("/")[0] == 200
+        return admin.process.log()[before:]
+
+    pid = admin.process.pid
+    lab.settings["admin"]["ct_url"] = "ftp://nowhere"
+    reload("everything stays as it was")
+    lab.settings["admin"]["ct_url"] = "https://127.0.0.1:1/?q=%s"
+    lab.settings["alert"]["command"] = "/bin/true"
+    said = reload("is read again")
+    assert re.search(r"\[alert\] command: a change needs a restart", said), said
+    # The new address is asked: nobody is there.
+    testbed.wait_for(lambda: "certificates that the CA logged" in admin.process.log(), "the CT monitor is asked", 60)
+    assert admin.process.running() and admin.process.pid == pid
 
 
 def test_metrics_and_rules(make_lab, admin_of):
