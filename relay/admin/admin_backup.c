@@ -200,10 +200,29 @@ static int add_account_keys(struct backup *backup)
     return error;
 }
 
+bool admin_backup_key_name(const struct relay_config *main_config,
+                           const struct relay_config *zone,
+                           char ret_name[static ARCHIVE_NAME_CAPACITY])
+{
+    const char *name = base_of(zone->relay_key_file);
+
+    for (const struct relay_config *at = main_config; at != NULL && at != zone;
+         at = at->next) {
+        if (strcmp(base_of(at->relay_key_file), name) == 0 &&
+            strcmp(at->relay_key_file, zone->relay_key_file) != 0) {
+            return text_format(ret_name, ARCHIVE_NAME_CAPACITY, "relay-key-%s.pem",
+                               zone->zone);
+        }
+    }
+    return text_copy(ret_name, ARCHIVE_NAME_CAPACITY, name);
+}
+
 static int add_zone(struct backup *backup, const struct relay_config *zone, size_t number)
 {
-    char name[64];
-    int error = add_file(backup, base_of(zone->relay_key_file), zone->relay_key_file);
+    char name[ARCHIVE_NAME_CAPACITY];
+    int error = admin_backup_key_name(backup->config, zone, name)
+                    ? add_file(backup, name, zone->relay_key_file)
+                    : ERROR_LIMIT;
 
     if (error == 0) {
         error = text_format(name, sizeof(name),
@@ -262,16 +281,22 @@ static int write_archive(const struct relay_config *config, int fd)
     return error;
 }
 
-/* For `status`, and the audit: a copy of all keys left the roles' folders. */
+/* For `status`, and the audit: a copy of all keys left the roles' folders. The last thing that is
+ * done, as the admin role's user: root does not write where that user could put a link. */
 static void note(const struct relay_config *config, const char *target)
 {
     struct database *admin = NULL;
-    const char *what = target;
 
+    if (place_become(config->store, "admin") != 0) {
+        fprintf(stderr,
+                "latchkey-relay: backup: made, but it is not in the audit: this may "
+                "not become the user of the store's folder 'admin'\n");
+        return;
+    }
     if (admin_stores_write(config, &admin) != 0) {
         return;
     }
-    if (admin_store_note_backup(admin, config->zone, what, clock_wall_at(),
+    if (admin_store_note_backup(admin, config->zone, target, clock_wall_at(),
                                 admin_stores_who()) != 0) {
         fprintf(stderr,
                 "latchkey-relay: backup: made, but the audit can't be written: %s\n",
@@ -321,7 +346,6 @@ static int backup_to_file(const struct relay_config *config, const char *path)
         return say_failed(path, error);
     }
     (void)unlink(part);
-    note(config, path);
     printf("%s\n", path);
     return ADMIN_DONE;
 }
@@ -336,11 +360,7 @@ static int backup_to_stdout(const struct relay_config *config)
             "program or a file");
     }
     error = write_archive(config, STDOUT_FILENO);
-    if (error != 0) {
-        return say_failed("-", error);
-    }
-    note(config, "-");
-    return ADMIN_DONE;
+    return error == 0 ? ADMIN_DONE : say_failed("-", error);
 }
 
 /* ---- the backup folder ---- */
@@ -463,23 +483,25 @@ static void remove_parts(const struct relay_config *config)
     }
 }
 
-static int backup_to_folder(const struct relay_config *config, bool nightly)
+/* RET_PATH: the file that was made; "" when the last one is young. */
+static int backup_to_folder(const struct relay_config *config, bool nightly,
+                            char ret_path[static PATH_MAX])
 {
     char name[STAMP_CAPACITY];
-    char path[PATH_MAX];
     int64_t newest_at = 0;
     int64_t now_at = clock_wall_at();
     int status = ADMIN_DONE;
 
+    ret_path[0] = '\0';
     if (nightly && (admin_backup_newest(config, &newest_at) != 0 ||
                     (newest_at > now_at - NIGHTLY_S && newest_at <= now_at))) {
-        return ADMIN_DONE; /* the last one is young */
+        return ADMIN_DONE;
     }
     if (!name_of(now_at, name) ||
-        !text_format(path, sizeof(path), "%s/%s", config->backup_folder, name)) {
+        !text_format(ret_path, PATH_MAX, "%s/%s", config->backup_folder, name)) {
         return say_failed(config->backup_folder, ERROR_LIMIT);
     }
-    status = backup_to_file(config, path);
+    status = backup_to_file(config, ret_path);
     if (status == ADMIN_DONE && nightly) {
         prune(config);
     }
@@ -491,10 +513,14 @@ int admin_backup_run(const struct relay_config *config, int argc, char **argv)
     bool nightly = argc == 2 && strcmp(argv[1], "--nightly") == 0;
     const char *target = argc == 2 && !nightly ? argv[1] : NULL;
     char lock[PATH_MAX];
+    char path[PATH_MAX];
     int lock_fd = -1;
     int status = ADMIN_DONE;
     int error = 0;
 
+    if (!config->is_main) {
+        return admin_stores_usage("backup is of all zones: leave out --zone");
+    }
     if (argc > 2 || (target != NULL && target[0] == '-' && target[1] != '\0')) {
         return admin_stores_usage(
             "backup takes a file, - for standard output, or --nightly");
@@ -513,9 +539,16 @@ int admin_backup_run(const struct relay_config *config, int argc, char **argv)
                                               : say_failed(config->backup_folder, error);
     }
     remove_parts(config);
-    status = target == NULL             ? backup_to_folder(config, nightly)
-             : strcmp(target, "-") == 0 ? backup_to_stdout(config)
-                                        : backup_to_file(config, target);
+    if (target == NULL) {
+        status = backup_to_folder(config, nightly, path);
+        target = path;
+    } else {
+        status = strcmp(target, "-") == 0 ? backup_to_stdout(config)
+                                          : backup_to_file(config, target);
+    }
     (void)close(lock_fd);
+    if (status == ADMIN_DONE && target[0] != '\0') {
+        note(config, target);
+    }
     return status;
 }

@@ -2,6 +2,7 @@
 #ifndef RELAY_ADMIN_ADMIN_BACKUP_H
 #define RELAY_ADMIN_ADMIN_BACKUP_H
 
+#include "relay/admin/archive.h"
 #include "relay/relay_config.h"
 
 #include <stdbool.h>
@@ -14,5 +15,11 @@ int admin_backup_run(const struct relay_config *config, int argc, char **argv);
 /* What the backup folder holds: the time of the newest file that `backup` made; 0: none. The
  * folder may not be there. */
 int admin_backup_newest(const struct relay_config *config, int64_t *ret_at) MUST_CHECK;
+
+/* What ZONE's relay key is called in a backup of MAIN_CONFIG and its further zones: as its file,
+ * or by its zone where an earlier zone's key has that name in another folder. False: too long. */
+bool admin_backup_key_name(const struct relay_config *main_config,
+                           const struct relay_config *zone,
+                           char ret_name[static ARCHIVE_NAME_CAPACITY]);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "base/core/clock.h"
 #include "base/core/file.h"
+#include "relay/admin/admin_backup.h"
 #include "relay/admin/admin_stores.h"
 #include "relay/admin/archive.h"
 #include "relay/store/admin_store.h"
@@ -71,6 +72,7 @@ static const char *role_of(const char *name)
 static const char *configured_path(const struct restore *restore, const char *name)
 {
     const struct relay_config *config = restore->config;
+    char own[ARCHIVE_NAME_CAPACITY];
 
     if (restore->elsewhere) {
         return NULL;
@@ -79,9 +81,8 @@ static const char *configured_path(const struct restore *restore, const char *na
         return config->secret_file;
     }
     for (; config != NULL; config = config->next) {
-        const char *slash = strrchr(config->relay_key_file, '/');
-
-        if (slash != NULL && strcmp(slash + 1, name) == 0) {
+        if (admin_backup_key_name(restore->config, config, own) &&
+            strcmp(own, name) == 0) {
             return config->relay_key_file;
         }
     }
@@ -303,6 +304,12 @@ static void note(const struct restore *restore, const char *path)
         return;
     }
     config.store = into;
+    if (place_become(into, "admin") != 0) { /* as in admin_backup.c */
+        fprintf(stderr,
+                "latchkey-relay: restore: done, but it is not in the audit: this may "
+                "not become the user of the store's folder 'admin'\n");
+        return;
+    }
     if (admin_stores_write(&config, &admin) == 0 &&
         admin_store_note_restore(admin, config.zone, path, admin_stores_who()) != 0) {
         fprintf(stderr,
@@ -354,6 +361,9 @@ int admin_restore_run(const struct relay_config *config, int argc, char **argv)
         good = good && c != '?';
         restore.force = restore.force || c == 'f';
         restore.into = c == 'i' ? optarg : restore.into;
+    }
+    if (!config->is_main) {
+        return admin_stores_usage("restore is of all zones: leave out --zone");
     }
     restore.elsewhere = strcmp(restore.into, config->store) != 0;
     if (!good || optind + 1 != argc) {

@@ -12,7 +12,7 @@
 #include <sys/types.h>
 
 enum {
-    ARCHIVE_MEMBERS_MAX = 64,
+    ARCHIVE_MEMBERS_MAX = 128, /* five of each zone, of which there may be 17 */
     ARCHIVE_NAME_CAPACITY = 100,
     ARCHIVE_OWNER_CAPACITY = 32,
     ARCHIVE_HASH_CAPACITY = TEXT_HEX_SIZE(DIGEST_SHA256_SIZE) + 1,

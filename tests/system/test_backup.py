@@ -4,17 +4,22 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import sqlite3
 import stat
 import subprocess
 import tarfile
 import threading
 
+import pytest
+
 import acme_client
 import conftest
 import testbed
 from conftest import ca_orders, ca_status, new_client
+from test_zones import FIRST, SECOND, SecondZone
 
+NOBODY = 65534
 DATABASES = {"front.db", "issuer.db", "admin.db"}
 
 
@@ -162,6 +167,60 @@ def test_what_is_in_it(lab, tmp_path):
     assert tarfile.open(fileobj=io.BytesIO(stream)).getnames() == names
     assert "exists already" in operate(lab, "backup", path, status=1)[1]
     assert not [name for name in os.listdir(os.path.join(lab.store, "backup")) if "part" in name]
+
+
+def test_keys_of_one_name(make_lab, tmp_path):
+    """Each zone's relay key is in it, also where two folders hold files of one name, and comes back into its own."""
+    lab = make_lab(zone=FIRST)
+    second = SecondZone(lab)
+    keys = [str(tmp_path / name / "relay-key.pem") for name in "ab"]
+    for key in keys:
+        os.mkdir(os.path.dirname(key))
+        with open(key, "w", encoding="ascii") as file:
+            file.write(f"the key {key}")
+    lab.settings["relay"] = {"zone_files": second.config_file, "relay_key_file": keys[0]}
+    second.write_config(relay={"relay_key_file": keys[1]})
+    lab.write_config()
+    path = str(tmp_path / "a.tar")
+    operate(lab, "--zone", SECOND, "backup", path, status=2)
+    operate(lab, "backup", path)
+    with tarfile.open(path) as archive:
+        for name, key in zip(("relay-key.pem", f"relay-key-{SECOND}.pem"), keys):
+            assert archive.extractfile(name).read().decode() == f"the key {key}"
+    for role in ("front", "issuer", "dns"):
+        lab.processes[role].stop()
+    for key in keys:
+        os.unlink(key)
+    operate(lab, "restore", path, "--force")
+    for key in keys:
+        with open(key, encoding="ascii") as file:
+            assert file.read() == f"the key {key}"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root's backup")
+def test_root_writes_through_no_link(lab, tmp_path):
+    """The folder 'admin' is the admin role's; a link in it must not make root write somewhere else."""
+    operate(lab, "block", new_client(lab).key.id())
+    victim, folder = str(tmp_path / "victim.db"), os.path.join(lab.store, "admin")
+    os.rename(os.path.join(lab.store, "admin.db"), victim)
+    for end in ("-wal", "-shm"):
+        os.rename(os.path.join(lab.store, f"admin.db{end}"), victim + end)
+    os.chmod(victim, 0o600)
+    actions = "SELECT count(*) FROM audit"
+    before = sqlite3.connect(victim).execute(actions).fetchone()
+    os.mkdir(folder, 0o750)
+    os.symlink(victim, os.path.join(folder, "admin.db"))
+    os.chown(folder, NOBODY, NOBODY)
+    try:
+        err = operate(lab, "backup", str(tmp_path / "b.tar"))[1]
+        assert "can't write the store" in err, err
+    finally:
+        os.unlink(os.path.join(folder, "admin.db"))
+        shutil.rmtree(folder)
+    assert stat.S_IMODE(os.stat(victim).st_mode) == 0o600
+    assert sqlite3.connect(victim).execute(actions).fetchone() == before
+    with tarfile.open(tmp_path / "b.tar") as archive:
+        assert "front.db" in archive.getnames()
 
 
 def test_nightly(make_lab):
