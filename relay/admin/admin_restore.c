@@ -102,7 +102,7 @@ static int target_path(const struct restore *restore, const char *name,
                    ? 0
                    : ERROR_LIMIT;
     }
-    if (strcmp(name, "secret") == 0 || text_starts_with(name, "relay-key")) {
+    if (strcmp(name, "secret") == 0) { /* all roles' */
         return text_format(ret_path, PATH_MAX, "%s/%s", restore->into, name)
                    ? 0
                    : ERROR_LIMIT;

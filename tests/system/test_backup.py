@@ -281,4 +281,11 @@ def test_what_is_damaged_is_refused(lab, tmp_path):
     assert "give --force" in operate(lab, "restore", path, "--into", folder, status=1)[1]
     operate(lab, "restore", path, "--into", folder, "--force")
     assert os.path.exists(f"{folder}/relay.conf.restored")
+    # Where the roles have folders, each finds its own there: the issuer would make a new key otherwise.
+    roles = tmp_path / "roles"
+    for role in ("front", "issuer", "dns", "admin"):
+        (roles / role).mkdir(parents=True)
+    operate(lab, "restore", path, "--into", str(roles), "--force")
+    for name in ("front/front.db", "issuer/issuer.db", "issuer/relay-key.pem", "issuer/ca-account.key", "secret"):
+        assert (roles / name).exists(), name
     assert "No such file" in operate(lab, "restore", str(tmp_path / "none"), status=1)[1]
