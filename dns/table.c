@@ -1,6 +1,7 @@
-/* Open addressing with linear probing at a load of at most 3/4. Removal moves the entries
- * behind the hole back (no tombstones), so that challenges may come and go for years
- * without the table decaying. */
+/* The upper half of a key's hash chooses the shard, the lower half its home slot there.
+ * Within a shard: open addressing with linear probing at a load of at most 3/4 (more only
+ * while memory is short). Removal moves the entries behind the hole back (no tombstones),
+ * so that challenges may come and go for years without the table decaying. */
 #include "dns/table.h"
 
 #include "base/core/siphash.h"
@@ -9,13 +10,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_CAPACITY = 64 };
+enum {
+    SHARD_ENTRIES = 1024, /* on average, in a full table; a keyed hash keeps near it */
+    FIRST_CAPACITY = 8,
+};
+
+/* Where a key belongs. */
+struct place {
+    struct dns_table_shard *shard;
+    size_t home; /* before it is cut to the shard's capacity */
+};
 
 int dns_table_init(struct dns_table *table, size_t entry_size, size_t key_size,
                    size_t max_count)
 {
-    struct dns_table made = {
-        .entry_size = entry_size, .key_size = key_size, .max_count = max_count};
+    struct dns_table made = {.shard_count = 1,
+                             .entry_size = entry_size,
+                             .key_size = key_size,
+                             .max_count = max_count};
+    while (made.shard_count < max_count / SHARD_ENTRIES) {
+        made.shard_count *= 2;
+    }
     int error = siphash_key(made.hash_key);
     if (error == ERROR_NONE) {
         *table = made;
@@ -23,70 +38,107 @@ int dns_table_init(struct dns_table *table, size_t entry_size, size_t key_size,
     return error;
 }
 
-static uint8_t *entry_at(const struct dns_table *table, size_t slot)
+static uint8_t *entry_at(const struct dns_table *table,
+                         const struct dns_table_shard *shard, size_t slot)
 {
-    return table->entries + slot * table->entry_size;
+    return shard->slots + shard->capacity + slot * table->entry_size;
 }
 
-static size_t home_slot(const struct dns_table *table, const void *key)
+/* The shards are there already. */
+static struct place place_of(const struct dns_table *table, const void *key)
 {
-    return siphash_13(table->hash_key, key, table->key_size) & (table->capacity - 1);
+    uint64_t hash = siphash_13(table->hash_key, key, table->key_size);
+    return (struct place){&table->shards[(hash >> 32) & (table->shard_count - 1)],
+                          (size_t)(hash & UINT32_MAX)};
 }
 
-/* The slot that holds KEY, or the free one where it belongs. The capacity is not 0, and
- * never full. */
-static size_t find_slot(const struct dns_table *table, const void *key, bool *ret_found)
+/* The slot of SHARD that holds KEY, or the free one where it belongs. The capacity is not
+ * 0, and never full. */
+static size_t find_slot(const struct dns_table *table,
+                        const struct dns_table_shard *shard, size_t home, const void *key,
+                        bool *ret_found)
 {
-    size_t slot = home_slot(table, key);
-    while (table->used[slot]) {
-        if (memcmp(entry_at(table, slot), key, table->key_size) == 0) {
+    size_t mask = shard->capacity - 1;
+    size_t slot = home & mask;
+    while (shard->slots[slot]) {
+        if (memcmp(entry_at(table, shard, slot), key, table->key_size) == 0) {
             *ret_found = true;
             return slot;
         }
-        slot = (slot + 1) & (table->capacity - 1);
+        slot = (slot + 1) & mask;
     }
     *ret_found = false;
     return slot;
 }
 
-void *dns_table_find(const struct dns_table *table, const void *key)
+static void *find_in(const struct dns_table *table, const struct place *place,
+                     const void *key)
 {
     bool found = false;
-    if (table->capacity == 0) {
+    if (place->shard->capacity == 0) {
         return NULL;
     }
-    size_t slot = find_slot(table, key, &found);
-    return found ? entry_at(table, slot) : NULL;
+    size_t slot = find_slot(table, place->shard, place->home, key, &found);
+    return found ? entry_at(table, place->shard, slot) : NULL;
 }
 
-static int grow(struct dns_table *table)
+void *dns_table_find(const struct dns_table *table, const void *key)
 {
-    struct dns_table bigger = *table;
-    bigger.capacity = table->capacity > 0 ? table->capacity * 2 : FIRST_CAPACITY;
-    bigger.entries = calloc(bigger.capacity, table->entry_size);
-    bigger.used = calloc(bigger.capacity, 1);
-    if (bigger.entries == NULL || bigger.used == NULL) {
-        free(bigger.entries);
-        free(bigger.used);
+    if (table->shards == NULL) {
+        return NULL;
+    }
+    struct place place = place_of(table, key);
+    return find_in(table, &place, key);
+}
+
+static int grow(const struct dns_table *table, struct dns_table_shard *shard)
+{
+    struct dns_table_shard bigger = *shard;
+    bigger.capacity = shard->capacity > 0 ? shard->capacity * 2 : FIRST_CAPACITY;
+    if (bigger.capacity > DNS_TABLE_SHARD_SLOTS_MAX) {
+        return ERROR_MEMORY; /* never, with a keyed hash: three times the average */
+    }
+    bigger.slots = calloc(bigger.capacity, 1 + table->entry_size);
+    if (bigger.slots == NULL) {
         return ERROR_MEMORY;
     }
-    for (size_t i = 0; i < table->capacity; i++) {
-        if (table->used[i]) {
+    for (size_t i = 0; i < shard->capacity; i++) {
+        if (shard->slots[i]) {
             bool found = false;
-            size_t slot = find_slot(&bigger, entry_at(table, i), &found);
-            bigger.used[slot] = 1;
-            memcpy(entry_at(&bigger, slot), entry_at(table, i), table->entry_size);
+            const uint8_t *entry = entry_at(table, shard, i);
+            size_t home = place_of(table, entry).home;
+            size_t slot = find_slot(table, &bigger, home, entry, &found);
+            bigger.slots[slot] = 1;
+            memcpy(entry_at(table, &bigger, slot), entry, table->entry_size);
         }
     }
-    free(table->entries);
-    free(table->used);
-    *table = bigger;
+    free(shard->slots);
+    *shard = bigger;
     return ERROR_NONE;
+}
+
+/* Room for one entry more. A shard that can't grow is filled up to its last slot but one,
+ * which ends the probing. */
+static int make_room(const struct dns_table *table, struct dns_table_shard *shard)
+{
+    if ((shard->count + 1) * 4 <= shard->capacity * 3) {
+        return ERROR_NONE;
+    }
+    int error = grow(table, shard);
+    return shard->count + 1 < shard->capacity ? ERROR_NONE : error;
 }
 
 int dns_table_insert(struct dns_table *table, const void *key, void **ret_entry)
 {
-    void *entry = dns_table_find(table, key);
+    if (table->shards == NULL) {
+        table->shards = calloc(table->shard_count, sizeof(*table->shards));
+        if (table->shards == NULL) {
+            return ERROR_MEMORY;
+        }
+    }
+    struct place place = place_of(table, key);
+    struct dns_table_shard *shard = place.shard;
+    void *entry = find_in(table, &place, key);
     if (entry != NULL) {
         *ret_entry = entry;
         return ERROR_NONE;
@@ -94,18 +146,17 @@ int dns_table_insert(struct dns_table *table, const void *key, void **ret_entry)
     if (table->count >= table->max_count) {
         return ERROR_LIMIT;
     }
-    if ((table->count + 1) * 4 > table->capacity * 3) {
-        int error = grow(table);
-        if (error != ERROR_NONE) {
-            return error;
-        }
+    int error = make_room(table, shard);
+    if (error != ERROR_NONE) {
+        return error;
     }
     bool found = false;
-    size_t slot = find_slot(table, key, &found);
-    uint8_t *fresh = entry_at(table, slot);
+    size_t slot = find_slot(table, shard, place.home, key, &found);
+    uint8_t *fresh = entry_at(table, shard, slot);
     memset(fresh, 0, table->entry_size);
     memcpy(fresh, key, table->key_size);
-    table->used[slot] = 1;
+    shard->slots[slot] = 1;
+    shard->count++;
     table->count++;
     *ret_entry = fresh;
     return ERROR_NONE;
@@ -114,42 +165,57 @@ int dns_table_insert(struct dns_table *table, const void *key, void **ret_entry)
 void dns_table_remove(struct dns_table *table, const void *key)
 {
     bool found = false;
-    if (table->capacity == 0) {
+    if (table->shards == NULL) {
         return;
     }
-    size_t mask = table->capacity - 1;
-    size_t hole = find_slot(table, key, &found);
+    struct place place = place_of(table, key);
+    struct dns_table_shard *shard = place.shard;
+    if (shard->capacity == 0) {
+        return;
+    }
+    size_t mask = shard->capacity - 1;
+    size_t hole = find_slot(table, shard, place.home, key, &found);
     if (!found) {
         return;
     }
-    for (size_t i = (hole + 1) & mask; table->used[i]; i = (i + 1) & mask) {
+    for (size_t i = (hole + 1) & mask; shard->slots[i]; i = (i + 1) & mask) {
         /* An entry may move into the hole unless its home lies between the hole and
          * itself. */
-        size_t home = home_slot(table, entry_at(table, i));
+        const uint8_t *entry = entry_at(table, shard, i);
+        size_t home = place_of(table, entry).home;
         if (((i - home) & mask) >= ((i - hole) & mask)) {
-            memcpy(entry_at(table, hole), entry_at(table, i), table->entry_size);
+            memcpy(entry_at(table, shard, hole), entry, table->entry_size);
             hole = i;
         }
     }
-    table->used[hole] = 0;
+    shard->slots[hole] = 0;
+    shard->count--;
     table->count--;
 }
 
+/* *AT counts as if each shard had all the slots that it may ever have. */
 void *dns_table_next(const struct dns_table *table, size_t *at)
 {
-    for (size_t i = *at; i < table->capacity; i++) {
-        if (table->used[i]) {
-            *at = i + 1;
-            return entry_at(table, i);
+    size_t index = *at / DNS_TABLE_SHARD_SLOTS_MAX;
+    size_t slot = *at % DNS_TABLE_SHARD_SLOTS_MAX;
+    for (; table->shards != NULL && index < table->shard_count; index++, slot = 0) {
+        const struct dns_table_shard *shard = &table->shards[index];
+        for (; slot < shard->capacity; slot++) {
+            if (shard->slots[slot]) {
+                *at = index * DNS_TABLE_SHARD_SLOTS_MAX + slot + 1;
+                return entry_at(table, shard, slot);
+            }
         }
     }
-    *at = table->capacity;
+    *at = table->shard_count * DNS_TABLE_SHARD_SLOTS_MAX;
     return NULL;
 }
 
 void dns_table_free(struct dns_table *table)
 {
-    free(table->entries);
-    free(table->used);
+    for (size_t i = 0; table->shards != NULL && i < table->shard_count; i++) {
+        free(table->shards[i].slots);
+    }
+    free(table->shards);
     *table = (struct dns_table){0};
 }
