@@ -122,7 +122,8 @@ int commit_begin(struct commit *commit, int64_t *ret_rev)
 
 int commit_flush(struct commit *commit)
 {
-    if (commit->open) {
+    /* Who is told may write at once. */
+    while (commit->open && commit->error == 0) {
         finish(commit);
     }
     return commit->error;

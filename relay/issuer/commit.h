@@ -26,7 +26,8 @@ int commit_new(struct loop *loop, struct database *database,
 void commit_free(struct commit *commit); /* rolls back what was not committed */
 /* The revision to write with; opens the transaction when there is none. */
 int commit_begin(struct commit *commit, int64_t *ret_rev) MUST_CHECK;
-/* Commits now what was written so far, and tells those who wait for it. */
+/* Commits now what was written so far and tells those who wait for it, and what they write then:
+ * no transaction is open afterwards. */
 int commit_flush(struct commit *commit) MUST_CHECK;
 /* Calls WAITER once all that was written so far is durable. */
 void commit_wait(struct commit *commit, struct commit_waiter *waiter);

@@ -208,10 +208,29 @@ static void test_failure(void **state)
     assert_int_equal(commit_begin(fixture->commit, &rev), ERROR_IO);
 }
 
+/* After it the store is free for a transaction of another's own. */
+static void test_flush(void **state)
+{
+    struct fixture *fixture = *state;
+    struct waiter a = make(fixture, 'a');
+    int64_t rev = 0;
+
+    a.again = true;
+    write_entry(fixture, "one");
+    await(fixture, &a);
+    assert_int_equal(commit_flush(fixture->commit), 0);
+    assert_string_equal(fixture->told, "aa");
+    assert_int_equal(visible(fixture), 2);
+    assert_int_equal(database_begin(fixture->database, &rev), 0);
+    database_rollback(fixture->database);
+    assert_int_equal(commit_flush(fixture->commit), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_order, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_flush, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_from_callback, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_busy, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_failure, set_up, tear_down),
