@@ -59,6 +59,9 @@ def check(path, wanted, whose):
 def unpack_release(source, sha256, folder):
     """Fetches and verifies a release; the path of its package in FOLDER."""
     archive = os.path.join(folder, "release.tar")
+    if sha256 is None and source.startswith("http://"):
+        raise InstallError(f"'{source}' and its checksum come unprotected, from whoever is on the way: take them by "
+                           "https, or give --sha256 HEX")
     try:
         take(source, archive)
         if sha256 is None:

@@ -1,5 +1,6 @@
 """deploy/install-relay, as far as it goes without a machine of its own (test_packages.py goes all the way): what it
 finds out, what it writes, and what it refuses. A clouds' metadata service is played on loopback."""
+import functools
 import http.server
 import ipaddress
 import json
@@ -265,6 +266,24 @@ def test_a_release(tmp_path):
     assert not os.path.exists(tmp_path / "deep" / "outside.deb")
     with pytest.raises(host.InstallError, match="damaged"):
         packages.unpack_release(str(tmp_path / "release.tar"), "0" * 64, str(tmp_path / "deep" / "to"))
+
+
+def test_a_release_by_plain_http(tmp_path):
+    """What root will run is not verified by a checksum that the same stranger may have written."""
+    folder = tmp_path / "to"
+    folder.mkdir()
+    archive = make_release(tmp_path)
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        url = f"http://127.0.0.1:{server.server_port}/release.tar"
+        with pytest.raises(host.InstallError, match="give --sha256"):
+            packages.unpack_release(url, None, str(folder))
+        assert os.path.exists(packages.unpack_release(url, packages.digest(archive), str(folder)))
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 # --- the program ---
