@@ -176,12 +176,34 @@ static void tell(struct watchman *watchman, int64_t now_at)
     }
 }
 
-/* The last line that check-delegation wrote says what it came to. */
+/* The first fault that check-delegation wrote, or its last line when there is none (it could not
+ * even begin). */
+static struct bytes find_fault(struct bytes output)
+{
+    static const char failed[] = "FAILED";
+    const char *at = (const char *)output.data;
+    const char *end = at + output.size;
+    struct bytes line = {NULL, 0};
+    for (const char *next = NULL; at < end; at = next + 1) {
+        next = memchr(at, '\n', (size_t)(end - at));
+        next = next != NULL ? next : end;
+        line = (struct bytes){(const uint8_t *)at, (size_t)(next - at)};
+        if (line.size > strlen(failed) && memcmp(at, failed, strlen(failed)) == 0) {
+            line.data += strlen(failed);
+            line.size -= strlen(failed);
+            break;
+        }
+    }
+    for (; line.size > 0 && line.data[0] == ' '; line.size--) {
+        line.data++;
+    }
+    return line;
+}
+
 static void take_delegation(struct watchman *watchman, int status, struct bytes output)
 {
     struct dashboard_check *check = &watchman->delegation;
-    const char *text = (const char *)output.data;
-    size_t end = output.size;
+    struct bytes fault = find_fault(output);
     check->at = clock_wall_at();
     if (status != 0 && status != 1) {
         check->is_good =
@@ -189,17 +211,10 @@ static void take_delegation(struct watchman *watchman, int status, struct bytes 
         text_copy(check->text, sizeof(check->text), "the check could not be made");
         return;
     }
-    while (end > 0 && text[end - 1] == '\n') {
-        end--;
-    }
-    size_t start = end;
-    while (start > 0 && text[start - 1] != '\n') {
-        start--;
-    }
     check->is_good = status == 0;
     text_printable(check->text, sizeof(check->text),
-                   check->is_good ? "is right" : text + start,
-                   check->is_good ? strlen("is right") : end - start);
+                   check->is_good ? "is right" : (const char *)fault.data,
+                   check->is_good ? strlen("is right") : fault.size);
 }
 
 static void on_errand(enum errand_kind kind, int status, struct bytes output, void *arg)

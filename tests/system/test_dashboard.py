@@ -229,6 +229,14 @@ def test_reload(make_lab, admin_of):
     assert admin.process.running() and admin.process.pid == pid
 
 
+def test_a_delegation_that_is_broken(make_lab, admin_of):
+    """The alert is the first fault that check-delegation finds, not its advice: nobody answers at port 53 here."""
+    lab = make_lab()
+    admin = admin_of(lab, alert={"check_delegation": "yes"})
+    testbed.wait_for(lambda: f"alert 'delegation-broken': ns.{lab.zone} (127.0.0.1:53): no answer"
+                     in admin.process.log(), "the alert names the server", 60)
+
+
 def test_metrics_and_rules(make_lab, admin_of):
     """Each series that the rules name is told by some role; promtool judges both texts."""
     lab = make_lab()
