@@ -11,6 +11,9 @@
 
 enum { WAIT_MS = 30000 };
 
+/* A role that was captured may have answered what nobody wished: no number beyond is believed. */
+static const int64_t number_max = INT64_C(1) << 53;
+
 /* A role whose answer is waited for. */
 struct answerer {
     const char *role;
@@ -97,6 +100,27 @@ static int report(const struct admin_stores *stores, const struct answerer *answ
     return answerer->state == WISH_ANSWER_DONE ? ADMIN_DONE : ADMIN_FAILED;
 }
 
+/* Where an admin.db that was lost or is older than the other files must go on: what has a number
+ * that was answered already would be taken for done. */
+static int64_t last_answered(const struct admin_stores *stores)
+{
+    struct database *const databases[] = {stores->front, stores->issuer};
+    int64_t last = 0;
+
+    for (size_t i = 0; i < sizeof(databases) / sizeof(databases[0]); i++) {
+        int64_t number = 0;
+        bool has = false;
+
+        if (databases[i] != NULL &&
+            database_has_table(databases[i], "wish_answers", &has) == 0 && has &&
+            wish_answer_last(databases[i], stores->zone, &number) == 0 && number > last &&
+            number < number_max) {
+            last = number;
+        }
+    }
+    return last;
+}
+
 int admin_wish_run(const struct admin_stores *stores, const struct admin_store_wish *wish,
                    bool of_front, bool of_issuer)
 {
@@ -107,6 +131,7 @@ int admin_wish_run(const struct admin_stores *stores, const struct admin_store_w
          .schema = schema_issuer,
          .wanted = of_issuer},
     };
+    struct admin_store_wish numbered = *wish;
     struct database *admin = NULL;
     int64_t number = 0;
     int status = ADMIN_DONE;
@@ -115,7 +140,9 @@ int admin_wish_run(const struct admin_stores *stores, const struct admin_store_w
     if (error != 0) {
         return ADMIN_FAILED;
     }
-    error = admin_store_put_wish(admin, stores->zone, wish, admin_stores_who(), &number);
+    numbered.number = last_answered(stores);
+    error =
+        admin_store_put_wish(admin, stores->zone, &numbered, admin_stores_who(), &number);
     if (error != 0) {
         status = admin_stores_fail(wish->kind, error, admin);
         database_close(admin);

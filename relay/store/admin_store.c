@@ -412,6 +412,7 @@ int admin_store_put_wish(struct database *database, const char *zone,
                             "SELECT coalesce(max(number), 0) FROM wishes WHERE zone = ?",
                             see_moment, &last, "t", zone);
     if (result == 0) {
+        last = wish->number > last ? wish->number : last;
         result = database_run(
             database,
             "INSERT INTO wishes (zone, number, rev, kind, id, detail, at)"

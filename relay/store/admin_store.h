@@ -90,7 +90,8 @@ int admin_store_get_block(struct database *database, const char *zone, const cha
 int admin_store_blocks_after(struct database *database, const char *zone,
                              const char *after_id, int64_t limit,
                              admin_store_block_fn *fn, void *arg) MUST_CHECK;
-/* Writes WISH (its kind is the audit's action) under the next number, *RET_NUMBER. */
+/* Writes WISH (its kind is the audit's action) under the next number, *RET_NUMBER: above all
+ * that are there, and above WISH's own. */
 int admin_store_put_wish(struct database *database, const char *zone,
                          const struct admin_store_wish *wish, const char *who,
                          int64_t *ret_number) MUST_CHECK;

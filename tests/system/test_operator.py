@@ -125,6 +125,29 @@ def test_forget(lab):
     client.certificate()
 
 
+def certificate_of(lab, client, pem):
+    serial = acme_client.leaf(pem).serial_number
+    return next(item for item in lines(lab, "show", client.key.id())[0]["certificates"]
+                if int(item["serial"], 16) == serial)
+
+
+def test_a_lost_admin_db(make_lab):
+    """The file begins anew; a wish is not taken for one that was answered before."""
+    lab = make_lab()
+    client = enrolled(lab)
+    pems = [client.certificate() for _ in range(2)]
+    operate(lab, "revoke", certificate_of(lab, client, pems[0])["certId"])
+    for role in ("front", "issuer"):
+        lab.processes[role].stop()
+    for end in ("", "-wal", "-shm"):
+        os.unlink(os.path.join(lab.store, f"admin.db{end}"))
+    for role in ("issuer", "front"):
+        lab.start_role(role)
+    assert ca_status(lab, pems[1]) == "Valid"
+    assert "revoked" in operate(lab, "revoke", certificate_of(lab, client, pems[1])["certId"])[0]
+    assert ca_status(lab, pems[1]) == "Revoked"
+
+
 def test_revoke(lab):
     client = enrolled(lab)
     tls_key = acme_client.Key()

@@ -101,6 +101,20 @@ static void test_wishes_are_numbered_by_zone(void **state)
     assert_int_equal(seen.count, 2);
 }
 
+/* A file that was lost goes on where the answers were. */
+static void test_a_number_is_above_its_own(void **state)
+{
+    struct fixture *fixture = *state;
+    struct admin_store_wish wish = {
+        .number = 7, .kind = "forget", .id = ID, .detail = "", .at = 5};
+    int64_t number = 0;
+
+    assert_int_equal(admin_store_put_wish(fixture->admin, ZONE, &wish, "olga", &number),
+                     0);
+    assert_int_equal(number, 8);
+    assert_int_equal(put_wish(fixture, ZONE, "forget"), 9);
+}
+
 static void put_answer(struct fixture *fixture, int64_t number,
                        enum wish_answer_state how, const char *content)
 {
@@ -142,6 +156,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_wishes_are_numbered_by_zone, open_stores,
+                                        close_stores),
+        cmocka_unit_test_setup_teardown(test_a_number_is_above_its_own, open_stores,
                                         close_stores),
         cmocka_unit_test_setup_teardown(test_answers, open_stores, close_stores),
     };
