@@ -48,6 +48,14 @@ static const struct {
                          0,
                          "no connections of its own",
                          {NULL}},
+    /* It asks the other roles' status listeners, and a monitor of CT logs. What runs programs for
+     * it was started before. */
+    [CONFINEMENT_ADMIN] = {"admin",
+                           LANDLOCK_TCP_BIND | LANDLOCK_OUTSIDE,
+                           SYSCALL_FILTER_UDP | SYSCALL_FILTER_TCP,
+                           "connections by TCP and UDP",
+                           {"/etc", "/run/systemd/resolve", "/run/resolvconf",
+                            "/run/NetworkManager"}},
 };
 
 enum { ROLE_COUNT = sizeof(roles) / sizeof(roles[0]) };
@@ -102,6 +110,7 @@ static int allow_zone(int ruleset, enum confinement_role role,
                                  zone->front_key_file, zone->terms_file};
     const char *const issuer[] = {zone->path, zone->ca_file, zone->ca_eab_key_file};
     const char *const dns[] = {zone->path, zone->dns_records_file};
+    const char *const admin[] = {zone->path, zone->ct_ca_file};
     switch (role) {
     case CONFINEMENT_FRONT:
         return allow_files(ruleset, front, sizeof(front) / sizeof(front[0]));
@@ -109,6 +118,8 @@ static int allow_zone(int ruleset, enum confinement_role role,
         return allow_files(ruleset, issuer, sizeof(issuer) / sizeof(issuer[0]));
     case CONFINEMENT_DNS:
         return allow_files(ruleset, dns, sizeof(dns) / sizeof(dns[0]));
+    case CONFINEMENT_ADMIN:
+        return allow_files(ruleset, admin, sizeof(admin) / sizeof(admin[0]));
     }
     return ERROR_INTERNAL;
 }
@@ -123,6 +134,8 @@ static const char *ready_file(enum confinement_role role,
         return config->issuer_ready_file;
     case CONFINEMENT_DNS:
         return config->dns_ready_file;
+    case CONFINEMENT_ADMIN:
+        return config->admin_ready_file;
     }
     return NULL;
 }
@@ -143,16 +156,15 @@ static bool has_folders(const char *store)
 
 static int allow_store(int ruleset, const char *store, const char *own)
 {
-    static const char *const folders[] = {"front", "issuer", "dns", "admin"};
     char path[PATH_MAX];
     int error = 0;
     if (!has_folders(store)) {
         return landlock_allow(ruleset, store, LANDLOCK_WRITE);
     }
-    for (size_t i = 0; error == 0 && i < sizeof(folders) / sizeof(folders[0]); i++) {
+    for (size_t i = 0; error == 0 && i < ROLE_COUNT; i++) {
         enum landlock_access access =
-            strcmp(folders[i], own) == 0 ? LANDLOCK_WRITE : LANDLOCK_READ;
-        error = text_format(path, sizeof(path), "%s/%s", store, folders[i])
+            strcmp(roles[i].name, own) == 0 ? LANDLOCK_WRITE : LANDLOCK_READ;
+        error = text_format(path, sizeof(path), "%s/%s", store, roles[i].name)
                     ? landlock_allow(ruleset, path, access)
                     : ERROR_LIMIT;
     }
@@ -163,9 +175,9 @@ static int allow_store(int ruleset, const char *store, const char *own)
 static int allow_secret(int ruleset, enum confinement_role role,
                         const struct relay_config *config)
 {
-    return role == CONFINEMENT_DNS
-               ? 0
-               : landlock_allow(ruleset, config->secret_file, LANDLOCK_READ);
+    return role == CONFINEMENT_FRONT || role == CONFINEMENT_ISSUER
+               ? landlock_allow(ruleset, config->secret_file, LANDLOCK_READ)
+               : 0;
 }
 
 static int allow_all(int ruleset, enum confinement_role role,

@@ -11,7 +11,12 @@
 
 #include "relay/relay_config.h"
 
-enum confinement_role { CONFINEMENT_FRONT, CONFINEMENT_ISSUER, CONFINEMENT_DNS };
+enum confinement_role {
+    CONFINEMENT_FRONT,
+    CONFINEMENT_ISSUER,
+    CONFINEMENT_DNS,
+    CONFINEMENT_ADMIN,
+};
 
 /* Landlock: before the first thread. On a kernel without it a warning is all; else an error
  * (logged) must be the role's end. CONFIG and the further zones' name the files that may be

@@ -16,6 +16,7 @@
 #include "relay/admin/ct_monitor.h"
 #include "relay/admin/dashboard_style.h"
 #include "relay/admin/watchman.h"
+#include "relay/confinement.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -418,6 +419,9 @@ int dashboard_run(struct relay_config **config, const char *path)
     error = open_parts(&dashboard);
     if (error == 0) {
         error = open_server(&dashboard);
+    }
+    if (error == 0) {
+        error = confinement_enter(CONFINEMENT_ADMIN, *config);
     }
     if (error == 0) {
         notify_ready("Watches the relay");

@@ -231,8 +231,8 @@ void errand_free(struct errand *errand)
     if (errand->fd >= 0) {
         close(errand->fd);
     }
-    if (errand->pid > 0) {
-        (void)kill(errand->pid, SIGTERM);
+    /* A confined process may not signal; the helper then ends with it (PR_SET_PDEATHSIG). */
+    if (errand->pid > 0 && kill(errand->pid, SIGTERM) == 0) {
         (void)waitpid(errand->pid, NULL, 0);
     }
     free(errand->command);

@@ -268,7 +268,8 @@ static int enter(const char *role, const char *config_path)
 {
     static const char *const names[] = {[CONFINEMENT_FRONT] = "front",
                                         [CONFINEMENT_ISSUER] = "issuer",
-                                        [CONFINEMENT_DNS] = "dns"};
+                                        [CONFINEMENT_DNS] = "dns",
+                                        [CONFINEMENT_ADMIN] = "admin"};
     struct relay_config config;
     struct buffer report = buffer_init(4096);
     int error = relay_config_read(config_path, &config, &report);

@@ -13,7 +13,7 @@ import conftest
 import pytest
 import testbed
 
-ROLES = ("front", "issuer", "dns")
+ROLES = ("front", "issuer", "dns", "admin")
 DENIED = {"EPERM", "EACCES"}
 
 # What no role may do: system calls that have nothing to do with serving.
@@ -32,11 +32,11 @@ def place():
     folder = pathlib.Path(tempfile.mkdtemp(prefix="latchkey-place-"))
     folder.chmod(0o755)
     store, etc, tls = folder / "store", folder / "etc", folder / "tls"
-    for name in (store, etc, tls, *(store / role for role in (*ROLES, "admin"))):
+    for name in (store, etc, tls, *(store / role for role in ROLES)):
         name.mkdir()
     for name in ("secret", "relay-key.pem"):
         (store / name).write_text("x")
-    for role in (*ROLES, "admin"):
+    for role in ROLES:
         for name in (f"{role}.db", f"{role}.db-wal", "own"):
             (store / role / name).write_text("x")
     for name in ("chain.pem", "key.pem"):
@@ -79,12 +79,13 @@ def test_what_no_role_may_do(place, role, act, argument):
 
 
 @pytest.mark.parametrize("role, act, argument", [
-    *((role, act, f"{{store}}/{other}/{other}.db") for role in ROLES for other in (*ROLES, "admin") if other != role
+    *((role, act, f"{{store}}/{other}/{other}.db") for role in ROLES for other in ROLES if other != role
       for act in ("write", "remove", "rename")),
-    *((role, "make", f"{{store}}/{other}/{other}.db-journal") for role in ROLES for other in (*ROLES, "admin")
+    *((role, "make", f"{{store}}/{other}/{other}.db-journal") for role in ROLES for other in ROLES
       if other != role),
     ("dns", "read", "{store}/secret"), ("front", "read", "/etc/shadow"), ("dns", "read", "/etc/shadow"), ("dns", "read", "/etc/passwd"),
-    ("front", "tcp", ""), ("dns", "tcp", ""), ("dns", "udp", ""),
+    ("front", "tcp", ""), ("dns", "tcp", ""), ("dns", "udp", ""), ("admin", "read", "{store}/secret"),
+    ("admin", "read", "{folder}/tls/key.pem"),
     ("front", "write", "{folder}/tls/key.pem"), ("dns", "read", "{folder}/tls/key.pem"),
     ("issuer", "read", "{folder}/tls/key.pem"),
 ])
@@ -111,7 +112,7 @@ def test_keys_are_their_users(place):
         assert outcome(place, role, "read", "/etc/shadow", user=users[role], group=group, extra_groups=[]) in DENIED
 
 
-@pytest.mark.parametrize("role, allowed", [("front", False), ("dns", False), ("issuer", True)])
+@pytest.mark.parametrize("role, allowed", [("front", False), ("dns", False), ("issuer", True), ("admin", True)])
 def test_who_may_connect_by_tcp(place, role, allowed):
     """On a socket that the role might have had before, too."""
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -123,11 +124,11 @@ def test_who_may_connect_by_tcp(place, role, allowed):
     *((role, "write", f"{{store}}/{role}/{role}.db") for role in ROLES),
     *((role, "make", f"{{store}}/{role}/new") for role in ROLES),
     *((role, "rename", f"{{store}}/{role}/own") for role in ROLES),
-    *((role, "read", f"{{store}}/{other}/{other}.db") for role in ROLES for other in (*ROLES, "admin")),
+    *((role, "read", f"{{store}}/{other}/{other}.db") for role in ROLES for other in ROLES),
     *((role, "read", "{config}") for role in ROLES),
     ("front", "read", "{store}/secret"), ("issuer", "read", "{store}/secret"),
     ("front", "read", "{folder}/tls/key.pem"), ("front", "udp", ""), ("issuer", "udp", ""), ("issuer", "tcp", ""),
-    ("issuer", "read", "/etc/resolv.conf"),
+    ("issuer", "read", "/etc/resolv.conf"), ("admin", "tcp", ""), ("admin", "udp", ""),
 ])
 def test_what_a_role_needs(place, role, act, argument):
     assert outcome(place, role, act, argument) == "done"
@@ -150,10 +151,10 @@ def status(process):
 
 def test_the_real_roles_are_confined_and_work(make_lab, tmp_path):
     """A store with folders, the whole way to a certificate, a reload and a revocation, and no call that was missed."""
-    for role in (*ROLES, "admin"):
+    for role in ROLES:
         os.makedirs(tmp_path / "lab0" / "store" / role)
     lab = make_lab(unbound=True)
-    for role in ROLES:
+    for role in testbed.ROLES:
         for task in os.listdir(f"/proc/{lab.processes[role].pid}/task"):
             with open(f"/proc/{lab.processes[role].pid}/task/{task}/status") as file:
                 fields = dict(re.findall(r"^(\w+):\s*(.*)$", file.read(), re.M))
@@ -167,7 +168,7 @@ def test_the_real_roles_are_confined_and_work(make_lab, tmp_path):
     assert client.revoke(pem).status == 200
     testbed.wait_for(lambda: conftest.ca_status(lab, pem) == "Revoked", "the revocation")
     client.close()
-    for role in ROLES:
+    for role in testbed.ROLES:
         assert "denied" not in lab.processes[role].log().lower()
         assert "not permitted" not in lab.processes[role].log().lower()
 
@@ -190,6 +191,6 @@ def test_a_secret_that_others_can_read_is_refused(role, name, mode, mend, lab):
 
 def test_a_role_can_be_started_without(make_lab):
     lab = make_lab(settings={"relay": {"sandbox": "no"}})
-    for role in ROLES:
+    for role in testbed.ROLES:
         assert status(lab.processes[role])["Seccomp"] == "0"
         assert "not confined: [relay] sandbox = no" in lab.processes[role].log()

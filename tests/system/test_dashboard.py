@@ -227,6 +227,8 @@ def test_reload(make_lab, admin_of):
     # The new address is asked: nobody is there.
     testbed.wait_for(lambda: "certificates that the CA logged" in admin.process.log(), "the CT monitor is asked", 60)
     assert admin.process.running() and admin.process.pid == pid
+    with open(f"/proc/{pid}/status") as file:
+        assert re.search(r"^Seccomp:\s2$", file.read(), re.M), "confined, and reloading all the same"
 
 
 def test_a_delegation_that_is_broken(make_lab, admin_of):
