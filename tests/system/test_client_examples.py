@@ -87,7 +87,7 @@ def judge(machine, device, chain):
 
 @pytest.mark.parametrize("client, chain", [
     ("certbot", "/etc/letsencrypt/live/*/fullchain.pem"),
-    ("uacme", "/etc/ssl/uacme/[a-z]*/cert.pem"),
+    ("uacme", "/etc/ssl/uacme/*.test/cert.pem"),
     ("lego", "/etc/lego/certificates/*.test.crt"),
     ("dehydrated", "/var/lib/dehydrated/certs/device/fullchain.pem"),
 ])
