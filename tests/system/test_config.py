@@ -178,9 +178,9 @@ def test_zone_files(tmp_path):
     status, said = say(*relay, "--zone", "dev.example.com", "front")
     assert status == 2 and "--zone" in said, said
     status, said = say(*relay, "list")
-    assert status == 0 and "lan.example.com:" in said and "dev.example.com:" in said, said
+    assert status == 0 and said == "0 devices\n", said
     status, said = say(*relay, "--zone", "DEV.example.com", "list")
-    assert status == 0 and "lan.example.com" not in said, said
+    assert status == 0 and said == "0 devices\n", said
     second.write_text(second.read_text() + "listen = 127.0.0.1:53\n")
     status, said, path = check(tmp_path, "latchkey-relay", main)
     assert status != 0 and f"{second}:7: [dns] listen" in said and "main file" in said, said
