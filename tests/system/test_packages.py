@@ -140,8 +140,6 @@ def dependencies(packages):
 @pytest.fixture(scope="module")
 def debian(packages):
     """A root folder with a minimal Debian 12 and what the packages depend on; made once for a build folder."""
-    if not conftest.SOAK:
-        pytest.skip("makes a Debian: in the long lane (tests/soak)")
     conftest.need_root()
     conftest.need("debootstrap", "pebble", "ip")
     archive = os.path.join(conftest.BUILD, "debian12.tar")
