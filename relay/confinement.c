@@ -159,6 +159,7 @@ static int allow_store(int ruleset, const char *store, const char *own)
     char path[PATH_MAX];
     int error = 0;
     if (!has_folders(store)) {
+        (void)mkdir(store, 0750); /* a rule needs it; else the first writer would make it */
         return landlock_allow(ruleset, store, LANDLOCK_WRITE);
     }
     for (size_t i = 0; error == 0 && i < ROLE_COUNT; i++) {
