@@ -197,14 +197,20 @@ static int allow_all(scmp_filter_ctx filter, const char *const *names, size_t co
     return error;
 }
 
+/* The condition that argument NUMBER of a call is VALUE. (libseccomp's own macro for it leaves a
+ * member out, which clang warns of.) */
+static struct scmp_arg_cmp equal(unsigned number, uint64_t value)
+{
+    return (struct scmp_arg_cmp){.arg = number, .op = SCMP_CMP_EQ, .datum_a = value};
+}
+
 /* Memory that is not executable, limits that are only read, signals to ourselves (abort). */
 static int allow_harmless(scmp_filter_ctx filter)
 {
     const struct scmp_arg_cmp no_code = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
-    const struct scmp_arg_cmp reads_own[] = {SCMP_A0(SCMP_CMP_EQ, 0),
-                                             SCMP_A2(SCMP_CMP_EQ, 0)};
-    const struct scmp_arg_cmp self = SCMP_A0(SCMP_CMP_EQ, (uint64_t)getpid());
-    const struct scmp_arg_cmp pair = SCMP_A0(SCMP_CMP_EQ, AF_UNIX);
+    const struct scmp_arg_cmp reads_own[] = {equal(0, 0), equal(2, 0)};
+    const struct scmp_arg_cmp self = equal(0, (uint64_t)getpid());
+    const struct scmp_arg_cmp pair = equal(0, AF_UNIX);
     int error = allow(filter, "mmap", 1, &no_code);
     error = error == 0 ? allow(filter, "mmap2", 1, &no_code) : error;
     error = error == 0 ? allow(filter, "mprotect", 1, &no_code) : error;
@@ -221,7 +227,7 @@ static int allow_sockets(scmp_filter_ctx filter, int type)
     int error = allow_all(filter, sockets, sizeof(sockets) / sizeof(sockets[0]));
     for (size_t i = 0; error == 0 && i < sizeof(families) / sizeof(families[0]); i++) {
         const struct scmp_arg_cmp conditions[] = {
-            SCMP_A0(SCMP_CMP_EQ, (uint64_t)families[i]),
+            equal(0, (uint64_t)families[i]),
             SCMP_A1(SCMP_CMP_MASKED_EQ, type_mask & UINT32_MAX, (uint64_t)type),
         };
         error = allow(filter, "socket", 2, conditions);

@@ -73,7 +73,7 @@ def test_first_page_says_what_is_needed(lab, visitor):
 
 
 @pytest.mark.parametrize("client, chain", [("certbot", "/etc/letsencrypt/live/*/fullchain.pem"),
-                                           ("uacme", "/etc/ssl/uacme/[a-z]*/cert.pem"),
+                                           ("uacme", "/etc/ssl/uacme/*.test/cert.pem"),
                                            ("lego", "/root/.lego/certificates/*.test.crt")])
 def test_lines_for_clients_work_as_they_are_shown(lab, visitor, tmp_path, client, chain):
     """With the token's two parts in place of KID and KEY."""
