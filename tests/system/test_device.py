@@ -447,10 +447,10 @@ def test_wrong_token_files(make_device, tmp_path):
 # --- short lives ---
 
 def test_short_certificates_are_renewed_in_time(make_device, relay):
-    relay.life = 12
+    relay.life = 18  # a third of it is left for a renewal, on a machine that does other things too
     device = make_device()
     device.wait_trusted()
-    name, serials, until = device.name(), set(), time.monotonic() + 26
+    name, serials, until = device.name(), set(), time.monotonic() + 32
     while time.monotonic() < until:
         status = device.status()
         assert status["serving"] == "trusted", device.process.tail(30)
