@@ -3,6 +3,7 @@ fail, against a hostile server and as a hostile app. Malformed payloads and the 
 are tables in tests/unit/device/test_pin_payload.c and test_enrolment.c, chains and clocks in
 tests/unit/crypto/test_cert_pin.c."""
 import base64
+import contextlib
 import datetime
 import hashlib
 import json
@@ -212,6 +213,19 @@ def test_pages_show_no_invitation(device, invitation):
         assert b"200 OK" in data and invitation.rsplit("/T", 1)[1].encode() not in data
 
 
+def what_came(server):
+    """The bytes of all connections to SERVER so far. The agent's diagnosis opens some and sends nothing."""
+    data = b""
+    server.settimeout(0.1)
+    while True:
+        try:
+            connection, _ = server.accept()
+        except TimeoutError:
+            return data
+        with connection, contextlib.suppress(ConnectionResetError):
+            data += connection.recv(4096)
+
+
 def test_apps_reach_the_agent_past_a_backend(tmp_path):
     """Where everybody else's bytes go to the maker's program, an app still speaks to the agent."""
     with socket.create_server(("127.0.0.1", 0)) as backend:
@@ -221,9 +235,7 @@ def test_apps_reach_the_agent_past_a_backend(tmp_path):
             store = str(tmp_path / "pins.json")
             assert "enrolled" in verify(agent.qr("--invite"), "--store", store)
             assert "knows this app" in verify("--pinned", store)
-            backend.settimeout(0.1)
-            with pytest.raises(TimeoutError):
-                backend.accept()
+            assert what_came(backend) == b""
         finally:
             assert agent.stop() == 0
         assert not conftest.sanitizer_reports(agent.folder)
