@@ -300,10 +300,25 @@ static int show(const struct relay_config *config, bool json)
                : EXIT_SUCCESS;
 }
 
+/* The serial of the last wish that the issuer has followed: it takes none below it. */
+static int64_t last_rollover(const struct relay_config *config)
+{
+    struct database *issuer = NULL;
+    int64_t serial = 0;
+
+    if (database_open(config->store, "issuer.db", DATABASE_READER, schema_issuer,
+                      &issuer) != 0 ||
+        issuer_store_entry_at(issuer, config->zone, "rollover", "issuer", &serial) != 0) {
+        serial = 0;
+    }
+    database_close(issuer);
+    return admin_stores_last(serial);
+}
+
 static int ask_rollover(const struct relay_config *config)
 {
     struct database *admin = NULL;
-    int64_t serial = 0;
+    int64_t serial = last_rollover(config);
     int error = admin_stores_write(config, &admin);
 
     if (error != 0) {

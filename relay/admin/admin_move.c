@@ -18,33 +18,65 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int read_pin(const struct relay_config *config,
-                    char ret_pin[static KEY_PIN_SIZE + 1])
+/* The relay's own key, as the issuer announces it. */
+static int read_key(struct database *issuer, const char *zone, struct key **ret_key)
 {
-    struct database *issuer = NULL;
     struct buffer text = buffer_init(STATEMENT_BYTES_MAX);
-    struct key *key = NULL;
     json_t *jwk = NULL;
-    int error = database_open(config->store, "issuer.db", DATABASE_READER, schema_issuer,
-                              &issuer);
+    int error = issuer_store_announcement(issuer, zone, "key", &text);
 
-    if (error == 0) {
-        error = issuer_store_announcement(issuer, config->zone, "key", &text);
-    }
     if (error == 0) {
         error = json_parse(text.data, text.size, STATEMENT_BYTES_MAX, &jwk);
     }
     if (error == 0) {
-        error = key_from_jwk(jwk, &key);
+        error = key_from_jwk(jwk, ret_key);
+    }
+    json_decref(jwk);
+    buffer_free(&text);
+    return error;
+}
+
+static int read_pin(const struct relay_config *config,
+                    char ret_pin[static KEY_PIN_SIZE + 1])
+{
+    struct database *issuer = NULL;
+    struct key *key = NULL;
+    int error = database_open(config->store, "issuer.db", DATABASE_READER, schema_issuer,
+                              &issuer);
+
+    if (error == 0) {
+        error = read_key(issuer, config->zone, &key);
     }
     if (error == 0) {
         error = statement_pin(key, ret_pin);
     }
     key_free(key);
-    json_decref(jwk);
-    buffer_free(&text);
     database_close(issuer);
     return error;
+}
+
+/* The serial of the move that is announced, 0: none. Devices remember it, and follow none that is
+ * not above it. */
+static int64_t last_announced(const struct relay_config *config)
+{
+    struct database *issuer = NULL;
+    struct key *key = NULL;
+    struct buffer text = buffer_init(STATEMENT_BYTES_MAX);
+    struct statement_move move = {.serial = 0};
+    char from[LIMIT_URL_BYTES];
+
+    if (!url_directory(config->base_url, from) ||
+        database_open(config->store, "issuer.db", DATABASE_READER, schema_issuer,
+                      &issuer) != 0 ||
+        read_key(issuer, config->zone, &key) != 0 ||
+        issuer_store_announcement(issuer, config->zone, "move", &text) != 0 ||
+        statement_read_move(text.data, text.size, key, from, &move) != 0) {
+        move.serial = 0;
+    }
+    buffer_free(&text);
+    key_free(key);
+    database_close(issuer);
+    return admin_stores_last(move.serial);
 }
 
 int admin_move_show_key(const struct relay_config *config, int argc, char **argv)
@@ -102,6 +134,7 @@ static int write_move(const struct relay_config *config, struct admin_store_move
     struct database *admin = NULL;
     int error = admin_stores_write(config, &admin);
 
+    move->serial = last_announced(config);
     move->issued_at = clock_wall_at();
     if (error != 0) {
         return ADMIN_FAILED;

@@ -113,6 +113,11 @@ int admin_stores_usage(const char *text)
     return ADMIN_USAGE;
 }
 
+int64_t admin_stores_last(int64_t number)
+{
+    return number > 0 && number < INT64_C(1) << 53 ? number : 0;
+}
+
 struct candidates {
     char ids[NAMED_MAX][LANNAME_ID_SIZE + 1];
     size_t count;

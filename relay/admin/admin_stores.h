@@ -48,6 +48,9 @@ int admin_stores_usage(const char *text);
  * said, and the exit status is returned; 0 when found. A whole id need not have an account. */
 int admin_stores_find(const struct admin_stores *stores, const char *text,
                       char ret_id[static LANNAME_ID_SIZE + 1]) MUST_CHECK;
+/* NUMBER, the last that a role has carried out, or 0 when it can't be: one that was captured may
+ * say any. An admin.db that was lost, or is older than the other files, must go on above it. */
+int64_t admin_stores_last(int64_t number);
 /* Lets some time go by while a condition of other processes is waited for. */
 void admin_stores_pause(void);
 

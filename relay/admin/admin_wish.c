@@ -11,9 +11,6 @@
 
 enum { WAIT_MS = 30000 };
 
-/* A role that was captured may have answered what nobody wished: no number beyond is believed. */
-static const int64_t number_max = INT64_C(1) << 53;
-
 /* A role whose answer is waited for. */
 struct answerer {
     const char *role;
@@ -100,8 +97,7 @@ static int report(const struct admin_stores *stores, const struct answerer *answ
     return answerer->state == WISH_ANSWER_DONE ? ADMIN_DONE : ADMIN_FAILED;
 }
 
-/* Where an admin.db that was lost or is older than the other files must go on: what has a number
- * that was answered already would be taken for done. */
+/* What has a number that was answered already would be taken for done. */
 static int64_t last_answered(const struct admin_stores *stores)
 {
     struct database *const databases[] = {stores->front, stores->issuer};
@@ -113,8 +109,8 @@ static int64_t last_answered(const struct admin_stores *stores)
 
         if (databases[i] != NULL &&
             database_has_table(databases[i], "wish_answers", &has) == 0 && has &&
-            wish_answer_last(databases[i], stores->zone, &number) == 0 && number > last &&
-            number < number_max) {
+            wish_answer_last(databases[i], stores->zone, &number) == 0 &&
+            admin_stores_last(number) > last) {
             last = number;
         }
     }

@@ -282,7 +282,7 @@ int admin_store_put_move(struct database *database, const char *zone,
     if (result == ERROR_NOT_FOUND) {
         result = 0;
     }
-    int64_t serial = last.serial + 1;
+    int64_t serial = (last.serial > move->serial ? last.serial : move->serial) + 1;
     if (result == 0 && !text_format(detail, sizeof(detail), "%" PRId64 " %s %s", serial,
                                     move->target, move->pin)) {
         result = ERROR_LIMIT;
@@ -326,26 +326,26 @@ int admin_store_last_rollover(struct database *database, const char *zone,
 }
 
 int admin_store_ask_rollover(struct database *database, const char *zone, int64_t at,
-                             const char *who, int64_t *ret_serial)
+                             const char *who, int64_t *serial)
 {
     struct audit_store_line line = {who, "ca-rollover", ""};
     int64_t rev = 0;
-    int64_t serial = 0;
+    int64_t last = 0;
     int result = database_begin(database, &rev);
     if (result != 0) {
         return result;
     }
-    result = admin_store_last_rollover(database, zone, &serial);
+    result = admin_store_last_rollover(database, zone, &last);
+    int64_t next = (last > *serial ? last : *serial) + 1;
     if (result == 0) {
-        serial++;
         result = database_run(database,
                               "INSERT INTO rollovers (zone, serial, rev, asked_at)"
                               " VALUES (?, ?, ?, ?)",
-                              "tiii", zone, serial, rev, at);
+                              "tiii", zone, next, rev, at);
     }
     result = audit_store_finish(database, zone, rev, result, &line);
     if (result == 0) {
-        *ret_serial = serial;
+        *serial = next;
     }
     return result;
 }

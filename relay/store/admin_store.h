@@ -29,7 +29,7 @@ struct admin_store_block {
 struct admin_store_move {
     char target[LIMIT_URL_BYTES]; /* the new relay's directory */
     char pin[64];                 /* of its key; "" : not given */
-    int64_t serial;               /* set by admin_store_put_move */
+    int64_t serial;               /* see admin_store_put_move */
     int64_t issued_at;
 };
 
@@ -114,15 +114,17 @@ int admin_store_note_backup(struct database *database, const char *zone,
 /* The line in the audit of a store that came from the backup SOURCE. */
 int admin_store_note_restore(struct database *database, const char *zone,
                              const char *source, const char *who) MUST_CHECK;
-/* Writes MOVE with the next serial, which is returned in it, and says so in the audit. */
+/* Writes MOVE with the next serial, above all that are there and above its own, which is returned
+ * in it; says so in the audit. */
 int admin_store_put_move(struct database *database, const char *zone,
                          struct admin_store_move *move, const char *who) MUST_CHECK;
 /* The one with the highest serial; ERROR_NOT_FOUND when there was never any. */
 int admin_store_last_move(struct database *database, const char *zone,
                           struct admin_store_move *ret_move) MUST_CHECK;
-/* Asks the issuer for a new key of the CA account: *RET_SERIAL; says so in the audit. */
+/* Asks the issuer for a new key of the CA account: *SERIAL becomes the wish's, above all that are
+ * there and above what it was; says so in the audit. */
 int admin_store_ask_rollover(struct database *database, const char *zone, int64_t at,
-                             const char *who, int64_t *ret_serial) MUST_CHECK;
+                             const char *who, int64_t *serial) MUST_CHECK;
 /* The serial of the last such wish; 0: none. */
 int admin_store_last_rollover(struct database *database, const char *zone,
                               int64_t *ret_serial) MUST_CHECK;

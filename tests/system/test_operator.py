@@ -131,12 +131,34 @@ def certificate_of(lab, client, pem):
                 if int(item["serial"], 16) == serial)
 
 
+def roll_over(lab):
+    """The CA account gets another key."""
+    before = lines(lab, "ca")[0]["keyThumbprint"]
+    operate(lab, "ca", "rollover")
+    testbed.wait_for(lambda: lines(lab, "ca")[0]["keyThumbprint"] != before, "another key", 60)
+    testbed.wait_for(lambda: lines(lab, "ca")[0]["state"] == "ready", "the end of the change", 60)
+
+
+def move_serial(lab):
+    return int(operate(lab, "move", "--stay")[0].split()[1])
+
+
+def announced_serial(lab):
+    client = new_client(lab)
+    move = client.directory()["meta"]["latchkey"].get("movedTo")
+    client.close()
+    return json.loads(acme_client.unb64(move["payload"]))["serial"] if move else 0
+
+
 def test_a_lost_admin_db(make_lab):
-    """The file begins anew; a wish is not taken for one that was answered before."""
+    """The file begins anew; what is wished is not taken for what was done before."""
     lab = make_lab()
     client = enrolled(lab)
     pems = [client.certificate() for _ in range(2)]
     operate(lab, "revoke", certificate_of(lab, client, pems[0])["certId"])
+    roll_over(lab)
+    assert [move_serial(lab) for _ in range(2)] == [1, 2]
+    testbed.wait_for(lambda: announced_serial(lab) == 2, "the announcement")
     for role in ("front", "issuer"):
         lab.processes[role].stop()
     for end in ("", "-wal", "-shm"):
@@ -146,6 +168,9 @@ def test_a_lost_admin_db(make_lab):
     assert ca_status(lab, pems[1]) == "Valid"
     assert "revoked" in operate(lab, "revoke", certificate_of(lab, client, pems[1])["certId"])[0]
     assert ca_status(lab, pems[1]) == "Revoked"
+    roll_over(lab)
+    assert move_serial(lab) == 3
+    testbed.wait_for(lambda: announced_serial(lab) == 3, "the announcement")
 
 
 def test_revoke(lab):

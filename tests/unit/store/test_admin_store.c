@@ -149,6 +149,35 @@ static void test_every_change_is_audited(void **state)
     assert_false(chain.repeated);
 }
 
+/* A file that was lost goes on where the issuer was. */
+static void test_serials_go_on(void **state)
+{
+    struct fixture *fixture = *state;
+    struct admin_store_move move = {
+        .serial = 7, .target = "https://relay.example/acme/directory", .issued_at = 5};
+    struct admin_store_move last = {.serial = 0};
+    int64_t serial = 4;
+    assert_int_equal(admin_store_put_move(fixture->writer, ZONE, &move, "op"), 0);
+    assert_int_equal(move.serial, 8);
+    move.serial = 0;
+    assert_int_equal(admin_store_put_move(fixture->writer, ZONE, &move, "op"), 0);
+    assert_int_equal(move.serial, 9);
+    assert_int_equal(admin_store_last_move(fixture->reader, ZONE, &last), 0);
+    assert_int_equal(last.serial, 9);
+    assert_int_equal(
+        admin_store_ask_rollover(fixture->writer, ZONE, 5, "op", &serial), 0);
+    assert_int_equal(serial, 5);
+    serial = 0;
+    assert_int_equal(
+        admin_store_ask_rollover(fixture->writer, ZONE, 5, "op", &serial), 0);
+    assert_int_equal(serial, 6);
+    assert_int_equal(admin_store_last_rollover(fixture->reader, ZONE, &serial), 0);
+    assert_int_equal(serial, 6);
+    assert_int_equal(admin_store_last_rollover(fixture->reader, "other.zone", &serial),
+                     0);
+    assert_int_equal(serial, 0);
+}
+
 /* The commands that write admin.db may be newer than the last one that did. */
 static void test_older_file(void **state)
 {
@@ -177,6 +206,7 @@ int main(void)
                                         close_store),
         cmocka_unit_test_setup_teardown(test_every_change_is_audited, open_store,
                                         close_store),
+        cmocka_unit_test_setup_teardown(test_serials_go_on, open_store, close_store),
         cmocka_unit_test_setup_teardown(test_older_file, open_store, close_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
