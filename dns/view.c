@@ -136,12 +136,20 @@ static void drop_value(struct dns_challenge *challenge, size_t index)
     challenge->values[index] = challenge->values[challenge->count];
 }
 
-/* A writer that removes rows while we are not running leaves values that nobody ends. */
-static void sweep_challenges(struct dns_view *view, int64_t now_at)
+/* The end of the shard that *AT is in. */
+static size_t shard_end(size_t at)
 {
-    size_t at = 0;
-    for (struct dns_challenge *entry = dns_table_next(&view->challenges, &at);
-         entry != NULL; entry = dns_table_next(&view->challenges, &at)) {
+    return at - at % DNS_TABLE_SHARD_SLOTS_MAX + DNS_TABLE_SHARD_SLOTS_MAX;
+}
+
+/* Ends the values that expired until NOW, from *AT until BEFORE; false when all were seen. */
+static bool sweep_some(struct dns_view *view, int64_t now_at, size_t *at, size_t before)
+{
+    while (*at < before) {
+        struct dns_challenge *entry = dns_table_next(&view->challenges, at);
+        if (entry == NULL) {
+            return false;
+        }
         for (size_t i = 0; i < entry->count;) {
             if (entry->values[i].expires_at <= now_at) {
                 drop_value(entry, i);
@@ -153,9 +161,17 @@ static void sweep_challenges(struct dns_view *view, int64_t now_at)
             uint8_t key[KEY_SIZE];
             memcpy(key, entry->key, sizeof(key));
             dns_table_remove(&view->challenges, key);
-            at--; /* another entry may have moved into the slot */
+            (*at)--; /* another entry may have moved into the slot */
         }
     }
+    return true;
+}
+
+/* A writer that removes rows while we are not running leaves values that nobody ends. */
+static void sweep_challenges(struct dns_view *view, int64_t now_at)
+{
+    size_t at = 0;
+    (void)sweep_some(view, now_at, &at, SIZE_MAX);
 }
 
 int dns_view_put_challenge(struct dns_view *view, const char *name, const char *value,
@@ -336,21 +352,38 @@ int dns_view_put_caa(struct dns_view *view, const char *ca, const char *value)
     return build_caa(view);
 }
 
-void dns_view_forget(struct dns_view *view, bool front, bool issuer, bool admin)
+/* A shard's devices at most; false when all were seen. */
+static bool forget_devices(struct dns_view *view, struct dns_view_forget *forget)
 {
-    size_t at = 0;
-    for (struct dns_device *device = dns_table_next(&view->devices, &at); device != NULL;
-         device = dns_table_next(&view->devices, &at)) {
-        device->address_count = front ? 0 : device->address_count;
-        device->holds_id_until_at = issuer ? 0 : device->holds_id_until_at;
-        device->blocked = !admin && device->blocked;
-        at -= forget_empty(view, device) ? 1 : 0;
+    size_t end = shard_end(forget->device_at);
+    while (forget->device_at < end) {
+        struct dns_device *device = dns_table_next(&view->devices, &forget->device_at);
+        if (device == NULL) {
+            return false;
+        }
+        device->address_count = forget->front ? 0 : device->address_count;
+        device->holds_id_until_at = forget->issuer ? 0 : device->holds_id_until_at;
+        device->blocked = !forget->admin && device->blocked;
+        forget->device_at -= forget_empty(view, device) ? 1 : 0;
     }
-    if (issuer) {
-        sweep_challenges(view, INT64_MAX);
-        view->ca_count = 0;
-        (void)!build_caa(view);
+    return true;
+}
+
+bool dns_view_forget(struct dns_view *view, struct dns_view_forget *forget)
+{
+    if (forget_devices(view, forget)) {
+        return true;
     }
+    if (!forget->issuer) {
+        return false;
+    }
+    if (sweep_some(view, INT64_MAX, &forget->challenge_at,
+                   shard_end(forget->challenge_at))) {
+        return true;
+    }
+    view->ca_count = 0;
+    (void)!build_caa(view);
+    return false;
 }
 
 const struct dns_challenge *dns_view_challenge(const struct dns_view *view,

@@ -75,9 +75,18 @@ int dns_view_put_certificate(struct dns_view *view, const char *id,
 int dns_view_put_block(struct dns_view *view, const char *id, bool blocked) MUST_CHECK;
 /* The CAA issue value of one CA; "" takes it away. */
 int dns_view_put_caa(struct dns_view *view, const char *ca, const char *value) MUST_CHECK;
-/* Forgets what came from one writer: published addresses (front); challenges,
- * certificates and CAs (issuer); blocks (admin). */
-void dns_view_forget(struct dns_view *view, bool front, bool issuer, bool admin);
+/* What came from whom, while it is being forgotten. */
+struct dns_view_forget {
+    bool front;  /* published addresses */
+    bool issuer; /* challenges, certificates and CAs */
+    bool admin;  /* blocks */
+    size_t device_at; /* where to go on; 0 at first, like the next */
+    size_t challenge_at;
+};
+
+/* Forgets some of it, as much as readers may wait for however many names there are; false when
+ * there is no more. In between, nothing but answers may be made. */
+bool dns_view_forget(struct dns_view *view, struct dns_view_forget *forget) MUST_CHECK;
 
 /* Look-ups of the answer path. KEY: the owner's labels behind _acme-challenge and before
  * the zone, lower-case wire octets; ID: 32 lower-case characters. NULL when there is

@@ -86,10 +86,15 @@ static int put_caa(void *arg, const char *ca, const char *value)
 static void forget(void *arg, enum follower_source source)
 {
     struct nameserver_zone *zone = arg;
-    lock_view(zone);
-    dns_view_forget(&zone->view, source == FOLLOWER_FRONT, source == FOLLOWER_ISSUER,
-                    source == FOLLOWER_ADMIN);
-    unlock_view(zone);
+    struct dns_view_forget forget = {.front = source == FOLLOWER_FRONT,
+                                     .issuer = source == FOLLOWER_ISSUER,
+                                     .admin = source == FOLLOWER_ADMIN};
+    bool more = true;
+    while (more) {
+        lock_view(zone);
+        more = dns_view_forget(&zone->view, &forget);
+        unlock_view(zone);
+    }
 }
 
 static void write_snapshot(struct nameserver_zone *zone)

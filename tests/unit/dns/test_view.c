@@ -183,21 +183,87 @@ static void test_devices_that_say_nothing_are_not_kept(void **state)
     assert_int_equal(view->devices.count, count - 1);
 }
 
+/* Forgets in as many steps as it takes; how many there were. */
+static size_t forget(struct dns_view *view, struct dns_view_forget forget)
+{
+    size_t steps = 1;
+    while (dns_view_forget(view, &forget)) {
+        steps++;
+    }
+    return steps;
+}
+
 static void test_forget(void **state)
 {
     struct dns_view *view = &fixture.view;
     (void)state;
-    dns_view_forget(view, true, false, false);
+    forget(view, (struct dns_view_forget){.front = true});
     assert_int_equal(device_of(FIXTURE_ID)->address_count, 0);
     assert_int_equal(device_of(FIXTURE_ID)->holds_id_until_at, FIXTURE_NOW_AT + 60);
     assert_null(device_of(FIXTURE_WITHOUT)); /* it had nothing but addresses */
     assert_true(device_of(FIXTURE_BLOCKED)->blocked);
-    dns_view_forget(view, false, true, false);
+    forget(view, (struct dns_view_forget){.issuer = true});
     assert_null(device_of(FIXTURE_ID));
     assert_int_equal(view->challenges.count, 0);
     assert_int_equal(view->ca_count, 0);
-    dns_view_forget(view, false, false, true);
+    forget(view, (struct dns_view_forget){.admin = true});
     assert_int_equal(view->devices.count, 0);
+}
+
+static void make_id(unsigned number, char ret_id[static LANNAME_ID_SIZE + 1])
+{
+    memcpy(ret_id, FIXTURE_ID, LANNAME_ID_SIZE + 1);
+    for (size_t i = 0; i < 6; i++, number /= 26) {
+        ret_id[i] = (char)('a' + number % 26);
+    }
+}
+
+static void put_many(struct dns_view *view, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        char id[LANNAME_ID_SIZE + 1];
+        char name[128];
+        make_id(i, id);
+        assert_int_equal(dns_view_put_addresses(view, id, "10.0.0.1"), 0);
+        assert_int_equal(dns_view_put_block(view, id, i % 3 == 0), 0);
+        snprintf(name, sizeof(name), "_acme-challenge.%s.%s", id, FIXTURE_ZONE);
+        assert_int_equal(
+            dns_view_put_challenge(view, name, "v", FIXTURE_NOW_AT + 9, FIXTURE_NOW_AT),
+            0);
+    }
+}
+
+/* Of many names a step forgets a shard's at most, and all steps together each of them. */
+static void test_forget_in_steps(void **state)
+{
+    enum { MANY = 20000 };
+    struct dns_view view;
+    (void)state;
+    assert_int_equal(dns_view_init(&view, fixture.template, &fixture.view.policy, MANY,
+                                   MANY),
+                     0);
+    put_many(&view, MANY);
+    size_t shards = view.devices.shard_count;
+    assert_true(shards > 4);
+    struct dns_view_forget step = {.front = true};
+    assert_true(dns_view_forget(&view, &step));
+    assert_in_range(view.devices.count, MANY - 3 * MANY / shards, MANY - 1);
+    assert_in_range(forget(&view, step), shards / 2, shards);
+    assert_int_equal(view.devices.count, (MANY + 2) / 3);
+    assert_int_equal(view.challenges.count, MANY);
+    for (unsigned i = 0; i < MANY; i++) {
+        char id[LANNAME_ID_SIZE + 1];
+        make_id(i, id);
+        const struct dns_device *device = dns_view_device(&view, (const uint8_t *)id);
+        assert_int_equal(device != NULL, i % 3 == 0);
+        assert_true(device == NULL || (device->blocked && device->address_count == 0));
+    }
+    assert_in_range(forget(&view, (struct dns_view_forget){.issuer = true}), shards,
+                    2 * shards);
+    assert_int_equal(view.challenges.count, 0);
+    forget(&view, (struct dns_view_forget){.admin = true});
+    assert_int_equal(view.devices.count, 0);
+    dns_view_free(&view);
 }
 
 static void test_caa(void **state)
@@ -240,6 +306,7 @@ int main(void)
         TEST(test_addresses),
         TEST(test_devices_that_say_nothing_are_not_kept),
         TEST(test_forget),
+        TEST(test_forget_in_steps),
         TEST(test_caa),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
