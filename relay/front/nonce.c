@@ -1,7 +1,7 @@
 /* A nonce is base64url(instance 8 || sequence 8 || time 8 || MAC 16). The instance is
  * random per process, so a nonce from before a restart is told from ours and refused (the
  * client gets badNonce with a fresh one, and tries again: RFC 8555 6.5). The sequence is
- * the index of the nonce's bit; making number n clears the bit that n - NONCE_WINDOW had.
+ * the index of the nonce's bit; making number n clears the bit that n - window had.
  * Nothing is kept for a nonce until it is used, so that newNonce costs a peer as much as
  * us. */
 #include "relay/front/nonce.h"
@@ -21,18 +21,20 @@ struct nonce_maker {
     uint8_t key[NONCE_KEY_SIZE];
     uint64_t instance;
     uint64_t next; /* sequence of the next one */
-    uint8_t used[NONCE_WINDOW / 8];
+    uint64_t window;
+    uint8_t used[];
 };
 
-int nonce_maker_new(const uint8_t *key, struct nonce_maker **ret_maker)
+int nonce_maker_new(const uint8_t *key, uint64_t window, struct nonce_maker **ret_maker)
 {
-    struct nonce_maker *maker = calloc(1, sizeof(*maker));
+    struct nonce_maker *maker = calloc(1, sizeof(*maker) + window / 8 + 1);
     int error = 0;
 
     if (maker == NULL) {
         return ERROR_MEMORY;
     }
     memcpy(maker->key, key, NONCE_KEY_SIZE);
+    maker->window = window;
     error = random_bytes(&maker->instance, sizeof(maker->instance));
     if (error != 0) {
         nonce_maker_free(maker);
@@ -61,14 +63,14 @@ static int mac_of(const struct nonce_maker *maker, const uint8_t *head,
 
 static bool bit_get(const struct nonce_maker *maker, uint64_t sequence)
 {
-    uint64_t bit = sequence % NONCE_WINDOW;
+    uint64_t bit = sequence % maker->window;
 
     return (maker->used[bit / 8] >> (bit % 8) & 1) != 0;
 }
 
 static void bit_set(struct nonce_maker *maker, uint64_t sequence, bool used)
 {
-    uint64_t bit = sequence % NONCE_WINDOW;
+    uint64_t bit = sequence % maker->window;
     uint8_t mask = (uint8_t)(1U << (bit % 8));
 
     if (used) {
@@ -129,7 +131,7 @@ static int examine(const struct nonce_maker *maker, const char *text, int64_t no
     if (instance != maker->instance || sequence >= maker->next) {
         return ERROR_NOT_FOUND;
     }
-    if (maker->next - sequence > NONCE_WINDOW || now_at > made_at + NONCE_LIFE_S ||
+    if (maker->next - sequence > maker->window || now_at > made_at + NONCE_LIFE_S ||
         now_at < made_at - NONCE_LIFE_S) {
         return ERROR_TIMEOUT;
     }

@@ -14,11 +14,13 @@ enum {
     NONCE_KEY_SIZE = 32,
     NONCE_CAPACITY = 64, /* of the text, with NUL */
     NONCE_LIFE_S = 3600,
-    NONCE_WINDOW = 1 << 22, /* how many are remembered; older ones are refused */
+    NONCE_WINDOW = 1 << 22, /* how many a front remembers */
 };
 
-/* KEY (NONCE_KEY_SIZE octets, copied) is shared by all fronts of a relay. */
-int nonce_maker_new(const uint8_t *key, struct nonce_maker **ret_maker) MUST_CHECK;
+/* KEY (NONCE_KEY_SIZE octets, copied) is shared by all fronts of a relay. WINDOW: how many nonces
+ * are remembered, a bit each; older ones are refused. */
+int nonce_maker_new(const uint8_t *key, uint64_t window,
+                    struct nonce_maker **ret_maker) MUST_CHECK;
 void nonce_maker_free(struct nonce_maker *maker);
 
 /* A fresh nonce. */

@@ -38,7 +38,7 @@ static int open_nonces(struct service *service)
     }
     error = token_nonce_key(service->secret, service->zone, key);
     if (error == 0) {
-        error = nonce_maker_new(key, &service->nonces);
+        error = nonce_maker_new(key, NONCE_WINDOW, &service->nonces);
     }
     digest_wipe(key, sizeof(key));
     if (error != 0) {

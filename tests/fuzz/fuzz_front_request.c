@@ -109,7 +109,7 @@ static void try_text(const uint8_t *data, size_t size)
     static struct nonce_maker *maker;
 
     if (maker == NULL) {
-        REQUIRE(nonce_maker_new(key, &maker) == 0);
+        REQUIRE(nonce_maker_new(key, NONCE_WINDOW, &maker) == 0);
     }
     for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++) {
         (void)router_match(patterns[i], text, arguments);

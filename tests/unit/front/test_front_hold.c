@@ -1,16 +1,15 @@
 /* Held requests: told when their writes are durable or lost, woken when the issuer has
- * decided, ended at their deadline. */
-#include "base/core/clock.h"
+ * decided, ended at their deadline. That something does not happen is seen when something else
+ * has, which comes no earlier. */
 #include "base/core/text.h"
 #include "relay/front/journal.h"
 #include "relay/front/waiting.h"
 #include "relay/store/front_store.h"
 #include "relay/store/issuer_store.h"
 #include "relay/store/schema.h"
+#include "tests/unit/net/pump.h"
 
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,30 +17,30 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #define ZONE "lan.test"
+
+enum { LONG_MS = 600000, SHORT_MS = 20 };
 
 struct place {
     char folder[64];
     struct relay_config config;
     struct service service;
     struct database *issuer;
-    struct loop_timer *timer;
 };
 
-/* What the callbacks saw. */
+/* What the callbacks saw: of the request "other", which is held to the end, and of all else. */
 static int told;
 static int told_error;
 static int asked;
 static int asked_late;
+static int asked_other;
 static bool answer;
 
 static int set_up(void **state)
 {
     struct place *place = calloc(1, sizeof(*place));
 
-    told = told_error = asked = asked_late = 0;
+    told = told_error = asked = asked_late = asked_other = 0;
     answer = false;
     snprintf(place->folder, sizeof(place->folder), "/tmp/front-hold-XXXXXX");
     if (mkdtemp(place->folder) == NULL) {
@@ -70,7 +69,6 @@ static int tear_down(void **state)
     database_close(place->service.front);
     database_close(place->service.issuer);
     database_close(place->issuer);
-    loop_timer_free(place->timer);
     loop_free(place->service.loop);
     for (size_t i = 0; i < 8; i++) {
         char path[128];
@@ -83,20 +81,25 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void stop(void *arg)
+/* Runs until COUNTER, one of those above, has come to COUNT. */
+struct goal {
+    const int *counter;
+    int count;
+};
+
+static bool is_reached(void *arg)
 {
-    loop_stop(arg);
+    const struct goal *goal = arg;
+
+    return *goal->counter >= goal->count;
 }
 
-static void run_for(struct place *place, int64_t ms)
+static void run_until(struct place *place, const int *counter, int count)
 {
-    if (place->timer == NULL) {
-        assert_int_equal(
-            loop_timer_new(place->service.loop, stop, place->service.loop, &place->timer),
-            0);
-    }
-    loop_timer_set(place->timer, ms);
-    assert_int_equal(loop_run(place->service.loop), 0);
+    struct goal goal = {counter, count};
+
+    assert_true(pump_until(place->service.loop, is_reached, &goal));
+    assert_int_equal(*counter, count);
 }
 
 static struct request *request_of(struct place *place, const char *number)
@@ -117,6 +120,11 @@ static void written(struct request *request, int error)
 
 static bool ready(struct request *request, bool late)
 {
+    if (strcmp(request->number, "other") == 0) {
+        asked_other++;
+        return false;
+    }
+    assert_true(!late || clock_mono_ms() >= request->deadline_mono_ms);
     asked++;
     asked_late += late;
     if (answer || late) {
@@ -177,8 +185,7 @@ static void test_one_commit_for_many(void **state)
     assert_int_equal(told, 0);
     assert_int_equal(database_revision(reader, &rev), 0);
     assert_int_equal(rev, 0);
-    run_for(place, 50);
-    assert_int_equal(told, 20);
+    run_until(place, &told, 20);
     assert_int_equal(told_error, 0);
     assert_int_equal(database_revision(reader, &rev), 0);
     assert_int_equal(rev, 1);
@@ -206,15 +213,13 @@ static void test_lost_commit(void **state)
     journal_hold(place->service.journal, request_of(place, "a"), written);
     journal_hold(place->service.journal, request_of(place, "b"), written);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
-    run_for(place, 50);
+    run_until(place, &told, 2);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
-    assert_int_equal(told, 2);
     assert_int_not_equal(told_error, 0);
     assert_int_equal(rows(place), 0);
     add(place, "c");
     journal_hold(place->service.journal, request_of(place, "c"), written);
-    run_for(place, 50);
-    assert_int_equal(told, 3);
+    run_until(place, &told, 3);
     assert_int_equal(told_error, 0);
     assert_int_equal(rows(place), 1);
 }
@@ -241,24 +246,30 @@ static void decide(struct place *place, const char *number)
     assert_int_equal(database_commit(place->issuer), 0);
 }
 
+static void hold(struct place *place, const char *number, int64_t timeout_ms, bool any)
+{
+    waiting_hold(place->service.waiting, request_of(place, number), timeout_ms, any,
+                 ready);
+}
+
 static void test_woken_by_its_order(void **state)
 {
     struct place *place = *state;
 
     decide(place, "other");
-    waiting_hold(place->service.waiting, request_of(place, "mine"), 10000, false, ready);
+    hold(place, "mine", LONG_MS, false);
     assert_int_equal(asked, 1); /* at once: it may be decided already */
-    run_for(place, 50);
-    assert_int_equal(asked, 1);
+    hold(place, "other", LONG_MS, false);
     decide(place, "other");
-    run_for(place, 50);
+    run_until(place, &asked_other, 2);
     assert_int_equal(asked, 1);
     answer = true;
     decide(place, "mine");
-    run_for(place, 50);
-    assert_int_equal(asked, 2);
+    run_until(place, &asked, 2);
     assert_int_equal(asked_late, 0);
-    run_for(place, 50);
+    decide(place, "mine");
+    decide(place, "other");
+    run_until(place, &asked_other, 3);
     assert_int_equal(asked, 2);
 }
 
@@ -267,30 +278,25 @@ static void test_woken_by_anything(void **state)
     struct place *place = *state;
 
     decide(place, "first");
-    waiting_hold(place->service.waiting, request_of(place, "mine"), 10000, true, ready);
-    decide(place, "other");
-    run_for(place, 50);
-    assert_int_equal(asked, 2);
-    answer = true;
+    hold(place, "mine", LONG_MS, true);
     decide(place, "another");
-    run_for(place, 50);
-    assert_int_equal(asked, 3);
+    run_until(place, &asked, 2);
+    answer = true;
+    decide(place, "one more");
+    run_until(place, &asked, 3);
+    assert_int_equal(asked_late, 0);
 }
 
 static void test_deadline(void **state)
 {
     struct place *place = *state;
-    int64_t start_mono_ms = clock_mono_ms();
 
-    waiting_hold(place->service.waiting, request_of(place, "a"), 150, false, ready);
-    waiting_hold(place->service.waiting, request_of(place, "a"), 150, false, ready);
-    run_for(place, 100);
-    assert_int_equal(asked_late, 0);
-    while (asked_late < 2 && clock_mono_ms() < start_mono_ms + 5000) {
-        run_for(place, 50);
-    }
-    assert_int_equal(asked_late, 2);
-    assert_true(clock_mono_ms() >= start_mono_ms + 150);
+    hold(place, "a", SHORT_MS, false);
+    hold(place, "a", SHORT_MS, false);
+    assert_int_equal(asked, 2);
+    run_until(place, &asked_late, 2);
+    assert_int_equal(asked, 4);
+    assert_int_equal(waiting_count(place->service.waiting), 0);
 }
 
 /* The issuer's file appears while somebody waits. */
@@ -298,12 +304,10 @@ static void test_issuer_appears(void **state)
 {
     struct place *place = *state;
 
-    waiting_hold(place->service.waiting, request_of(place, "mine"), 10000, false, ready);
-    run_for(place, 30);
+    hold(place, "mine", LONG_MS, false);
     answer = true;
     decide(place, "mine");
-    run_for(place, 600); /* the file is tried four times a second */
-    assert_int_equal(asked, 2);
+    run_until(place, &asked, 2);
     assert_int_equal(asked_late, 0);
 }
 
@@ -311,19 +315,21 @@ static void test_issuer_appears(void **state)
 static void test_gone(void **state)
 {
     struct place *place = *state;
-    struct request *first = request_of(place, "a");
-    struct request *second = request_of(place, "a");
-    struct request *third = request_of(place, "a");
+    struct request *gone = request_of(place, "a");
 
     decide(place, "x");
-    waiting_hold(place->service.waiting, first, 10000, false, ready);
-    waiting_hold(place->service.waiting, second, 10000, false, ready);
-    waiting_hold(place->service.waiting, third, 10000, false, ready);
+    hold(place, "a", LONG_MS, false);
+    waiting_hold(place->service.waiting, gone, LONG_MS, false, ready);
+    hold(place, "a", LONG_MS, false);
+    hold(place, "other", LONG_MS, false);
     asked = 0;
-    second->drop(second);
+    gone->drop(gone);
     answer = true;
     decide(place, "a");
-    run_for(place, 50);
+    run_until(place, &asked, 2);
+    decide(place, "a");
+    decide(place, "other");
+    run_until(place, &asked_other, 2);
     assert_int_equal(asked, 2);
 }
 
