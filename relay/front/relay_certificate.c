@@ -33,7 +33,6 @@ enum {
     RETRY_FIRST_S = 60,
     RETRY_MAX_S = 3600,
     FALLBACK_LIFE_S = 10 * 365 * 86400,
-    KEY_PEM_MAX = 16 << 10,
     HASH_CAPACITY = TEXT_HEX_SIZE(DIGEST_SHA256_SIZE) + 1,
 };
 
@@ -65,39 +64,6 @@ struct relay_certificate {
 
 /* ---- keys and the fallback ---- */
 
-static int read_key(const char *path, struct key **ret_key)
-{
-    struct buffer pem = buffer_init_secret(KEY_PEM_MAX);
-    int error = private_file_read(path, PRIVATE_FILE_OWNER, &pem);
-
-    if (error == 0) {
-        error = key_from_pem(pem.data, pem.size, ret_key);
-    }
-    buffer_free(&pem);
-    return error;
-}
-
-static int make_key(const char *path, struct key **ret_key)
-{
-    struct buffer pem = buffer_init_secret(KEY_PEM_MAX);
-    struct key *key = NULL;
-    int error = key_generate(KEY_P256, &key);
-
-    if (error == 0) {
-        error = key_to_pem(key, &pem);
-    }
-    if (error == 0) {
-        error = file_write_new(path, pem.data, pem.size, 0600);
-    }
-    buffer_free(&pem);
-    if (error != 0) {
-        key_free(key);
-        return error;
-    }
-    *ret_key = key;
-    return 0;
-}
-
 static int take_key(struct relay_certificate *certificate)
 {
     char path[LIMIT_URL_BYTES];
@@ -110,10 +76,10 @@ static int take_key(struct relay_certificate *certificate)
                     : ERROR_LIMIT;
 
     if (error == 0) {
-        error = read_key(path, &certificate->key);
+        error = private_file_read_key(path, PRIVATE_FILE_OWNER, &certificate->key);
     }
     if (error == ERROR_NOT_FOUND) {
-        error = make_key(path, &certificate->key);
+        error = private_file_make_key(path, &certificate->key);
     }
     if (error == 0) {
         error = key_spki_sha256(certificate->key, hash);
@@ -141,7 +107,7 @@ static int read_given(struct relay_certificate *certificate)
     }
     if (error == 0) {
         path = config->front_key_file;
-        error = read_key(path, &key);
+        error = private_file_read_key(path, PRIVATE_FILE_OWNER, &key);
     }
     if (error == 0) {
         error = tls_server_set(certificate->tls, TLS_FALLBACK, cert, key);

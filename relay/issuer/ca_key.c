@@ -28,52 +28,18 @@ static int path_of(const struct relay_config *config, enum ca_key_file file,
 int ca_key_read(const struct relay_config *config, enum ca_key_file file, char *ret_path,
                 struct key **ret_key)
 {
-    struct buffer pem = buffer_init_secret(KEY_FILE_BYTES);
-    struct key *key = NULL;
     int error = path_of(config, file, ret_path);
 
-    if (error == 0) {
-        error = private_file_read(ret_path, PRIVATE_FILE_OWNER, &pem);
-    }
-    if (error == 0) {
-        error = key_from_pem(pem.data, pem.size, &key);
-    }
-    if (error == 0 && !key_is_private(key)) {
-        error = ERROR_SYNTAX;
-    }
-    buffer_free(&pem);
-    if (error != 0) {
-        key_free(key);
-        return error;
-    }
-    *ret_key = key;
-    return 0;
+    return error == 0 ? private_file_read_key(ret_path, PRIVATE_FILE_OWNER, ret_key) : error;
 }
 
 int ca_key_make(const struct relay_config *config, enum ca_key_file file,
                 struct key **ret_key)
 {
     char path[PATH_MAX];
-    struct buffer pem = buffer_init_secret(KEY_FILE_BYTES);
-    struct key *key = NULL;
     int error = path_of(config, file, path);
 
-    if (error == 0) {
-        error = key_generate(KEY_P256, &key);
-    }
-    if (error == 0) {
-        error = key_to_pem(key, &pem);
-    }
-    if (error == 0) {
-        error = file_write_new(path, pem.data, pem.size, 0600);
-    }
-    buffer_free(&pem);
-    if (error != 0) {
-        key_free(key);
-        return error;
-    }
-    *ret_key = key;
-    return 0;
+    return error == 0 ? private_file_make_key(path, ret_key) : error;
 }
 
 int ca_key_follow(const struct relay_config *config, const struct key *key)

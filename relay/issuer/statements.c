@@ -7,15 +7,14 @@
 #include "relay/issuer/statements.h"
 
 #include "base/core/clock.h"
-#include "base/core/file.h"
 #include "base/core/json.h"
 #include "base/core/log.h"
 #include "base/core/text.h"
 #include "relay/store/admin_store.h"
 #include "relay/store/issuer_store.h"
 #include "relay/store/schema.h"
-#include "relay/store/url.h"
 #include "relay/store/private_file.h"
+#include "relay/store/url.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -25,7 +24,6 @@
 enum {
     FOLLOW_MS = 1000,
     ANSWER_KEPT_S = 60,
-    PEM_BYTES = 16 << 10,
     ADMIN_NONE = -1,
     WHAT_CAPACITY = LIMIT_URL_BYTES + 8,
 };
@@ -37,44 +35,6 @@ struct statements {
     int64_t admin_rev;   /* of admin.db, as last looked at */
     int64_t move_serial; /* of the announced move */
 };
-
-static int read_key(const char *path, struct key **ret_key)
-{
-    struct buffer pem = buffer_init_secret(PEM_BYTES);
-    struct key *key = NULL;
-    int error = private_file_read(path, PRIVATE_FILE_OWNER, &pem);
-
-    if (error == 0) {
-        error = key_from_pem(pem.data, pem.size, &key);
-    }
-    if (error == 0 && !key_is_private(key)) {
-        error = ERROR_SYNTAX;
-    }
-    buffer_free(&pem);
-    if (error != 0) {
-        key_free(key);
-        return error;
-    }
-    *ret_key = key;
-    return 0;
-}
-
-static int make_key(const char *path)
-{
-    struct buffer pem = buffer_init_secret(PEM_BYTES);
-    struct key *key = NULL;
-    int error = key_generate(KEY_P256, &key);
-
-    if (error == 0) {
-        error = key_to_pem(key, &pem);
-    }
-    if (error == 0) {
-        error = file_write_new(path, pem.data, pem.size, 0600);
-    }
-    key_free(key);
-    buffer_free(&pem);
-    return error;
-}
 
 /* Whether a key was announced before: *RET_WAS. */
 static int was_announced(const struct issuer *issuer, bool *ret_was)
@@ -94,7 +54,7 @@ static int open_key(struct statements *statements)
     struct issuer *issuer = statements->issuer;
     const char *path = issuer->config->relay_key_file;
     bool was = false;
-    int error = read_key(path, &statements->key);
+    int error = private_file_read_key(path, PRIVATE_FILE_OWNER, &statements->key);
 
     if (error == ERROR_NOT_FOUND) {
         error = was_announced(issuer, &was);
@@ -106,10 +66,7 @@ static int open_key(struct statements *statements)
             return 0;
         }
         if (error == 0) {
-            error = make_key(path);
-        }
-        if (error == 0) {
-            error = read_key(path, &statements->key);
+            error = private_file_make_key(path, &statements->key);
         }
     }
     if (error != 0) {

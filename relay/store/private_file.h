@@ -4,6 +4,7 @@
 #define RELAY_STORE_PRIVATE_FILE_H
 
 #include "base/core/buffer.h"
+#include "base/crypto/key.h"
 
 enum private_file_readers {
     PRIVATE_FILE_OWNER, /* 0600 at most: keys */
@@ -14,5 +15,11 @@ enum private_file_readers {
  * than READERS can read PATH, or can write it. */
 int private_file_read(const char *path, enum private_file_readers readers,
                       struct buffer *buffer) MUST_CHECK;
+/* The private key in the PEM file PATH. ERROR_SYNTAX for a public key, or none; else as
+ * private_file_read. */
+int private_file_read_key(const char *path, enum private_file_readers readers,
+                          struct key **ret_key) MUST_CHECK;
+/* Writes a new P-256 key to PATH, 0600. ERROR_EXISTS when there is such a file. */
+int private_file_make_key(const char *path, struct key **ret_key) MUST_CHECK;
 
 #endif

@@ -1,6 +1,7 @@
 #include "relay/store/private_file.h"
 
 #include "base/core/file.h"
+#include "base/crypto/digest.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -50,6 +51,47 @@ static void test_who_may_read(void **state)
     }
 }
 
+/* A key is made once; what is read is a private one, of its owner alone. */
+static void test_keys(void **state)
+{
+    static const char public_pem[] =
+        "-----BEGIN PUBLIC KEY-----\n"
+        "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEaxfR8uEsQkf4vOblY6RA8ncDfYEt\n"
+        "6zOg9KE5RdiYwpZP40Li/hp/m47n60p8D54WK84zV2sxXs7LtkBoN79R9Q==\n"
+        "-----END PUBLIC KEY-----\n";
+    char key_path[80];
+    struct key *made = NULL;
+    struct key *again = NULL;
+    uint8_t hashes[2][DIGEST_SHA256_SIZE];
+    struct stat info;
+    (void)state;
+    snprintf(key_path, sizeof(key_path), "%s/key.pem", folder);
+    assert_int_equal(private_file_read_key(key_path, PRIVATE_FILE_OWNER, &again),
+                     ERROR_NOT_FOUND);
+    assert_int_equal(private_file_make_key(key_path, &made), 0);
+    assert_int_equal(stat(key_path, &info), 0);
+    assert_int_equal(info.st_mode & 0777, 0600);
+    assert_int_equal(private_file_make_key(key_path, &again), ERROR_EXISTS);
+    assert_null(again);
+    assert_int_equal(private_file_read_key(key_path, PRIVATE_FILE_OWNER, &again), 0);
+    assert_true(key_is_private(again));
+    assert_int_equal(key_spki_sha256(made, hashes[0]), 0);
+    assert_int_equal(key_spki_sha256(again, hashes[1]), 0);
+    assert_memory_equal(hashes[0], hashes[1], DIGEST_SHA256_SIZE);
+    key_free(made);
+    key_free(again);
+    again = NULL;
+    assert_int_equal(chmod(key_path, 0640), 0);
+    assert_int_equal(private_file_read_key(key_path, PRIVATE_FILE_OWNER, &again),
+                     ERROR_DENIED);
+    assert_int_equal(file_write_atomic(key_path, public_pem, sizeof(public_pem) - 1, 0600),
+                     0);
+    assert_int_equal(private_file_read_key(key_path, PRIVATE_FILE_OWNER, &again),
+                     ERROR_SYNTAX);
+    assert_null(again);
+    unlink(key_path);
+}
+
 static void test_a_missing_file_is_missing(void **state)
 {
     struct buffer text = buffer_init_secret(64);
@@ -63,6 +105,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_who_may_read),
+        cmocka_unit_test(test_keys),
         cmocka_unit_test(test_a_missing_file_is_missing),
     };
     if (mkdtemp(folder) == NULL) {
