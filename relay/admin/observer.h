@@ -46,7 +46,7 @@ struct observer_facts {
     int64_t lives[CENSUS_LIFE_COUNT];
     int64_t issued[OBSERVER_DAYS]; /* by UTC day, the last is today */
     int64_t last_issued_at;        /* 0: never */
-    int64_t orders_day;    /* of devices, in the last 24 hours but for the last one */
+    int64_t orders_day;    /* admitted in the last 24 hours but for the last one */
     int64_t issued_day;    /* in 24 hours */
     int64_t expired_awake; /* devices that published after their certificate ended */
     char expired_id[64];   /* one of them */

@@ -38,7 +38,7 @@ int overview_changes(struct database *admin, const char *zone, int64_t limit,
 int overview_expired(struct database *issuer, const char *zone, int64_t after_at,
                      int64_t until_at, int64_t limit, overview_id_fn *fn,
                      void *arg) MUST_CHECK;
-/* From issuer.db: orders that came in (AFTER_AT, UNTIL_AT]. */
+/* From issuer.db: orders that were admitted in (AFTER_AT, UNTIL_AT]. */
 int overview_count_orders(struct database *issuer, const char *zone, int64_t after_at,
                           int64_t until_at, int64_t *ret_count) MUST_CHECK;
 /* From admin.db: when the note WHAT was written; 0: never. ERROR_UNSUPPORTED for a file without
