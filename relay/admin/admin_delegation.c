@@ -9,6 +9,7 @@
 #include "base/core/text.h"
 #include "base/crypto/random.h"
 #include "base/net/http_client.h"
+#include "relay/admin/admin_output.h"
 #include "relay/admin/delegation.h"
 #include "relay/store/admin_store.h"
 #include "relay/store/schema.h"
@@ -595,7 +596,6 @@ static void close_check(struct check *check)
 
 static int print_json(const struct check *check)
 {
-    struct buffer text = buffer_init(1 << 20);
     json_t *object = json_object();
     int error = object == NULL ? ERROR_MEMORY
                                : json_set_text(object, "zone", check->config->zone);
@@ -605,15 +605,11 @@ static int print_json(const struct check *check)
     if (error == 0) {
         error = json_set_take(object, "verdicts", json_incref(check->verdicts));
     }
-    if (error == 0) {
-        error = json_dump(object, &text);
+    if (error != 0) {
+        json_decref(object);
+        return error;
     }
-    if (error == 0) {
-        puts(buffer_text(&text));
-    }
-    json_decref(object);
-    buffer_free(&text);
-    return error;
+    return admin_output_line(object);
 }
 
 /* For `status`. Who may ask but not write the store is not told about it. */

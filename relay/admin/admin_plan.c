@@ -6,6 +6,7 @@
 
 #include "base/core/json.h"
 #include "base/core/text.h"
+#include "relay/admin/admin_output.h"
 
 #include <getopt.h>
 #include <inttypes.h>
@@ -21,7 +22,6 @@ enum {
     DEVICES_MAX = 100000000,
     DAYS_MAX = 398,
     DAYS_DEFAULT = 45,
-    JSON_BYTES = 4096,
 };
 
 static uint64_t divide_up(uint64_t a, uint64_t b)
@@ -104,7 +104,6 @@ static void print_plan(const struct admin_plan_wish *wish, const struct admin_pl
 
 static int print_json(const struct admin_plan_wish *wish, const struct admin_plan *plan)
 {
-    struct buffer text = buffer_init(JSON_BYTES);
     const struct {
         const char *name;
         uint64_t value;
@@ -127,15 +126,11 @@ static int print_json(const struct admin_plan_wish *wish, const struct admin_pla
     for (size_t i = 0; error == 0 && i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         error = json_set_i64(object, numbers[i].name, (int64_t)numbers[i].value);
     }
-    if (error == 0) {
-        error = json_dump(object, &text);
+    if (error != 0) {
+        json_decref(object);
+        return error;
     }
-    if (error == 0) {
-        puts(buffer_text(&text));
-    }
-    json_decref(object);
-    buffer_free(&text);
-    return error;
+    return admin_output_line(object);
 }
 
 static bool parse_options(int argc, char **argv, struct admin_plan_wish *wish,
