@@ -8,6 +8,8 @@
 
 enum { MINUTE_S = 60, HOUR_S = 3600, DAY_S = 86400 };
 
+static const int64_t moment_max_at = INT64_C(1) << 53;
+
 void dashboard_parts_start(const struct dashboard_view *view, const char *title,
                            struct buffer *html)
 {
@@ -52,6 +54,8 @@ void dashboard_parts_span(struct buffer *html, int64_t seconds)
 void dashboard_parts_time(struct buffer *html, int64_t at, int64_t now_at)
 {
     char text[TEXT_TIME_CAPACITY];
+    /* A role that was captured may have written any number. */
+    at = at > moment_max_at ? moment_max_at : at < -moment_max_at ? -moment_max_at : at;
     text_time(at, text);
     buffer_printf(html, "<time datetime=\"%s\">%.10s %.5s UTC</time> <small>(", text,
                   text, text + strlen("2027-01-05T"));

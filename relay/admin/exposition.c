@@ -40,7 +40,7 @@ static bool read_number(const uint8_t *data, size_t size, double *ret_value)
         return false; /* NaN, +Inf, hexadecimal */
     }
     double value = strtod(text, &end);
-    if (*end != '\0' || value != value || value > 1e300 || value < -1e300) {
+    if (*end != '\0' || !(fabs(value) <= EXPOSITION_MAX)) {
         return false;
     }
     *ret_value = value;

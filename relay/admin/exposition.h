@@ -10,8 +10,12 @@
 
 enum { EXPOSITION_LABEL_CAPACITY = 64 };
 
+/* What a double counts one by one; more is no number, so that whoever reckons with one may take it
+ * for a moment or a size. */
+#define EXPOSITION_MAX 9007199254740992.0 /* 2^53 */
+
 /* The value of SERIES, written as there: `latchkey_ca_ready`, `latchkey_x{a="b"}`. False when it
- * is not there, or no finite number. */
+ * is not there, or no number up to EXPOSITION_MAX, either side of 0. */
 bool exposition_value(struct bytes text, const char *series, double *ret_value);
 
 /* One series of a family with one or two labels: their values, "" when there is no second. */

@@ -17,7 +17,8 @@ static void test_values(void **state)
 {
     static const char text[] =
         "# HELP x A level.\n# TYPE x gauge\nx 3\nxy 4\n"
-        "y{a=\"b\"} 1.5e3\nz NaN\nu +Inf\nv 0x10\nw 1 1700000000\nt\n";
+        "y{a=\"b\"} 1.5e3\nz NaN\nu +Inf\nv 0x10\nw 1 1700000000\nt\n"
+        "large 9007199254740992\nlarger 9.1e15\nlow -1e300\nlast -5e-324\n";
     double value = -1;
     (void)state;
     assert_true(exposition_value(text_of(text), "x", &value));
@@ -26,12 +27,17 @@ static void test_values(void **state)
     assert_true(value == 1500);
     assert_true(exposition_value(text_of(text), "w", &value));
     assert_true(value == 1);
+    assert_true(exposition_value(text_of(text), "large", &value));
+    assert_true(value == EXPOSITION_MAX);
+    assert_true(exposition_value(text_of(text), "last", &value));
     value = -1;
     assert_false(exposition_value(text_of(text), "z", &value));
     assert_false(exposition_value(text_of(text), "u", &value));
     assert_false(exposition_value(text_of(text), "v", &value));
     assert_false(exposition_value(text_of(text), "t", &value));
     assert_false(exposition_value(text_of(text), "y", &value));
+    assert_false(exposition_value(text_of(text), "larger", &value));
+    assert_false(exposition_value(text_of(text), "low", &value));
     assert_false(exposition_value(text_of(""), "x", &value));
     assert_true(value == -1);
 }
