@@ -411,7 +411,7 @@ int dashboard_run(struct relay_config **config, const char *path)
 {
     struct dashboard dashboard = {.config = config};
     /* First: the helper shall have nothing of the rest. */
-    int error = errand_new((*config)->alert_command, path, ERRAND_S, &dashboard.errand);
+    int error = errand_new((*config)->alert_command, path, ERRAND_MS, &dashboard.errand);
     if (error != 0) {
         log_error("can't start the helper: %s", error_text(error));
         return error;

@@ -24,7 +24,7 @@ enum { HEAD_BYTES = 4, EXEC_FAILED = 127, FIRST_SIGNAL_STATUS = 128 };
 struct errand {
     char *command;
     char *config_path;
-    unsigned max_s;
+    int64_t max_ms;
     int fd;
     pid_t pid;
     bool busy;
@@ -148,7 +148,7 @@ static int run(const struct errand *errand, enum errand_kind kind, struct bytes 
     (void)!write(in[1], input.data, input.size);
     close(in[1]);
     if (pid > 0) {
-        int64_t until_mono_ms = clock_mono_ms() + (int64_t)errand->max_s * 1000;
+        int64_t until_mono_ms = clock_mono_ms() + errand->max_ms;
         bool in_time =
             collect(out[0], until_mono_ms, output) && has_ended_by(pid, until_mono_ms);
         if (!in_time) {
@@ -188,7 +188,7 @@ static _Noreturn void serve(const struct errand *errand, int fd)
 
 /* ---- the role's side ---- */
 
-int errand_new(const char *command, const char *config_path, unsigned max_s,
+int errand_new(const char *command, const char *config_path, int64_t max_ms,
                struct errand **ret_errand)
 {
     struct errand *errand = calloc(1, sizeof(*errand));
@@ -197,7 +197,7 @@ int errand_new(const char *command, const char *config_path, unsigned max_s,
         return ERROR_MEMORY;
     }
     errand->fd = -1;
-    errand->max_s = max_s;
+    errand->max_ms = max_ms;
     errand->command = strdup(command);
     errand->config_path = strdup(config_path);
     int error = errand->command == NULL || errand->config_path == NULL ? ERROR_MEMORY : 0;

@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-enum { ERRAND_S = 60, ERRAND_INPUT_MAX = 4096, ERRAND_OUTPUT_MAX = 4096 };
+enum { ERRAND_MS = 60000, ERRAND_INPUT_MAX = 4096, ERRAND_OUTPUT_MAX = 4096 };
 
 enum errand_kind {
     ERRAND_COMMAND,    /* [alert] command, with the input as its standard input */
@@ -23,8 +23,8 @@ struct errand;
 typedef void errand_fn(enum errand_kind kind, int status, struct bytes output, void *arg);
 
 /* Forks the helper; before any thread or loop is there. COMMAND ("" : none) and CONFIG_PATH are
- * copied. An errand may take MAX_S seconds (ERRAND_S). */
-int errand_new(const char *command, const char *config_path, unsigned max_s,
+ * copied. An errand may take MAX_MS (ERRAND_MS). */
+int errand_new(const char *command, const char *config_path, int64_t max_ms,
                struct errand **ret_errand) MUST_CHECK;
 /* Ends the helper. Accepts NULL. */
 void errand_free(struct errand *errand);

@@ -20,6 +20,7 @@ enum {
     ASK_MS = 5000,
     COUNT_MS = 60000,
     SAMPLE_MS = 10000,
+    SCRAPE_MS = 3000,
     HOUR_S = 3600,
     DAY_S = 86400,
     EXPIRED_S = 30 * DAY_S
@@ -362,11 +363,11 @@ static int open_role(struct observer *observer, unsigned index, const char *name
     if (!role->is_asked) {
         return 0;
     }
-    int error =
-        scrape_new(observer->loop, listen_at, on_metrics, asking, &asking->metrics);
-    return error == 0
-               ? scrape_new(observer->loop, listen_at, on_health, asking, &asking->health)
-               : error;
+    int error = scrape_new(observer->loop, listen_at, SCRAPE_MS, on_metrics, asking,
+                           &asking->metrics);
+    return error == 0 ? scrape_new(observer->loop, listen_at, SCRAPE_MS, on_health,
+                                   asking, &asking->health)
+                      : error;
 }
 
 static int open_all(struct observer *observer)

@@ -10,11 +10,12 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { HEAD_MAX_BYTES = 4096, CHUNK_BYTES = 16384 };
+enum { CHUNK_BYTES = 16384 };
 
 struct scrape {
     struct loop *loop;
     struct address address;
+    int64_t max_ms;
     scrape_fn *fn;
     void *arg;
     struct loop_watch *watch;
@@ -58,11 +59,12 @@ static int read_response(const struct buffer *response, struct bytes *ret_body)
 static void finish(struct scrape *scrape, bool good)
 {
     struct bytes body = {(const uint8_t *)"", 0};
+    struct buffer response = scrape->response;
     close_socket(scrape);
-    int status =
-        good && scrape->response.error == 0 ? read_response(&scrape->response, &body) : 0;
+    scrape->response = buffer_init(SCRAPE_BYTES_MAX);
+    int status = good && response.error == 0 ? read_response(&response, &body) : 0;
     scrape->fn(status, body, scrape->arg);
-    buffer_free(&scrape->response);
+    buffer_free(&response);
 }
 
 static void on_deadline(void *arg)
@@ -103,14 +105,16 @@ static void on_ready(int fd, unsigned events, void *arg)
     }
 }
 
-int scrape_new(struct loop *loop, const char *listen_at, scrape_fn *fn, void *arg,
-               struct scrape **ret_scrape)
+int scrape_new(struct loop *loop, const char *listen_at, int64_t max_ms, scrape_fn *fn,
+               void *arg, struct scrape **ret_scrape)
 {
     struct scrape *scrape = calloc(1, sizeof(*scrape));
     if (scrape == NULL) {
         return ERROR_MEMORY;
     }
     scrape->loop = loop;
+    scrape->max_ms = max_ms;
+    scrape->response = buffer_init(SCRAPE_BYTES_MAX);
     scrape->fn = fn;
     scrape->arg = arg;
     scrape->fd = -1;
@@ -145,9 +149,8 @@ void scrape_get(struct scrape *scrape, const char *path)
     if (scrape->fd >= 0) {
         return;
     }
-    scrape->response = buffer_init(SCRAPE_BYTES_MAX);
     scrape->is_sent = false;
-    loop_timer_set(scrape->deadline, SCRAPE_MS);
+    loop_timer_set(scrape->deadline, scrape->max_ms);
     if (!text_format(scrape->request, sizeof(scrape->request),
                      "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
                      path)) {

@@ -3,6 +3,7 @@
 #include "base/core/clock.h"
 #include "base/core/log.h"
 #include "base/core/text.h"
+#include "relay/admin/admin_output.h"
 #include "relay/admin/exposition.h"
 #include "relay/store/place.h"
 
@@ -66,10 +67,13 @@ static bool judge_store(const struct observer_facts *facts, struct alert_set *al
 {
     char text[ALERT_TEXT_CAPACITY];
     bool changed = false;
+    /* Ends a little later than it begins, so that nobody is told each minute of a disk that is
+     * just at its mark. */
+    double mark = alerts->at[ALERT_DISK].is_active ? 0.12 : 0.1;
     snprintf(text, sizeof(text), "the store's disk has %.0f %% left (%.0f MiB)",
              facts->disk_free * 100, facts->disk_free_bytes / (1 << 20));
     changed |= alert_update(alerts, ALERT_DISK,
-                            facts->disk_free_bytes > 0 && facts->disk_free < 0.1, text,
+                            facts->disk_free_bytes > 0 && facts->disk_free < mark, text,
                             facts->now_at);
     bool old = facts->has_backups && facts->has_history &&
                facts->now_at - facts->backup_at > BACKUP_S;
@@ -87,6 +91,8 @@ static bool judge_certificates(const struct observer_facts *facts,
     char text[ALERT_TEXT_CAPACITY];
     int64_t quarter_s = (facts->relay_not_after_at - facts->relay_not_before_at) / 4;
     int64_t early_s = quarter_s < CERTIFICATE_S ? quarter_s : CERTIFICATE_S;
+    int64_t left_s = facts->relay_not_after_at - facts->now_at;
+    char span[ADMIN_OUTPUT_SPAN_CAPACITY];
     bool changed = false;
     snprintf(
         text, sizeof(text),
@@ -94,12 +100,14 @@ static bool judge_certificates(const struct observer_facts *facts,
         (long long)facts->expired_awake, facts->expired_id);
     changed |= alert_update(alerts, ALERT_EXPIRED, facts->expired_awake > 0, text,
                             facts->now_at);
-    snprintf(text, sizeof(text), "the relay's own certificate ends in %lld hours",
-             (long long)((facts->relay_not_after_at - facts->now_at) / 3600));
+    admin_output_span(left_s < 0 ? -left_s : left_s, span);
+    snprintf(text, sizeof(text),
+             left_s < 0 ? "the relay's own certificate ended %s ago"
+                        : "the relay's own certificate ends in %s",
+             span);
     changed |= alert_update(alerts, ALERT_RELAY_CERTIFICATE,
-                            facts->relay_not_after_at != 0 &&
-                                facts->relay_not_after_at - facts->now_at < early_s,
-                            text, facts->now_at);
+                            facts->relay_not_after_at != 0 && left_s < early_s, text,
+                            facts->now_at);
     return changed;
 }
 

@@ -1,0 +1,341 @@
+/* Which conditions hold for which facts: at their marks, and one step beside. */
+#include "relay/admin/watchman.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { NOW_AT = 1800000000, HOUR_S = 3600, DAY_S = 86400, HELD_S = 60 };
+
+static const struct dashboard_check not_looked;
+
+/* A relay that is well. */
+static struct observer_facts make_facts(void)
+{
+    struct observer_facts facts = {
+        .now_at = NOW_AT,
+        .has_store = true,
+        .issued_day = 5,
+        .orders_day = 7,
+        .waiting = 2,
+        .has_history = true,
+        .relay_not_before_at = NOW_AT - 60 * DAY_S,
+        .relay_not_after_at = NOW_AT + 60 * DAY_S,
+        .backup_at = NOW_AT - DAY_S,
+        .has_backups = true,
+        .disk_free = 0.5,
+        .disk_free_bytes = 5e9,
+    };
+    static const char *const names[OBSERVER_ROLES] = {"front", "issuer", "dns"};
+    for (size_t i = 0; i < OBSERVER_ROLES; i++) {
+        facts.roles[i] = (struct observer_role){.name = names[i],
+                                                .is_asked = true,
+                                                .is_known = true,
+                                                .is_up = true,
+                                                .is_well = true,
+                                                .metrics = buffer_init(256)};
+    }
+    return facts;
+}
+
+static void free_facts(struct observer_facts *facts)
+{
+    for (size_t i = 0; i < OBSERVER_ROLES; i++) {
+        buffer_free(&facts->roles[i].metrics);
+    }
+}
+
+static bool judge(const struct observer_facts *facts, struct alert_set *alerts)
+{
+    return watchman_judge(facts, &not_looked, &not_looked, alerts);
+}
+
+/* That KIND alone holds, or nothing (ALERT_COUNT). */
+static void expect_only(const struct alert_set *alerts, enum alert_kind kind)
+{
+    for (size_t i = 0; i < ALERT_COUNT; i++) {
+        if (alerts->at[i].is_active != (i == kind)) {
+            fail_msg("'%s' %s: %s", alert_names[i],
+                     alerts->at[i].is_active ? "holds" : "does not hold",
+                     alerts->at[i].text);
+        }
+    }
+}
+
+typedef void change_fn(struct observer_facts *facts);
+
+static void nothing(struct observer_facts *facts)
+{
+    (void)facts;
+}
+
+static void none_issued(struct observer_facts *facts)
+{
+    facts->issued_day = facts->waiting = 0;
+    facts->orders_day = 1;
+}
+
+static void none_issued_some_wait(struct observer_facts *facts)
+{
+    facts->issued_day = facts->orders_day = 0;
+}
+
+static void nobody_asked(struct observer_facts *facts)
+{
+    facts->issued_day = facts->orders_day = facts->waiting = 0;
+}
+
+static void no_store(struct observer_facts *facts)
+{
+    facts->issued_day = 0;
+    facts->has_store = false;
+}
+
+static void disk_at_mark(struct observer_facts *facts)
+{
+    facts->disk_free = 0.1;
+}
+
+static void disk_below_mark(struct observer_facts *facts)
+{
+    facts->disk_free = 0.0999;
+}
+
+static void disk_unknown(struct observer_facts *facts)
+{
+    facts->disk_free = facts->disk_free_bytes = 0;
+}
+
+static void backup_of_two_days(struct observer_facts *facts)
+{
+    facts->backup_at = NOW_AT - 2 * DAY_S;
+}
+
+static void backup_older(struct observer_facts *facts)
+{
+    facts->backup_at = NOW_AT - 2 * DAY_S - 1;
+}
+
+static void backup_never(struct observer_facts *facts)
+{
+    facts->backup_at = 0;
+}
+
+static void backup_never_of_a_new_relay(struct observer_facts *facts)
+{
+    facts->backup_at = 0;
+    facts->has_history = false;
+}
+
+static void backups_elsewhere(struct observer_facts *facts)
+{
+    facts->backup_at = 0;
+    facts->has_backups = false;
+}
+
+static void expired(struct observer_facts *facts)
+{
+    facts->expired_awake = 3;
+    memcpy(facts->expired_id, "abc", 4);
+}
+
+/* Ten days, or a quarter of the life where that is less. */
+static void certificate_of_ten_days(struct observer_facts *facts)
+{
+    facts->relay_not_after_at = NOW_AT + 10 * DAY_S;
+}
+
+static void certificate_of_less(struct observer_facts *facts)
+{
+    facts->relay_not_after_at = NOW_AT + 10 * DAY_S - 1;
+}
+
+static void short_certificate(struct observer_facts *facts)
+{
+    facts->relay_not_before_at = NOW_AT - 3 * DAY_S;
+    facts->relay_not_after_at = NOW_AT + 3 * DAY_S;
+}
+
+static void short_certificate_near_its_end(struct observer_facts *facts)
+{
+    facts->relay_not_before_at = NOW_AT - 5 * DAY_S;
+    facts->relay_not_after_at = NOW_AT + DAY_S;
+}
+
+static void certificate_ended(struct observer_facts *facts)
+{
+    facts->relay_not_after_at = NOW_AT - HOUR_S;
+}
+
+static void no_certificate(struct observer_facts *facts)
+{
+    facts->relay_not_before_at = facts->relay_not_after_at = 0;
+}
+
+static void role_ill(struct observer_facts *facts)
+{
+    facts->roles[OBSERVER_FRONT].is_well = false;
+}
+
+static void role_not_watched(struct observer_facts *facts)
+{
+    facts->roles[OBSERVER_FRONT].is_asked = facts->roles[OBSERVER_FRONT].is_up = false;
+}
+
+static void role_not_asked_yet(struct observer_facts *facts)
+{
+    facts->roles[OBSERVER_DNS].is_known = facts->roles[OBSERVER_DNS].is_up = false;
+}
+
+static void test_marks(void **state)
+{
+    static const struct {
+        change_fn *change;
+        enum alert_kind kind; /* ALERT_COUNT: nothing holds */
+        const char *text;
+    } rows[] = {
+        {nothing, ALERT_COUNT, ""},
+        {none_issued, ALERT_NOTHING_ISSUED, "though 1 orders came and 0 devices wait"},
+        {none_issued_some_wait, ALERT_NOTHING_ISSUED, "2 devices wait"},
+        {nobody_asked, ALERT_COUNT, ""},
+        {no_store, ALERT_COUNT, ""},
+        {disk_at_mark, ALERT_COUNT, ""},
+        {disk_below_mark, ALERT_DISK, "has 10 % left (4768 MiB)"},
+        {disk_unknown, ALERT_COUNT, ""},
+        {backup_of_two_days, ALERT_COUNT, ""},
+        {backup_older, ALERT_BACKUP, "2 days old"},
+        {backup_never, ALERT_BACKUP, "never a backup"},
+        {backup_never_of_a_new_relay, ALERT_COUNT, ""},
+        {backups_elsewhere, ALERT_COUNT, ""},
+        {expired, ALERT_EXPIRED, "3 certificates expired while their device was awake"},
+        {certificate_of_ten_days, ALERT_COUNT, ""},
+        {certificate_of_less, ALERT_RELAY_CERTIFICATE, "ends in 9 days"},
+        {short_certificate, ALERT_COUNT, ""},
+        {short_certificate_near_its_end, ALERT_RELAY_CERTIFICATE, "ends in 24 hours"},
+        {certificate_ended, ALERT_RELAY_CERTIFICATE, "ended 1 hour ago"},
+        {no_certificate, ALERT_COUNT, ""},
+        {role_ill, ALERT_COUNT, ""},
+        {role_not_watched, ALERT_COUNT, ""},
+        {role_not_asked_yet, ALERT_COUNT, ""},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct observer_facts facts = make_facts();
+        struct alert_set alerts = {0};
+        rows[i].change(&facts);
+        assert_int_equal(judge(&facts, &alerts), rows[i].kind != ALERT_COUNT);
+        expect_only(&alerts, rows[i].kind);
+        if (rows[i].kind != ALERT_COUNT &&
+            strstr(alerts.at[rows[i].kind].text, rows[i].text) == NULL) {
+            fail_msg("no '%s' in '%s'", rows[i].text, alerts.at[rows[i].kind].text);
+        }
+        free_facts(&facts);
+    }
+}
+
+/* A disk that goes to and fro at its mark is one alert. */
+static void test_disk_at_its_mark(void **state)
+{
+    struct observer_facts facts = make_facts();
+    struct alert_set alerts = {0};
+    (void)state;
+    facts.disk_free = 0.099;
+    assert_true(judge(&facts, &alerts));
+    facts.disk_free = 0.101;
+    assert_false(judge(&facts, &alerts));
+    facts.disk_free = 0.119;
+    assert_false(judge(&facts, &alerts));
+    facts.disk_free = 0.12;
+    assert_true(judge(&facts, &alerts));
+    expect_only(&alerts, ALERT_COUNT);
+    facts.disk_free = 0.119;
+    assert_false(judge(&facts, &alerts));
+    free_facts(&facts);
+}
+
+/* A role must be away for a minute; each has an alert of its own. */
+static void test_roles(void **state)
+{
+    static const enum alert_kind kinds[OBSERVER_ROLES] = {
+        [OBSERVER_FRONT] = ALERT_FRONT_DOWN,
+        [OBSERVER_ISSUER] = ALERT_ISSUER_DOWN,
+        [OBSERVER_DNS] = ALERT_DNS_DOWN,
+    };
+    (void)state;
+    for (size_t i = 0; i < OBSERVER_ROLES; i++) {
+        struct observer_facts facts = make_facts();
+        struct alert_set alerts = {0};
+        facts.roles[i].is_up = facts.roles[i].is_well = false;
+        assert_false(judge(&facts, &alerts));
+        facts.now_at += HELD_S - 1;
+        assert_false(judge(&facts, &alerts));
+        facts.now_at++;
+        assert_true(judge(&facts, &alerts));
+        expect_only(&alerts, kinds[i]);
+        assert_non_null(strstr(alerts.at[kinds[i]].text, facts.roles[i].name));
+        facts.roles[i].is_up = true;
+        assert_true(judge(&facts, &alerts));
+        expect_only(&alerts, ALERT_COUNT);
+        free_facts(&facts);
+    }
+}
+
+/* Only the issuer knows of its account: while it does not answer, all stays as it was. */
+static void test_account(void **state)
+{
+    struct observer_facts facts = make_facts();
+    struct alert_set alerts = {0};
+    struct buffer *metrics = &facts.roles[OBSERVER_ISSUER].metrics;
+    (void)state;
+    assert_false(judge(&facts, &alerts));
+    buffer_append_text(metrics, "latchkey_ca_account_refused 1\n");
+    assert_true(judge(&facts, &alerts));
+    expect_only(&alerts, ALERT_ACCOUNT);
+    assert_string_equal(alerts.at[ALERT_ACCOUNT].text,
+                        "the account at the CA is refused");
+    memcpy(facts.roles[OBSERVER_ISSUER].reason, "it is deactivated", 18);
+    assert_false(judge(&facts, &alerts));
+    assert_string_equal(alerts.at[ALERT_ACCOUNT].text, "it is deactivated");
+    buffer_reset(metrics);
+    assert_false(judge(&facts, &alerts));
+    expect_only(&alerts, ALERT_ACCOUNT);
+    buffer_append_text(metrics, "latchkey_ca_account_refused 0\n");
+    assert_true(judge(&facts, &alerts));
+    expect_only(&alerts, ALERT_COUNT);
+    free_facts(&facts);
+}
+
+/* What was not looked at yet is no fault. */
+static void test_checks(void **state)
+{
+    struct observer_facts facts = make_facts();
+    struct alert_set alerts = {0};
+    struct dashboard_check delegation = {.is_on = true, .text = "NS are others"};
+    struct dashboard_check ct = {.is_on = true, .text = "one that nobody ordered"};
+    (void)state;
+    assert_false(watchman_judge(&facts, &delegation, &ct, &alerts));
+    delegation.at = NOW_AT;
+    assert_true(watchman_judge(&facts, &delegation, &ct, &alerts));
+    expect_only(&alerts, ALERT_DELEGATION);
+    assert_string_equal(alerts.at[ALERT_DELEGATION].text, "NS are others");
+    delegation.is_good = true;
+    ct.at = NOW_AT;
+    assert_true(watchman_judge(&facts, &delegation, &ct, &alerts));
+    expect_only(&alerts, ALERT_CT);
+    assert_string_equal(alerts.at[ALERT_CT].text, "one that nobody ordered");
+    free_facts(&facts);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_marks),   cmocka_unit_test(test_disk_at_its_mark),
+        cmocka_unit_test(test_roles),   cmocka_unit_test(test_account),
+        cmocka_unit_test(test_checks),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
