@@ -26,6 +26,15 @@
 
 static const char suffix[] = ".restoring";
 
+/* What is put beside a file: SQLite's, which it would play back, and ours. */
+static const char *const companions[] = {"-wal", "-shm", "-journal", ".restoring",
+                                         ".restored"};
+
+enum {
+    COMPANION_COUNT = sizeof(companions) / sizeof(companions[0]),
+    JOURNAL_COUNT = 3, /* of them are SQLite's */
+};
+
 static const struct {
     const char *file;
     const char *const *schema;
@@ -131,10 +140,13 @@ static void give(const struct archive_member *member, const char *path, int fd)
     } else if (user != NULL && group != NULL) {
         (void)!fchown(fd, user->pw_uid, group->gr_gid);
     } else if (member->user[0] != '\0') {
+        char name[ARCHIVE_OWNER_CAPACITY];
+
+        text_printable(name, sizeof(name), member->user, strlen(member->user));
         fprintf(
             stderr,
             "latchkey-relay: restore: there is no user '%s' here; '%s' is root's now\n",
-            member->user, path);
+            name, path);
     }
 }
 
@@ -206,14 +218,15 @@ static int check_database(const struct restore *restore, size_t i)
 static int put_in_place(const struct restore *restore,
                         const struct archive_member *member)
 {
-    static const char *const beside[] = {"-wal", "-shm", "-journal"};
     char path[PATH_MAX];
     char other[PATH_MAX];
     int error = target_path(restore, member->name, path);
 
-    for (size_t i = 0; error == 0 && is_database(member->name) && i < 3; i++) {
-        error =
-            text_format(other, sizeof(other), "%s%s", path, beside[i]) ? 0 : ERROR_LIMIT;
+    for (size_t i = 0; error == 0 && is_database(member->name) && i < JOURNAL_COUNT;
+         i++) {
+        error = text_format(other, sizeof(other), "%s%s", path, companions[i])
+                    ? 0
+                    : ERROR_LIMIT;
         if (error == 0 && unlink(other) != 0 && errno != ENOENT) {
             error = ERROR_IO;
         }
@@ -269,6 +282,57 @@ static int write_all(const struct restore *restore)
 
 /* ---- what must not be ---- */
 
+static bool is_companion(const char *name)
+{
+    for (size_t i = 0; i < COMPANION_COUNT; i++) {
+        if (text_ends_with(name, companions[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether a member before the one at COUNT goes to PATH too. */
+static bool is_taken(const struct restore *restore, size_t count, const char *path)
+{
+    char other[PATH_MAX];
+
+    for (size_t i = 0; i < count; i++) {
+        if (target_path(restore, restore->archive.members[i].name, other) == 0 &&
+            strcmp(other, path) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A file made by hand could hold names that `backup` never gives: one that takes another's place
+ * after that was verified, or a journal that SQLite plays back into a database. */
+static bool has_sound_names(const struct restore *restore, const char **ret_name)
+{
+    const struct archive *archive = &restore->archive;
+    char path[PATH_MAX];
+
+    for (size_t i = 0; i < archive->count; i++) {
+        *ret_name = archive->members[i].name;
+        if (is_companion(*ret_name) || target_path(restore, *ret_name, path) != 0 ||
+            is_taken(restore, i, path)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool has_database(const struct archive *archive)
+{
+    for (size_t i = 0; i < DATABASE_COUNT; i++) {
+        if (archive_find(archive, databases[i].file) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool is_living(const struct restore *restore)
 {
     for (size_t i = 0; i < DATABASE_COUNT; i++) {
@@ -323,11 +387,25 @@ static int restore_file(struct restore *restore, const char *path)
 {
     char reason[ARCHIVE_REASON_CAPACITY];
     char made[TEXT_TIME_CAPACITY];
+    const char *name = NULL;
     int error = archive_read(restore->fd, &restore->archive, reason);
 
     if (error != 0) {
         fprintf(stderr, "latchkey-relay: restore: '%s' is refused: %s\n", path,
                 reason[0] != '\0' ? reason : error_text(error));
+        return ADMIN_FAILED;
+    }
+    if (!has_database(&restore->archive)) {
+        fprintf(stderr,
+                "latchkey-relay: restore: '%s' is refused: there is no database in it\n",
+                path);
+        return ADMIN_FAILED;
+    }
+    if (!has_sound_names(restore, &name)) {
+        fprintf(stderr,
+                "latchkey-relay: restore: '%s' is refused: '%s' in it has a name that no "
+                "backup of a relay gives\n",
+                path, name);
         return ADMIN_FAILED;
     }
     if (is_living(restore)) {

@@ -249,6 +249,44 @@ def damaged(path, change):
     return broken
 
 
+def forged(path, keep=lambda name: True, **more):
+    """A backup as somebody makes it by hand: some of the files at PATH and more, with a manifest that is right."""
+    made = path + ".forged"
+    with tarfile.open(path) as archive:
+        files = [(member, archive.extractfile(member).read()) for member in archive]
+    files = [(member, data) for member, data in files if keep(member.name) and member.name != "MANIFEST.json"]
+    files[:0] = [(tarfile.TarInfo(name), data) for name, data in more.items()]
+    manifest = json.dumps({"format": 1, "madeAt": "2026-11-28T02:00:00Z", "about": "lab.test", "files": [
+        {"name": member.name, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        for member, data in files]}).encode()
+    last = tarfile.TarInfo("MANIFEST.json")
+    last.linkname = hashlib.sha256(manifest).hexdigest()
+    with tarfile.open(made, "w", format=tarfile.USTAR_FORMAT) as archive:
+        for member, data in [*files, (last, manifest)]:
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return made
+
+
+def test_what_was_made_by_hand(lab, tmp_path):
+    """Root takes no name from it that leads elsewhere, or into another file's place."""
+    path = str(tmp_path / "a.tar")
+    operate(lab, "backup", path)
+    folder = tmp_path / "never"
+    for name, reason in (("front.db-wal", "a name that no backup"), ("issuer.db.restoring", "a name that no backup"),
+                         ("relay.conf.restored", "a name that no backup"),
+                         ("../front", "no backup of a relay, or damaged"),
+                         ("/etc/passwd", "no backup of a relay, or damaged"), ("secret", "'secret' is in it twice")):
+        err = operate(lab, "restore", forged(path, **{name: b"x"}), "--into", str(folder), status=1)[1]
+        assert reason in err, err
+        assert not folder.exists()
+    path_without = forged(path, lambda name: not name.endswith(".db"))
+    err = operate(lab, "restore", path_without, "--into", str(folder), status=1)[1]
+    assert "there is no database in it" in err and not folder.exists()
+    operate(lab, "restore", forged(path, **{"ca-account-old.key": b"x"}), "--into", str(folder))
+    assert (folder / "ca-account-old.key").exists()
+
+
 def test_what_is_damaged_is_refused(lab, tmp_path):
     path = str(tmp_path / "a.tar")
     operate(lab, "backup", path)
