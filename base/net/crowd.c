@@ -40,6 +40,7 @@ struct crowd_peer {
 
 struct list {
     struct crowd_list rule;
+    unsigned count;
     struct crowd_member *first;
     struct crowd_member *last;
 };
@@ -94,6 +95,11 @@ bool crowd_is_full(const struct crowd *crowd)
 unsigned crowd_count(const struct crowd *crowd)
 {
     return crowd->count;
+}
+
+unsigned crowd_count_in(const struct crowd *crowd, unsigned list)
+{
+    return crowd->lists[list].count;
 }
 
 /* Peers without an IP (unix sockets) are one. */
@@ -162,6 +168,7 @@ static void append(struct crowd *crowd, struct crowd_member *member, unsigned li
     struct list *to = &crowd->lists[list];
     member->list = list;
     member->since_mono_ms = now_mono_ms;
+    to->count++;
     member->next = NULL;
     member->previous = to->last;
     if (to->last != NULL) {
@@ -175,6 +182,7 @@ static void append(struct crowd *crowd, struct crowd_member *member, unsigned li
 static void unlink_member(struct crowd *crowd, struct crowd_member *member)
 {
     struct list *from = &crowd->lists[member->list];
+    from->count--;
     if (member->previous != NULL) {
         member->previous->next = member->next;
     } else {

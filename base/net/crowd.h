@@ -37,6 +37,8 @@ void crowd_free(struct crowd *crowd);
 void crowd_join_networks(struct crowd *crowd);
 bool crowd_is_full(const struct crowd *crowd);
 unsigned crowd_count(const struct crowd *crowd);
+/* How many members stand in LIST. */
+unsigned crowd_count_in(const struct crowd *crowd, unsigned list);
 /* How many members are PEER's. */
 unsigned crowd_count_of(const struct crowd *crowd, const struct address *peer);
 

@@ -45,6 +45,14 @@ void http_exchange_free(struct http_exchange *exchange)
     free(exchange);
 }
 
+size_t http_exchange_held_bytes(const struct http_exchange *exchange)
+{
+    size_t parser =
+        exchange->parser != NULL ? http_parser_held_bytes(exchange->parser) : 0;
+    return sizeof(*exchange) + parser + exchange->headers.capacity +
+           exchange->output.capacity;
+}
+
 void http_exchange_abandon(struct http_exchange *exchange)
 {
     exchange->stream = NULL;
@@ -232,6 +240,14 @@ static void render(struct http_exchange *exchange, const char *method, int statu
     }
 }
 
+/* A peer that does not take its response keeps that alone, and not its request. */
+static void end_request(struct http_exchange *exchange)
+{
+    http_parser_free(exchange->parser);
+    exchange->parser = NULL;
+    buffer_free(&exchange->headers);
+}
+
 void http_exchange_refuse(struct http_exchange *exchange)
 {
     struct buffer text = buffer_init(256);
@@ -240,6 +256,7 @@ void http_exchange_refuse(struct http_exchange *exchange)
     render(exchange, NULL, http_parser_status(exchange->parser),
            "text/plain; charset=utf-8", buffer_bytes(&text));
     buffer_free(&text);
+    end_request(exchange);
 }
 
 void http_exchange_respond(struct http_exchange *exchange, int status,
@@ -265,5 +282,6 @@ void http_exchange_respond(struct http_exchange *exchange, int status,
             (struct bytes){.data = (const uint8_t *)broken, .size = sizeof(broken) - 1};
     }
     render(exchange, http_parser_method(exchange->parser), status, content_type, content);
+    end_request(exchange);
     exchange->responded(exchange, exchange->responded_arg);
 }

@@ -8,7 +8,7 @@
 #include "base/net/stream.h"
 
 struct http_exchange {
-    struct http_parser *parser;
+    struct http_parser *parser; /* until the response is rendered */
     struct stream *stream; /* borrowed from the connection; NULL when the peer is gone */
     struct address peer;
     http_gone_fn *gone; /* NULL: none */
@@ -32,6 +32,8 @@ int http_exchange_new(const struct http_server_options *options, struct stream *
                       struct http_exchange **ret_exchange) MUST_CHECK;
 /* Accepts NULL. */
 void http_exchange_free(struct http_exchange *exchange);
+/* What it takes in memory now. */
+size_t http_exchange_held_bytes(const struct http_exchange *exchange);
 /* The peer is gone: calls the gone callback and frees, or leaves EXCHANGE to its owner's
  * response. */
 void http_exchange_abandon(struct http_exchange *exchange);

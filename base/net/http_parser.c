@@ -91,6 +91,12 @@ void http_parser_free(struct http_parser *parser)
     free(parser);
 }
 
+size_t http_parser_held_bytes(const struct http_parser *parser)
+{
+    return sizeof(*parser) + parser->head.capacity + parser->body.capacity +
+           parser->line.capacity;
+}
+
 static void set_state(struct http_parser *parser, enum state state)
 {
     parser->state = state;

@@ -20,6 +20,8 @@ enum http_parser_result {
 int http_parser_new(size_t max_header_bytes, size_t max_body_bytes,
                     struct http_parser **ret_parser) MUST_CHECK;
 void http_parser_free(struct http_parser *parser); /* accepts NULL */
+/* What it takes in memory now. */
+size_t http_parser_held_bytes(const struct http_parser *parser);
 /* *RET_USED bytes were taken. After DONE or BAD it must not be called again. */
 enum http_parser_result http_parser_feed(struct http_parser *parser, const void *data,
                                          size_t size, size_t *ret_used);

@@ -51,12 +51,15 @@ enum state {
 };
 
 /* The lists of the crowd: who has a whole request is not disturbed; of the others the one
- * that came into its state first may have to go for a newcomer. */
-enum { WAITING, BUSY };
+ * that came into its state first may have to go for a newcomer, and for what they cost. */
+enum { SHAKING, RESTING, READING, BUSY, LISTS };
 static const struct crowd_list crowd_lists[CROWD_LISTS] = {
-    [WAITING] = {.deadline_ms = CROWD_NEVER, .quiet_ms = 0},
+    [SHAKING] = {.deadline_ms = CROWD_NEVER, .quiet_ms = 0},
+    [RESTING] = {.deadline_ms = CROWD_NEVER, .quiet_ms = 0},
+    [READING] = {.deadline_ms = CROWD_NEVER, .quiet_ms = 0},
     [BUSY] = {.deadline_ms = CROWD_NEVER, .quiet_ms = CROWD_NEVER},
 };
+_Static_assert((int)LISTS == (int)CROWD_LISTS, "each list has its rule");
 
 struct connection {
     struct crowd_member member; /* first: the crowd knows connections by it */
@@ -71,6 +74,7 @@ struct connection {
     struct buffer input; /* read, but not yet taken by a parser */
     bool has_continue;   /* "100 Continue" is to be sent */
     size_t sent_bytes;   /* of what is being sent */
+    size_t held_bytes;   /* as counted in the server's */
     size_t lingered_bytes;
     unsigned reads; /* in this advance */
     bool is_advancing;
@@ -88,6 +92,7 @@ struct http_server {
     struct rate_limiter *request_rate;
     uint64_t limited_connections;
     uint64_t limited_requests;
+    size_t held_bytes; /* of all connections */
     uint8_t record[RECORD_BYTES];
 };
 
@@ -121,12 +126,29 @@ static int64_t deadline_ms(const struct connection *connection, enum state state
     return -1;
 }
 
+static unsigned list_of(enum state state)
+{
+    switch (state) {
+    case STATE_HANDSHAKE:
+        return SHAKING;
+    case STATE_REQUEST:
+        return READING;
+    case STATE_HANDLING:
+    case STATE_RESPONDING:
+        return BUSY;
+    case STATE_IDLE:
+    case STATE_LINGER:
+    case STATE_CLOSED:
+        break;
+    }
+    return RESTING;
+}
+
 static void set_state(struct connection *connection, enum state state)
 {
     int64_t delay_ms = deadline_ms(connection, state);
-    bool is_busy = state == STATE_HANDLING || state == STATE_RESPONDING;
     connection->state = state;
-    crowd_move(connection->server->crowd, &connection->member, is_busy ? BUSY : WAITING,
+    crowd_move(connection->server->crowd, &connection->member, list_of(state),
                clock_mono_ms());
     if (delay_ms >= 0) {
         loop_timer_set(connection->deadline, delay_ms);
@@ -215,6 +237,7 @@ static void count_request(struct connection *connection)
 
 /* The exchange's owner has responded: the exchange is the connection's again. */
 static void advance(struct connection *connection);
+static void on_deadline(void *arg);
 static void on_responded(struct http_exchange *exchange, void *arg)
 {
     struct connection *connection = arg;
@@ -416,6 +439,7 @@ static enum step step_once(struct connection *connection)
 static void connection_free(struct connection *connection)
 {
     struct http_server *server = connection->server;
+    server->held_bytes -= connection->held_bytes;
     crowd_leave(server->crowd, &connection->member);
     loop_watch_free(connection->watch);
     loop_timer_free(connection->deadline);
@@ -428,8 +452,38 @@ static void connection_free(struct connection *connection)
     free(connection);
 }
 
+static void count_held(struct connection *connection)
+{
+    struct http_server *server = connection->server;
+    size_t bytes = connection->input.capacity;
+    if (connection->exchange != NULL) {
+        bytes += http_exchange_held_bytes(connection->exchange);
+    }
+    server->held_bytes += bytes - connection->held_bytes;
+    connection->held_bytes = bytes;
+}
+
+/* The one that has been longest in LIST, where nothing is lost but its time. */
+static void end_oldest(struct http_server *server, unsigned list)
+{
+    server->limited_connections++;
+    on_deadline(crowd_oldest(server->crowd, list));
+}
+
+/* Requests that are not whole yet make room for each other; what is at work stays. May end any
+ * connection that reads. */
+static void shed(struct http_server *server)
+{
+    size_t most = server->options.limits.held_bytes;
+    while (most > 0 && server->held_bytes > most &&
+           crowd_oldest(server->crowd, READING) != NULL) {
+        end_oldest(server, READING);
+    }
+}
+
 static void advance(struct connection *connection)
 {
+    struct http_server *server = connection->server;
     enum step step = STEP_AGAIN;
     connection->is_advancing = true;
     connection->reads = 0;
@@ -447,7 +501,10 @@ static void advance(struct connection *connection)
     connection->is_advancing = false;
     if (connection->state == STATE_CLOSED) {
         connection_free(connection);
+        return;
     }
+    count_held(connection);
+    shed(server);
 }
 
 static void on_ready(int fd, unsigned events, void *arg)
@@ -504,6 +561,10 @@ static void on_accepted(int fd, const struct address *peer, void *arg)
     if (!is_admitted(server, peer)) {
         turn_away(server, fd);
         return;
+    }
+    unsigned handshakes = server->options.limits.handshakes;
+    if (handshakes > 0 && crowd_count_in(server->crowd, SHAKING) >= handshakes) {
+        end_oldest(server, SHAKING);
     }
     struct connection *connection =
         find_place(server, peer) ? calloc(1, sizeof(*connection)) : NULL;
@@ -628,8 +689,9 @@ void http_server_free(struct http_server *server)
     }
     acceptor_free(server->acceptor);
     if (server->crowd != NULL) {
-        free_connections(server, WAITING);
-        free_connections(server, BUSY);
+        for (unsigned list = 0; list < LISTS; list++) {
+            free_connections(server, list);
+        }
     }
     crowd_free(server->crowd);
     rate_limiter_free(server->connection_rate);

@@ -15,7 +15,8 @@ struct http_server;
 struct http_exchange; /* one request and its response */
 
 /* What one network (prefix_site) may cost a server before anything is known of who is
- * there. All zero: no limits, as on a LAN. This machine itself has none. */
+ * there, and what all of them together may. All zero: no limits, as on a LAN. This machine
+ * itself has none but the last two. */
 struct http_server_limits {
     unsigned connections;              /* at once; more are closed at once */
     struct rate_limit connection_rate; /* before any TLS; per_second 0: no limit */
@@ -23,6 +24,9 @@ struct http_server_limits {
         request_rate; /* on connections that are not http_exchange_set_known */
     const struct prefix *unlimited; /* whom they don't bind; borrowed for life */
     size_t unlimited_count;
+    /* Of all together; beyond either, who has been at it longest has to go. */
+    unsigned handshakes; /* at once: each may cost 130 KB (a ClientHello's announced size) */
+    size_t held_bytes;   /* of requests that are coming or at work, and their responses */
 };
 
 /* All but the limits must be given: 0 is ERROR_RANGE. */
@@ -58,7 +62,8 @@ int http_server_listen(struct http_server *server, const struct address *address
 int http_server_listen_fd(struct http_server *server, int fd) MUST_CHECK;
 /* Takes a connected socket (non-blocking, CLOEXEC) as if it had been accepted. */
 void http_server_take(struct http_server *server, int fd, const struct address *peer);
-/* Connections closed, and requests found, beyond the limits so far. */
+/* Connections closed, and requests found, beyond the limits so far; those that had to go for
+ * others are among them. */
 uint64_t http_server_limited_connections(const struct http_server *server);
 uint64_t http_server_limited_requests(const struct http_server *server);
 unsigned http_server_connection_count(const struct http_server *server);

@@ -43,6 +43,9 @@ enum {
     IDLE_S = 15,
     RESPONSE_S = 30,
     HEADER_BYTES_MAX = 16 << 10,
+    HANDSHAKES_MAX = 512,
+    HELD_BYTES_PER_PLACE = 16 << 10, /* a device's request and its response, twice */
+    HELD_BYTES_MIN = 4 << 20,
     LIMIT_BURST_S = 10, /* what a network may ask at once, in its rate's seconds */
     PREFIXES_MAX = 16,
     SWEEP_MS = 3600 * 1000,
@@ -315,6 +318,13 @@ static struct rate_limit limit_of(uint64_t per_second)
                                (unsigned)per_second * LIMIT_BURST_S};
 }
 
+static size_t held_bytes_max(const struct relay_config *config)
+{
+    size_t bytes = (size_t)config->front_max_connections * HELD_BYTES_PER_PLACE;
+
+    return bytes > HELD_BYTES_MIN ? bytes : HELD_BYTES_MIN;
+}
+
 static int listen_all(struct front *front, const struct relay_config *config)
 {
     struct http_server_options options = {
@@ -333,6 +343,8 @@ static int listen_all(struct front *front, const struct relay_config *config)
                 .request_rate = limit_of(config->front_request_rate),
                 .unlimited = front->unlimited,
                 .unlimited_count = config->front_unlimited.count,
+                .handshakes = HANDSHAKES_MAX,
+                .held_bytes = held_bytes_max(config),
             },
     };
     bool taken = false;

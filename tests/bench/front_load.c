@@ -10,6 +10,7 @@
  *       nonces      newNonce over connections that stay
  *       accounts    newAccount of keys that have none and want none: signed, verified, refused
  *       slow        a request of which an octet comes each second
+ *       bodies      a request of 64 KB under a head of 12 KB; the last octet never comes
  *   SOURCES: a /24 ("198.51.100.0") whose addresses 1 to 250 the connections come from in turn.
  *
  * prints: answered refused closed seconds p50 p99 max, the last three of the answers in
@@ -26,6 +27,7 @@
 #include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,15 +42,29 @@ enum {
     EVENTS = 64,
     ANSWER_MAX = 64 << 10,
     REQUEST_MAX = 16 << 10,
+    BODY_BYTES = LIMIT_JWS_BYTES,
+    HEAD_BYTES = 12 << 10,
     NONCE_CAPACITY = 128,
     SOURCES = 250,
     SAMPLES_MAX = 1 << 20,
     RETRY_MS = 200,
 };
 
-enum mode { POSTS, PEBBLE, ORDERS, HANDSHAKES, IDLE, NONCES, ACCOUNTS, SLOW, MODES };
-static const char *const modes[MODES] = {"posts", "pebble", "orders",   "handshakes",
-                                         "idle",  "nonces", "accounts", "slow"};
+enum mode {
+    POSTS,
+    PEBBLE,
+    ORDERS,
+    HANDSHAKES,
+    IDLE,
+    NONCES,
+    ACCOUNTS,
+    SLOW,
+    BODIES,
+    MODES
+};
+static const char *const modes[MODES] = {"posts",      "pebble", "orders",
+                                         "handshakes", "idle",   "nonces",
+                                         "accounts",   "slow",   "bodies"};
 
 static const char *const relay_paths[] = {"/acme/new-nonce", "/acme/new-account"};
 static const char *const pebble_paths[] = {"/nonce-plz", "/sign-me-up"};
@@ -206,6 +222,20 @@ static void set_request(const struct load *load, struct client *client,
     client->state = SENDING;
 }
 
+/* The head alone; what follows it is any octets. */
+static void set_upload(const struct load *load, struct client *client)
+{
+    client->request.size = client->sent = 0;
+    if (buffer_printf(&client->request,
+                      "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: " JWS_CONTENT_TYPE
+                      "\r\nContent-Length: %d\r\nAccept: %0*d\r\n\r\n",
+                      load->paths[NEW_ACCOUNT], load->base + strlen("https://"),
+                      BODY_BYTES, HEAD_BYTES, 0) != 0) {
+        die("request");
+    }
+    client->state = SENDING;
+}
+
 static void set_post(struct load *load, struct client *client, const char *url,
                      const char *payload)
 {
@@ -249,6 +279,8 @@ static void choose_request(struct load *load, struct client *client)
     bool is_first = client->request.size == 0;
     if (load->mode == SLOW) {
         set_request(load, client, "GET", "/acme/directory", NULL);
+    } else if (load->mode == BODIES) {
+        set_upload(load, client);
     } else if (load->mode == IDLE ? is_first
                                   : client->nonce[0] == '\0' || load->mode == NONCES) {
         set_request(load, client, "HEAD", load->paths[NEW_NONCE], NULL);
@@ -348,6 +380,20 @@ static void end_by_server(struct load *load, struct client *client)
     client->due_us = now_us() + RETRY_MS * 1000;
 }
 
+/* As much of the request as can be sent by one call. */
+static int send_some(struct load *load, struct client *client, size_t *ret_size)
+{
+    size_t head = client->request.size;
+    if (client->sent < head) {
+        return SSL_write_ex(client->ssl, client->request.data + client->sent,
+                            load->mode == SLOW ? 1 : head - client->sent, ret_size);
+    }
+    size_t rest = head + BODY_BYTES - 1 - client->sent;
+    return SSL_write_ex(client->ssl, load->record,
+                        rest < sizeof(load->record) ? rest : sizeof(load->record),
+                        ret_size);
+}
+
 /* True to go on at once. */
 static bool step(struct load *load, struct client *client)
 {
@@ -365,16 +411,15 @@ static bool step(struct load *load, struct client *client)
             choose_request(load, client);
         }
     } else if (client->state == SENDING) {
-        size_t rest = client->request.size - client->sent;
-        result = SSL_write_ex(client->ssl, client->request.data + client->sent,
-                              load->mode == SLOW ? 1 : rest, &size);
+        size_t whole = client->request.size + (load->mode == BODIES ? BODY_BYTES - 1 : 0);
+        result = send_some(load, client, &size);
         client->sent += result == 1 ? size : 0;
         if (result == 1 && load->mode == SLOW) {
             client->state = RESTING;
             client->due_us = now_us() + 1000000;
             return true;
         }
-        if (result == 1 && client->sent == client->request.size) {
+        if (result == 1 && client->sent == whole) {
             client->state = RECEIVING;
         }
     } else {
@@ -622,6 +667,7 @@ int main(int argc, char **argv)
         fputs("usage: see the head of front_load.c\n", stderr);
         return EXIT_FAILURE;
     }
+    (void)signal(SIGPIPE, SIG_IGN); /* a server that closes is counted */
     load.base = argv[3];
     load.paths = load.mode == PEBBLE ? pebble_paths : relay_paths;
     load.zone = argv[4];

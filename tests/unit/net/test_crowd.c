@@ -66,6 +66,9 @@ static void test_limit(void **state)
     assert_false(crowd_is_full(crowd));
     join(crowd, &members[1], "[fd12::1]:5", 0);
     assert_true(crowd_is_full(crowd));
+    crowd_move(crowd, &members[1], FREE, 0);
+    assert_int_equal(crowd_count_in(crowd, FIRST), 1);
+    assert_int_equal(crowd_count_in(crowd, FREE), 1);
     assert_int_equal(crowd_join(crowd, &members[2], &peer, 0), ERROR_LIMIT);
     crowd_leave(crowd, &members[2]); /* never joined */
     assert_int_equal(crowd_count(crowd), 2);

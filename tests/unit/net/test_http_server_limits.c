@@ -163,6 +163,63 @@ static void test_request_rate(void **state)
     stop(&fixture);
 }
 
+static bool has_ended(struct fixture *fixture, struct peer *peer)
+{
+    pump_for(fixture->loop, 2);
+    peer_step(peer);
+    return peer->is_ended;
+}
+
+/* Requests that are not whole make room for each other, the oldest first; one that gets on does. */
+static void test_held_bytes(void **state)
+{
+    (void)state;
+    struct fixture fixture = {.loop = NULL};
+    struct peer peers[6];
+    char request[128 + 4000] = "";
+    const struct http_server_limits limits = {.held_bytes = 24 << 10};
+    start(&fixture, &limits);
+    snprintf(request, sizeof(request),
+             "POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 4001\r\n\r\n%04000d", 0);
+    for (unsigned i = 0; i < 6; i++) {
+        take_from(&fixture, "198.51.100.1", &peers[i]);
+        peer_send(&peers[i], request);
+        assert_false(has_ended(&fixture, &peers[i]));
+    }
+    assert_true(has_ended(&fixture, &peers[0]));
+    assert_in_range(http_server_limited_connections(fixture.server), 2, 4);
+    for (unsigned i = 4; i < 6; i++) {
+        peer_send(&peers[i], "1");
+        peer_expect(&peers[i], fixture.loop, "200 OK");
+    }
+    close_peers(peers, 6);
+    stop(&fixture);
+}
+
+static void test_handshakes(void **state)
+{
+    (void)state;
+    struct fixture fixture = {.loop = NULL};
+    struct http_server_options options = usual;
+    struct peer peers[5];
+    options.limits.handshakes = 3;
+    assert_int_equal(tls_server_new(&options.tls), 0);
+    assert_int_equal(loop_new(&fixture.loop), 0);
+    assert_int_equal(
+        http_server_new(fixture.loop, &options, on_request, NULL, &fixture.server), 0);
+    for (unsigned i = 0; i < 5; i++) {
+        take_from(&fixture, "198.51.100.1", &peers[i]);
+    }
+    for (unsigned i = 0; i < 5; i++) {
+        assert_int_equal(has_ended(&fixture, &peers[i]), i < 2);
+    }
+    assert_int_equal(http_server_connection_count(fixture.server), 3);
+    assert_int_equal(http_server_limited_connections(fixture.server), 2);
+    close_peers(peers, 5);
+    stop(&fixture);
+    tls_server_free(options.tls);
+}
+
 static void test_bad_limit(void **state)
 {
     (void)state;
@@ -182,6 +239,8 @@ int main(void)
         cmocka_unit_test(test_connection_rate),
         cmocka_unit_test(test_connections_of_a_network),
         cmocka_unit_test(test_request_rate),
+        cmocka_unit_test(test_held_bytes),
+        cmocka_unit_test(test_handshakes),
         cmocka_unit_test(test_bad_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
