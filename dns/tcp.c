@@ -21,9 +21,10 @@
 
 enum {
     QUERY_MAX = 2048,       /* a query that is longer has nothing to do with us */
-    OUTPUT_MAX = 256 << 10, /* answers that wait for the peer */
-    OUTPUT_PAUSE =
-        128 << 10, /* above this no more queries are answered until some are taken */
+    /* Above this no more queries are answered until the peer has taken some. All connections
+     * together must fit into the role's share of memory. */
+    OUTPUT_PAUSE = 16 << 10,
+    OUTPUT_MAX = OUTPUT_PAUSE + 2 + DNS_ANSWER_MAX,
     LISTENERS_MAX = 16,
     BACKLOG = 256,
     READ_SIZE = 16384,
