@@ -1,5 +1,6 @@
 """Fixtures of the system tests: real programs on loopback, with Pebble as the CA. The programs are taken
 from LATCHKEY_BIN (set by ctest; else build/debug/bin)."""
+import fcntl
 import os
 import re
 import shutil
@@ -25,6 +26,19 @@ def program(name):
     path = os.path.join(BIN, name)
     assert os.path.exists(path), f"'{path}' is not built"
     return path
+
+
+def release_bin():
+    """The folder of programs as they are shipped, without sanitizers, for what is about memory or calls of the
+    system. tests/run has built them."""
+    folder = os.path.join(os.path.dirname(BUILD), "release")
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, ".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.exists(os.path.join(folder, "build.ninja")):
+            run(["cmake", "-S", TOP, "-B", folder, "--preset", "release"], cwd=TOP)
+        run(["cmake", "--build", folder, "--target", "latchkey-relay", "bench_front_load"], timeout=900)
+    return os.path.join(folder, "bin")
 
 
 def need(*commands):
