@@ -194,8 +194,8 @@ class Authority:
                       "-addext", "keyUsage=critical,keyCertSign,cRLSign")
         os.chmod(self.ca_key, 0o600)
 
-    def issue(self, stem, names, addresses):
-        """Writes STEM.key and STEM.pem for NAMES and ADDRESSES; returns their paths."""
+    def issue(self, stem, names, addresses, days=3650):
+        """Writes STEM.key and STEM.pem for NAMES and ADDRESSES; returns their paths. DAYS below 0: it has run out."""
         key, pem = (os.path.join(self.folder, f"{stem}.{end}") for end in ("key", "pem"))
         request, extensions = (os.path.join(self.folder, f"{stem}.{end}") for end in ("csr", "ext"))
         alternatives = [f"DNS:{name}" for name in names] + [f"IP:{address}" for address in addresses]
@@ -205,7 +205,7 @@ class Authority:
         self._openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
                       "-keyout", key, "-out", request, "-subj", "/")
         self._openssl("x509", "-req", "-in", request, "-CA", self.ca_file, "-CAkey", self.ca_key,
-                      "-set_serial", str(random.getrandbits(64) + 1), "-days", "3650",
+                      "-set_serial", str(random.getrandbits(64) + 1), "-days", str(days),
                       "-extfile", extensions, "-out", pem)
         os.chmod(key, 0o600)
         os.remove(request)

@@ -1,8 +1,10 @@
 """A TLS proxy in front of Pebble that spoils chosen answers. Pebble builds its URLs from the Host header,
 which passes through, so that nothing needs rewriting."""
+import contextlib
 import http.client
 import http.server
 import re
+import select
 import socket
 import ssl
 import struct
@@ -25,10 +27,10 @@ class Rule:
 
 
 class Answer:
-    """headers: a list of (name, value)."""
+    """headers: a list of (name, value). path: of the request, where there was one."""
 
-    def __init__(self, status, headers, body):
-        self.status, self.headers, self.body = status, headers, body
+    def __init__(self, status, headers, body, path=None):
+        self.status, self.headers, self.body, self.path = status, headers, body, path
 
     def set_header(self, name, *values):
         self.headers = [pair for pair in self.headers if pair[0].lower() != name.lower()]
@@ -103,7 +105,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             response = upstream.getresponse()
             kept = [(name, value) for name, value in response.getheaders()
                     if name.lower() not in ("transfer-encoding", "content-length", "connection")]
-            return Answer(response.status, kept, response.read())
+            return Answer(response.status, kept, response.read(), self.path)
         finally:
             upstream.close()
 
@@ -125,6 +127,33 @@ class Handler(http.server.BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_POST = handle_any
 
 
+class BlackHole:
+    """A port at HOST that never answers a connection, as behind a firewall that drops: its queue is full."""
+
+    def __init__(self, host, port):
+        self.listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+        self.queued = []
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.listener.bind((host, port))
+        self.listener.listen(0)
+        while self._is_answered(host, port):
+            pass
+
+    def _is_answered(self, host, port):
+        knocking = socket.socket(self.listener.family)
+        knocking.setblocking(False)
+        knocking.connect_ex((host, port))
+        if not select.select([], [knocking], [], 0.3)[1]:
+            knocking.close()
+            return False
+        self.queued.append(knocking)
+        return True
+
+    def close(self):
+        for each in (self.listener, *self.queued):
+            each.close()
+
+
 class FaultProxy(http.server.ThreadingHTTPServer):
     """Listens on 127.0.0.1:PORT with the certificate files; forwards to 127.0.0.1:UPSTREAM."""
 
@@ -137,7 +166,26 @@ class FaultProxy(http.server.ThreadingHTTPServer):
         self.upstream_context.check_hostname = False
         self.rules, self.paths, self.lock = [], [], threading.Lock()
         self.use_certificate(pem, key)
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        self.start()
+
+    def start(self):
+        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
+
+    @contextlib.contextmanager
+    def black_hole(self):
+        """New connections are not answered; those that are there go on."""
+        host, port = self.server_address
+        self.shutdown()
+        self.socket.close()
+        hole = BlackHole(host, port)
+        try:
+            yield
+        finally:
+            hole.close()
+            self.socket = socket.socket(self.address_family, self.socket_type)
+            self.server_bind()
+            self.server_activate()
+            self.start()
 
     def use_certificate(self, pem, key, maximum=None):
         """For connections from now on."""

@@ -1,5 +1,7 @@
 """A CA that answers wrong, through the whole relay: either the device has its certificate after the fault,
 or it is told the right problem; nothing is published that nobody asked for."""
+import concurrent.futures
+import contextlib
 import email.utils
 import json
 import os
@@ -15,7 +17,7 @@ import acme_client
 import conftest
 import proxied_lab
 import testbed
-from fault_proxy import Rule, replace_body, replace_text, reset, respond
+from fault_proxy import BlackHole, Rule, replace_body, replace_text, reset, respond
 from test_kill import Device
 
 NEW_ORDER, AUTHZ, CHALLENGE = "^/order-plz", "^/authZ/", "^/chalZ/"
@@ -25,11 +27,35 @@ RATE_LIMITED = json.dumps({"type": "urn:ietf:params:acme:error:rateLimited",
 PROBLEM = {"Content_Type": "application/problem+json"}
 
 
+_labs = []
+SLOW = {}
+
+
+def slow(scenario):
+    """What waits for the relay's own deadlines goes on beside the other tests, one scenario after the other, with a
+    relay and a CA of its own."""
+    SLOW[scenario.__name__] = scenario
+    return scenario
+
+
+@pytest.fixture(scope="module", autouse=True)
+def slow_results(tmp_path_factory):
+    """The scenarios' futures."""
+    conftest.need("pebble", "openssl")
+    bed = proxied_lab.ProxiedLab(tmp_path_factory.mktemp("slow"), conftest.BIN)
+    _labs.append(bed)
+    with concurrent.futures.ThreadPoolExecutor(1) as beside:
+        beside.submit(bed.start)
+        yield {name: beside.submit(scenario, bed) for name, scenario in SLOW.items()}
+        beside.shutdown(cancel_futures=True)
+    conftest.check_stopped(bed.stop(), bed.folder)
+
+
 @pytest.fixture(scope="module")
-def lab(request, tmp_path_factory):
+def lab(tmp_path_factory):
     conftest.need("pebble", "openssl")
     bed = proxied_lab.ProxiedLab(tmp_path_factory.mktemp("lab"), conftest.BIN)
-    request.module._labs = [bed]
+    _labs.append(bed)
     bed.start()
     yield bed
     conftest.check_stopped(bed.stop(), bed.folder)
@@ -37,10 +63,17 @@ def lab(request, tmp_path_factory):
 
 @pytest.fixture
 def faults(lab):
-    """faults(rules...); afterwards the CA is well, and the issuer has forgotten its trouble."""
+    """faults(rules...); afterwards the CA is well, and the issuer has forgotten its trouble, if it had any."""
     yield lab.proxy.set_rules
     lab.proxy.set_rules()
-    lab.restart("issuer")
+    if ca_state(lab) != "ready":
+        lab.restart("issuer")
+
+
+def ca_state(lab):
+    done = subprocess.run([os.path.join(conftest.BIN, "latchkey-relay"), "--config", lab.config_file, "ca",
+                           "--json"], stdout=subprocess.PIPE, text=True)
+    return json.loads(done.stdout)["state"]
 
 
 def gets(lab, seconds=60):
@@ -104,6 +137,12 @@ def lower_case(answer):
     answer.headers = [(name.lower(), value) for name, value in answer.headers]
 
 
+def more_identifiers(answer):
+    value = json.loads(answer.body)
+    value["identifiers"].append({"type": "dns", "value": "bank.example"})
+    answer.body = json.dumps(value).encode()
+
+
 def odd_pem(answer):
     text = answer.body.decode().replace("\n", "\r\n")
     answer.body = ("a word before\r\n" + text.replace("-----BEGIN", "between\r\n-----BEGIN")).encode()
@@ -112,6 +151,10 @@ def odd_pem(answer):
 def many_alternates(answer):
     path = "/certZ/none"
     answer.headers += [("Link", f'<{path}/{number}>;rel="alternate"') for number in range(50)]
+
+
+def alternate_loop(answer):
+    answer.headers += [("Link", f'<{answer.path}>;rel="alternate"')]
 
 
 def date_in(seconds):
@@ -126,6 +169,7 @@ PASSING = {
     "503 newOrder": lambda: [Rule(NEW_ORDER, 1, respond(503, "<html>busy", Retry_After="2"))],
     "503 newNonce": lambda: [Rule(NONCE, 1, respond(503, "<html>busy", Retry_After="1"))],
     "500 authorization": lambda: [Rule(AUTHZ, 1, respond(500, "<html>"))],
+    "503 directory": lambda: [Rule("^/dir", 1, respond(503, "<html>busy", Retry_After="1"))],
     # P3: the request or the answer is lost.
     "reset before newOrder": lambda: [Rule(NEW_ORDER, 1, before=reset)],
     "reset after newOrder": lambda: [Rule(NEW_ORDER, 1, after=reset)],
@@ -153,19 +197,32 @@ PASSING = {
         identifiers=[{"type": "dns", "value": "bank.example"}]))],
     "an authorization elsewhere": lambda: [Rule(NEW_ORDER, 1, edit=in_json(
         authorizations=["https://elsewhere.example/authz"]))],
+    "one identifier more": lambda: [Rule(NEW_ORDER, 1, edit=more_identifiers)],
     "finalize by http": lambda: [Rule(NEW_ORDER, 1, edit=replace_text(r'"finalize": "https:', '"finalize": "http:'))],
+    # P9: an order that says something else for once.
+    "an order that has expired": lambda: [Rule(NEW_ORDER, 1, edit=in_json(expires="2020-01-01T00:00:00Z"))],
+    "an order of no known status": lambda: [Rule(NEW_ORDER, 1, edit=in_json(status="odd"))],
+    "an order that goes back": lambda: [Rule(FINALIZE, 1, edit=in_json(status="pending"))],
+    # P12
+    "a challenge at work": lambda: [Rule(CHALLENGE, 1, edit=in_json(status="processing"))],
     # P15
     "odd PEM": lambda: [Rule(CERT, edit=odd_pem)],
     "fifty alternates": lambda: [Rule(r"^/certZ/\w+$", 1, edit=many_alternates)],
+    "an alternate that leads to itself": lambda: [Rule(CERT, edit=alternate_loop)],
 }
 
 
 @pytest.mark.parametrize("fault", PASSING)
 def test_passes(lab, faults, fault):
     before = conftest.ca_orders(lab)
-    faults(*PASSING[fault]())
+    rules = PASSING[fault]()
+    faults(*rules)
+    if fault in ("503 newNonce", "503 directory"):
+        lab.restart("issuer")  # it has a stock of nonces, and the directory
     gets(lab)
+    assert all(rule.count >= rule.nth for rule in rules), "the fault was not met"
     assert conftest.ca_orders(lab) - before <= 3
+    assert lab.proxy.count(CERT) <= 10
     assert lab.processes["issuer"].running()
 
 
@@ -187,9 +244,7 @@ def test_a_long_limit_stops_new_names(lab, faults):
                            {"identifiers": [{"type": "dns", "value": f"*.{client.name()}"}]})
     assert response.status == 429 and 86000 < int(response.headers["Retry-After"]) <= 86400
     assert lab.proxy.count(NEW_ORDER) == 1
-    done = subprocess.run([os.path.join(conftest.BIN, "latchkey-relay"), "--config", lab.config_file, "ca",
-                           "--json"], stdout=subprocess.PIPE, text=True, check=True)
-    assert json.loads(done.stdout)["state"] == "limited"
+    assert ca_state(lab) == "limited"
 
 
 @pytest.mark.parametrize("status", [301, 302, 307])
@@ -199,6 +254,30 @@ def test_redirects_are_not_followed(lab, faults, status):
     _, problem, _ = is_told(lab)
     assert problem == "serverInternal"
     assert lab.proxy.count("^/elsewhere") == 0
+
+
+@pytest.mark.parametrize("rule", [
+    lambda: Rule(FINALIZE, 0, edit=in_json(status="pending")),
+    lambda: Rule(f"{FINALIZE}|{ORDER}", 0, edit=in_json(status="odd")),
+], ids=["goes back", "no known status"])
+def test_an_order_without_end(lab, faults, rule):
+    """P9: an order that never gets on is given up after a few tries."""
+    before = conftest.ca_orders(lab)
+    faults(rule())
+    _, problem, _ = is_told(lab)
+    assert problem == "serverInternal"
+    assert conftest.ca_orders(lab) - before <= 4
+
+
+def test_subproblems(lab, faults):
+    """P13: what is said of one name is passed on, in letters that harm no terminal."""
+    urn = "urn:ietf:params:acme:error:"
+    faults(Rule(NEW_ORDER, 0, respond(400, json.dumps({
+        "type": urn + "rejectedIdentifier", "status": 400, "detail": "no\u009b31m",
+        "subproblems": [{"type": urn + "rejectedIdentifier", "detail": "\u00e4\x1b[31m\nred"}] * 20}), **PROBLEM)))
+    _, problem, detail = is_told(lab)
+    assert problem == "rejectedIdentifier"
+    assert all(32 <= ord(c) < 127 for c in detail), repr(detail)
 
 
 def other_name(answer):
@@ -245,7 +324,8 @@ def test_a_ca_that_is_not_the_one(lab):
     os.makedirs(strange.folder, exist_ok=True)
     strange.make()
     strange_key, strange_pem = strange.issue("proxy", ["localhost"], ["127.0.0.1"])
-    cases = [(pem, key, None), (strange_pem, strange_key, None),
+    old_key, old_pem = lab.ca.issue("old", ["localhost"], ["127.0.0.1"], days=-1)
+    cases = [(pem, key, None), (old_pem, old_key, None), (strange_pem, strange_key, None),
              (good[0], good[1], ssl.TLSVersion.TLSv1_1)]
     try:
         for case in cases:
@@ -279,20 +359,92 @@ def test_a_ca_that_is_away(lab, faults):
     assert len(chains) == 1 and issued(lab, device.client) == 1
 
 
-def test_one_byte_a_second(lab, faults):
-    """P8: a request ends after 45 s, and others are served meanwhile."""
-    faults(Rule(ORDER, 1, after=lambda handler, answer: handler.send_slowly(answer)))
+# What takes as long as the relay's deadlines (P8, P9) ----------------------------------------------
+
+@contextlib.contextmanager
+def device_under_way(lab):
+    """A device that wants its certificate; at the end it has it, once."""
+    device = Device(lab)
+    with concurrent.futures.ThreadPoolExecutor(1) as beside:
+        chain = beside.submit(device.run, time.monotonic() + 150)
+        yield
+        conftest.verify_chain(lab, chain.result(), f"10-0-0-1.{device.client.name()}")
+    assert issued(lab, device.client) == 1
+
+
+def check_others(lab):
+    """Who needs nothing of the CA is served."""
     client = conftest.new_client(lab)
+    client.timeout = 5
     client.account()
-    names = [f"*.{client.name()}"]
-    order_url, order = client.order(names)
-    client.timeout = 120
-    response = client.post(order["finalize"], {"csr": acme_client.b64(
-        acme_client.csr(names, acme_client.Key()))})
-    gets(lab)
-    until = time.monotonic() + 100
-    while response.json()["status"] == "processing":
-        assert time.monotonic() < until
-        time.sleep(0.5)
-        response = client.post(order_url)
-    assert response.json()["status"] == "valid", response
+    _, order = client.order([f"*.{client.name()}"])
+    assert order["status"] == "ready"
+    assert testbed.dns_query(lab.address, lab.dns_port, f"10-1-2-3.{'a' * 32}.{lab.zone}", 1)[2] == ["10.1.2.3"]
+
+
+@slow
+def black_hole(lab):
+    """P8: connections to the CA are never answered. Each is given up, and when the CA is back the device is served."""
+    lab.proxy.set_rules(Rule(".", before=reset))  # until nothing gets through any more
+    with device_under_way(lab), lab.proxy.black_hole():
+        lab.proxy.set_rules()
+        lab.restart("issuer")
+        begun = set()
+
+        def are_several():
+            waiting = conftest.run(["ss", "-tnH", "state", "syn-sent", "dport", f"= :{lab.proxy_port}"]).stdout
+            begun.update(line.split()[2] for line in waiting.splitlines())
+            return len(begun) > 1
+
+        check_others(lab)
+        testbed.wait_for(are_several, "a connection given up, and another", 40, 0.2)
+        check_others(lab)
+
+
+@slow
+def no_way_by_ipv6(lab):
+    """P8: the CA has an IPv6 address to which there is no way: IPv4 is taken."""
+    try:
+        hole = BlackHole("::1", lab.proxy_port)
+    except OSError:
+        hole = None  # without IPv6 there is no way either
+    lab.restart("issuer")
+    try:
+        gets(lab)
+    finally:
+        if hole is not None:
+            hole.close()
+
+
+@slow
+def one_byte_a_second(lab):
+    """P8: a request ends after 45 s, and others are served meanwhile."""
+    lab.proxy.set_rules(Rule(ORDER, 1, after=lambda handler, answer: handler.send_slowly(answer)))
+    with device_under_way(lab):
+        testbed.wait_for(lambda: lab.proxy.count(ORDER) > 0, "a poll of the order", 30)
+        gets(lab)
+
+
+@slow
+def stuck_order(lab):
+    """P9: an order that stays `processing` is asked for again and again, not all the time, and holds nobody up."""
+    stuck = []
+
+    def keep(answer):
+        order = json.loads(answer.body)
+        stuck.append(order["finalize"])
+        if order["finalize"] == stuck[0] and order["status"] == "valid":
+            in_json(status="processing", certificate=None)(answer)
+
+    lab.proxy.set_rules(Rule(f"{FINALIZE}|{ORDER}", edit=keep))
+    with device_under_way(lab):
+        testbed.wait_for(lambda: len(stuck) > 10, "ten looks at it", 60)
+        gets(lab)
+        asked = stuck.count(stuck[0])
+        lab.proxy.set_rules()
+    assert asked < 60
+
+
+@pytest.mark.parametrize("scenario", SLOW)
+def test_slow(slow_results, scenario):
+    slow_results[scenario].result(300)
