@@ -196,6 +196,9 @@ static int allow_all(int ruleset, enum confinement_role role,
     if (error == 0) {
         error = allow_secret(ruleset, role, config);
     }
+    if (error == 0 && role == CONFINEMENT_ADMIN) {
+        error = landlock_allow(ruleset, config->backup_folder, LANDLOCK_LIST);
+    }
     for (const struct relay_config *zone = config; error == 0 && zone != NULL;
          zone = zone->next) {
         error = allow_zone(ruleset, role, zone);

@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { TEMPORARY_TRIES = 100 };
+enum { TEMPORARY_TRIES = 100, LOCKS_BYTES = 1 << 20 };
 
 static int from_errno(void)
 {
@@ -335,6 +335,37 @@ int file_lock(const char *path, int *ret_fd)
     }
     *ret_fd = fd;
     return 0;
+}
+
+/* Whether a line of /proc/locks ("1: FLOCK  ADVISORY  WRITE 4711 08:01:1234 0 EOF") is about
+ * the file with this number. Its device is left alone: some file systems show another one
+ * there. */
+static bool is_lock_of(const char *line, size_t size, ino_t inode)
+{
+    char wanted[32];
+    char text[256];
+    snprintf(wanted, sizeof(wanted), ":%llu 0 EOF", (unsigned long long)inode);
+    snprintf(text, sizeof(text), "%.*s", (int)(size < sizeof(text) ? size : 0), line);
+    return strstr(text, "FLOCK") != NULL && strstr(text, "WRITE") != NULL &&
+           strstr(text, wanted) != NULL;
+}
+
+/* To try the lock would take it for a moment, and a process that starts in it would end. */
+bool file_is_locked(const char *path)
+{
+    struct buffer locks = buffer_init(LOCKS_BYTES);
+    struct stat status;
+    bool is_locked = false;
+    if (stat(path, &status) == 0 && file_read("/proc/locks", &locks) == 0) {
+        const char *line = buffer_text(&locks);
+        while (!is_locked && *line != '\0') {
+            size_t size = strcspn(line, "\n");
+            is_locked = is_lock_of(line, size, status.st_ino);
+            line += size + (line[size] == '\n' ? 1 : 0);
+        }
+    }
+    buffer_free(&locks);
+    return is_locked;
 }
 
 int file_remove(const char *path)

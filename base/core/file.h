@@ -38,6 +38,9 @@ int file_make_folder(const char *path, mode_t mode) MUST_CHECK;
 /* Takes an exclusive lock on PATH (made if missing) without waiting: a descriptor to keep
  * open, or ERROR_BUSY. The lock ends with the process. */
 int file_lock(const char *path, int *ret_fd) MUST_CHECK;
+/* Whether a process holds PATH by file_lock(). False, too, when that can't be seen: another
+ * container's locks are not shown. */
+bool file_is_locked(const char *path);
 /* ERROR_NOT_FOUND when there was none. */
 int file_remove(const char *path) MUST_CHECK;
 /* Removes what writers that were killed have left in FOLDER. The caller holds the lock of

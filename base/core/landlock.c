@@ -90,7 +90,8 @@ int landlock_new(unsigned denials, int *ret_ruleset)
 int landlock_allow(int ruleset, const char *path, enum landlock_access access)
 {
     struct stat info;
-    struct landlock_path_beneath_attr rule = {.allowed_access = read_file};
+    struct landlock_path_beneath_attr rule = {
+        .allowed_access = access == LANDLOCK_LIST ? 0 : read_file};
     rule.parent_fd = open(path, O_PATH | O_CLOEXEC);
     if (rule.parent_fd < 0) {
         return errno == ENOENT || errno == ENOTDIR || errno == EACCES ? 0 : ERROR_IO;
@@ -102,6 +103,10 @@ int landlock_allow(int ruleset, const char *path, enum landlock_access access)
         rule.allowed_access |= folder ? write_folder | file_refer : 0;
     }
     rule.allowed_access &= known_files(landlock_version());
+    if (rule.allowed_access == 0) {
+        close(rule.parent_fd);
+        return 0; /* no folder: there is nothing to list */
+    }
     long result =
         syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
     int errno_kept = errno;

@@ -9,6 +9,7 @@
 enum landlock_access {
     LANDLOCK_READ = 1,  /* files and folders */
     LANDLOCK_WRITE = 2, /* read, write, make, rename and remove files and folders */
+    LANDLOCK_LIST = 3,  /* a folder's names alone */
 };
 
 /* What a ruleset denies beside files, as far as the kernel can. */

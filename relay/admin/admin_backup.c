@@ -3,13 +3,15 @@
  * and admin.db's holds every wish that the two have answered. The roles go on meanwhile.
  *
  * The file is written under a temporary name, fsynced and then renamed: a backup that is there
- * is whole. */
+ * is whole. It does not begin where it would take the last of the disk, which may be the store's
+ * too: a relay without a new backup goes on, one that can't write does not. */
 #include "relay/admin/admin_backup.h"
 
 #include "base/core/clock.h"
 #include "base/core/file.h"
 #include "relay/admin/admin_stores.h"
 #include "relay/admin/archive.h"
+#include "relay/admin/backup_folder.h"
 #include "relay/store/admin_store.h"
 #include "relay/store/front_store.h"
 #include "relay/store/issuer_store.h"
@@ -19,13 +21,16 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
-enum { DECIDED_MS = 2000, NIGHTLY_S = 20 * 3600, STAMP_CAPACITY = 64, NAMES_MAX = 4096 };
+enum { DECIDED_MS = 2000, NIGHTLY_S = 20 * 3600, ROOM_LEFT_BYTES = 16 << 20 };
 
 static const struct {
     const char *file;
@@ -118,14 +123,15 @@ static int add_database(struct backup *backup, size_t i)
             ? 0
             : ERROR_LIMIT;
 
-    if (error == 0) {
-        error = database_copy(backup->held[i], path);
-    }
     if (error != 0) {
-        fprintf(stderr, "latchkey-relay: backup: %s\n", database_error(backup->held[i]));
         return error;
     }
-    error = archive_add(&backup->writer, databases[i].file, path);
+    error = database_copy(backup->held[i], path);
+    if (error == 0) {
+        error = archive_add(&backup->writer, databases[i].file, path);
+    } else {
+        fprintf(stderr, "latchkey-relay: backup: %s\n", database_error(backup->held[i]));
+    }
     (void)!file_remove(path);
     database_close(backup->held[i]); /* so that its -wal may shrink again */
     backup->held[i] = NULL;
@@ -281,8 +287,10 @@ static int write_archive(const struct relay_config *config, int fd)
     return error;
 }
 
-/* For `status`, and the audit: a copy of all keys left the roles' folders. The last thing that is
- * done, as the admin role's user: root does not write where that user could put a link. */
+/* For `status`, and the audit: somebody took a copy of all keys out of the roles' folders. The last
+ * thing that is done, as the admin role's user: root does not write where that user could put a
+ * link. The nightly copy is nobody's act, and its unit has not the right to become another: it is
+ * in its folder, where `status` looks too. */
 static void note(const struct relay_config *config, const char *target)
 {
     struct database *admin = NULL;
@@ -365,145 +373,80 @@ static int backup_to_stdout(const struct relay_config *config)
 
 /* ---- the backup folder ---- */
 
-static bool is_ours(const char *name)
+/* Of the file NAME of the store with what is in its log; 0: not there. */
+static uint64_t size_of(const struct relay_config *config, const char *name)
 {
-    return text_starts_with(name, "latchkey-") && text_ends_with(name, ".tar");
-}
+    static const char *const ends[] = {"", "-wal"};
+    uint64_t size = 0;
 
-struct found_names {
-    char *at[NAMES_MAX];
-    size_t count;
-};
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        char role[16];
+        char file[32];
+        char path[PATH_MAX];
+        struct stat info;
 
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* The names of the folder's backups, the oldest first: their stamps sort as their names do. */
-static int list_names(const char *folder, struct found_names *names)
-{
-    DIR *stream = opendir(folder);
-    struct dirent *entry = NULL;
-    int error = 0;
-
-    if (stream == NULL) {
-        return errno == ENOENT ? 0 : ERROR_IO;
-    }
-    while (error == 0 && (entry = readdir(stream)) != NULL) {
-        if (is_ours(entry->d_name) && names->count < NAMES_MAX) {
-            names->at[names->count] = strdup(entry->d_name);
-            error = names->at[names->count] == NULL ? ERROR_MEMORY : 0;
-            names->count += error == 0 ? 1 : 0;
+        if (text_format(role, sizeof(role), "%.*s", (int)strcspn(name, "."), name) &&
+            text_format(file, sizeof(file), "%s%s", name, ends[i]) &&
+            place_path(config->store, role, file, path, sizeof(path)) == 0 &&
+            stat(path, &info) == 0) {
+            size += (uint64_t)info.st_size;
         }
     }
-    (void)closedir(stream);
-    qsort(names->at, names->count, sizeof(names->at[0]), by_name);
-    return error;
+    return size;
 }
 
-static void free_names(struct found_names *names)
+/* One database's copy at a time lies in the folder, and with IN_FOLDER the archive of all. */
+static bool has_room(const struct relay_config *config, bool in_folder)
 {
-    for (size_t i = 0; i < names->count; i++) {
-        free(names->at[i]);
+    struct statvfs disk;
+    uint64_t largest = 0;
+    uint64_t all = 0;
+    uint64_t free_bytes = 0;
+
+    for (size_t i = 0; i < DATABASE_COUNT; i++) {
+        uint64_t size = size_of(config, databases[i].file);
+
+        largest = size > largest ? size : largest;
+        all += size;
     }
+    if (statvfs(config->backup_folder, &disk) != 0) {
+        return true; /* the first write tells */
+    }
+    free_bytes = (uint64_t)disk.f_bavail * disk.f_frsize;
+    all = largest + (in_folder ? all : 0) + ROOM_LEFT_BYTES;
+    if (free_bytes >= all) {
+        return true;
+    }
+    fprintf(stderr,
+            "latchkey-relay: backup: '%s' has %" PRIu64 " MiB free, and this wants %" PRIu64
+            ": nothing was written; make room, or set [relay] backup_folder or backup_keep\n",
+            config->backup_folder, free_bytes >> 20, (all >> 20) + 1);
+    return false;
 }
 
-/* "latchkey-2026-11-27T23-15-00Z.tar", of a name that sorts by time. */
-static bool name_of(int64_t at, char ret_name[static STAMP_CAPACITY])
-{
-    char time[TEXT_TIME_CAPACITY];
-
-    text_time(at, time);
-    for (char *c = strchr(time, ':'); c != NULL; c = strchr(c, ':')) {
-        *c = '-';
-    }
-    return text_format(ret_name, STAMP_CAPACITY, "latchkey-%s.tar", time);
-}
-
-static int64_t time_of(const char *name)
-{
-    char time[TEXT_TIME_CAPACITY];
-    int64_t at = 0;
-
-    if (!text_format(time, sizeof(time), "%.20s", name + strlen("latchkey-")) ||
-        strlen(time) != 20) {
-        return 0;
-    }
-    time[13] = ':';
-    time[16] = ':';
-    return text_time_parse(time, &at) == 0 ? at : 0;
-}
-
-int admin_backup_newest(const struct relay_config *config, int64_t *ret_at)
-{
-    struct found_names names = {.count = 0};
-    int error = list_names(config->backup_folder, &names);
-
-    if (error == 0) {
-        *ret_at = names.count > 0 ? time_of(names.at[names.count - 1]) : 0;
-    }
-    free_names(&names);
-    return error;
-}
-
-/* The oldest beyond those to keep. */
-static void prune(const struct relay_config *config)
-{
-    struct found_names names = {.count = 0};
-    char path[PATH_MAX];
-
-    if (list_names(config->backup_folder, &names) == 0) {
-        for (size_t i = 0; i + config->backup_keep < names.count; i++) {
-            if (text_format(path, sizeof(path), "%s/%s", config->backup_folder,
-                            names.at[i])) {
-                (void)unlink(path);
-            }
-        }
-    }
-    free_names(&names);
-}
-
-/* What a backup that was killed has left. */
-static void remove_parts(const struct relay_config *config)
-{
-    DIR *stream = opendir(config->backup_folder);
-    struct dirent *entry = NULL;
-    char path[PATH_MAX];
-
-    while (stream != NULL && (entry = readdir(stream)) != NULL) {
-        if (text_ends_with(entry->d_name, ".part") &&
-            text_format(path, sizeof(path), "%s/%s", config->backup_folder,
-                        entry->d_name)) {
-            (void)unlink(path);
-        }
-    }
-    if (stream != NULL) {
-        (void)closedir(stream);
-    }
-}
-
-/* RET_PATH: the file that was made; "" when the last one is young. */
+/* RET_PATH: the file that was made. Nightly none is when the last one is young. */
 static int backup_to_folder(const struct relay_config *config, bool nightly,
                             char ret_path[static PATH_MAX])
 {
-    char name[STAMP_CAPACITY];
+    char name[BACKUP_FOLDER_NAME_CAPACITY];
     int64_t newest_at = 0;
     int64_t now_at = clock_wall_at();
     int status = ADMIN_DONE;
+    int error = backup_folder_newest(config->backup_folder, now_at, &newest_at);
 
-    ret_path[0] = '\0';
-    if (nightly && (admin_backup_newest(config, &newest_at) != 0 ||
-                    (newest_at > now_at - NIGHTLY_S && newest_at <= now_at))) {
+    if (error != 0) {
+        return say_failed(config->backup_folder, error);
+    }
+    if (nightly && newest_at > now_at - NIGHTLY_S) {
         return ADMIN_DONE;
     }
-    if (!name_of(now_at, name) ||
+    if (!backup_folder_name(now_at, name) ||
         !text_format(ret_path, PATH_MAX, "%s/%s", config->backup_folder, name)) {
         return say_failed(config->backup_folder, ERROR_LIMIT);
     }
-    status = backup_to_file(config, ret_path);
+    status = has_room(config, true) ? backup_to_file(config, ret_path) : ADMIN_FAILED;
     if (status == ADMIN_DONE && nightly) {
-        prune(config);
+        backup_folder_prune(config->backup_folder, now_at, config->backup_keep);
     }
     return status;
 }
@@ -538,16 +481,18 @@ int admin_backup_run(const struct relay_config *config, int argc, char **argv)
         return error == ERROR_BUSY && nightly ? ADMIN_DONE /* another is at it */
                                               : say_failed(config->backup_folder, error);
     }
-    remove_parts(config);
+    backup_folder_remove_parts(config->backup_folder);
     if (target == NULL) {
         status = backup_to_folder(config, nightly, path);
         target = path;
+    } else if (!has_room(config, false)) {
+        status = ADMIN_FAILED;
     } else {
         status = strcmp(target, "-") == 0 ? backup_to_stdout(config)
                                           : backup_to_file(config, target);
     }
     (void)close(lock_fd);
-    if (status == ADMIN_DONE && target[0] != '\0') {
+    if (status == ADMIN_DONE && !nightly) {
         note(config, target);
     }
     return status;

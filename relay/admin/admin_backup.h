@@ -9,12 +9,9 @@
 
 /* `backup [FILE|-]`, `backup --nightly`: the three databases as they are at one moment, keys,
  * secret and configuration. Without FILE it goes into the backup folder; nightly only when the
- * last is older than 20 hours, and those beyond backup_keep go. Exit status. */
+ * last there is older than 20 hours, and those beyond backup_keep go. All but the nightly ones are
+ * noted in the audit. Exit status. */
 int admin_backup_run(const struct relay_config *config, int argc, char **argv);
-
-/* What the backup folder holds: the time of the newest file that `backup` made; 0: none. The
- * folder may not be there. */
-int admin_backup_newest(const struct relay_config *config, int64_t *ret_at) MUST_CHECK;
 
 /* What ZONE's relay key is called in a backup of MAIN_CONFIG and its further zones: as its file,
  * or by its zone where an earlier zone's key has that name in another folder. False: too long. */

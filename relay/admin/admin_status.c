@@ -1,12 +1,16 @@
-/* Everything is read from the store and its file system: nothing is asked of the network, so
- * that this takes no longer when the network is what fails. */
+/* Everything is read from the store, its disk and the roles' status listeners on loopback: nothing
+ * is asked of the network, so that this takes no longer when the network is what fails. */
 #include "relay/admin/admin_status.h"
 
+#include "base/core/file.h"
 #include "relay/admin/admin_output.h"
 #include "relay/admin/admin_stores.h"
+#include "relay/admin/backup_folder.h"
+#include "relay/admin/role_survey.h"
 #include "relay/store/admin_store.h"
 #include "relay/store/census.h"
 #include "relay/store/issuer_store.h"
+#include "relay/store/overview.h"
 #include "relay/store/queue_store.h"
 
 #include <errno.h>
@@ -14,6 +18,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 enum level { GOOD, ATTENTION, FAILURE, UNKNOWN };
@@ -31,6 +36,8 @@ enum {
     DELEGATION_OLD_S = 30 * DAY_S,
     DISK_LOW_PERCENT = 10,
     DISK_FULL_PERCENT = 3,
+    IO_BUSY_PERCENT = 50,
+    PRESSURE_BYTES = 4096,
 };
 
 struct status {
@@ -43,33 +50,49 @@ struct status {
 static void say(struct status *status, enum level level, const char *name,
                 const char *format, ...) PRINTF_LIKE(4, 5);
 
+static int add_item(struct status *status, enum level level, const char *name,
+                    const char *text, int64_t since_at)
+{
+    json_t *item = json_object();
+    int error = item == NULL ? ERROR_MEMORY : json_set_text(item, "check", name);
+
+    if (error == 0) {
+        error = json_set_text(item, "level", level_texts[level]);
+    }
+    if (error == 0) {
+        error = json_set_text(item, "text", text);
+    }
+    if (error == 0) {
+        error = admin_output_time(item, "since", since_at);
+    }
+    if (error == 0 && json_array_append(status->checks, item) != 0) {
+        error = ERROR_MEMORY;
+    }
+    json_decref(item);
+    return error;
+}
+
+static void say_since(struct status *status, enum level level, const char *name,
+                      const char *text, int64_t since_at)
+{
+    status->worst = level > status->worst ? level : status->worst;
+    if (status->checks == NULL) {
+        printf("%-9s  %-12s  %s\n", level_texts[level], name, text);
+    } else if (status->error == 0) {
+        status->error = add_item(status, level, name, text, since_at);
+    }
+}
+
 static void say(struct status *status, enum level level, const char *name,
                 const char *format, ...)
 {
     char text[TEXT_CAPACITY];
-    json_t *item = NULL;
     va_list arguments;
 
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
-    status->worst = level > status->worst ? level : status->worst;
-    if (status->checks == NULL) {
-        printf("%-9s  %-12s  %s\n", level_texts[level], name, text);
-        return;
-    }
-    item = json_object();
-    status->error = item == NULL ? ERROR_MEMORY : json_set_text(item, "check", name);
-    if (status->error == 0) {
-        status->error = json_set_text(item, "level", level_texts[level]);
-    }
-    if (status->error == 0) {
-        status->error = json_set_text(item, "text", text);
-    }
-    if (status->error == 0 && json_array_append(status->checks, item) != 0) {
-        status->error = ERROR_MEMORY;
-    }
-    json_decref(item);
+    say_since(status, level, name, text, 0);
 }
 
 /* "3 days ago" of AT. */
@@ -81,15 +104,49 @@ static void ago(const struct status *status, int64_t at,
     admin_output_span(past_s > 0 ? past_s : 0, ret_text);
 }
 
+static void say_running(struct status *status, const struct role_survey *role)
+{
+    char text[TEXT_CAPACITY];
+    char since[TEXT_TIME_CAPACITY];
+    char span[ADMIN_OUTPUT_SPAN_CAPACITY];
+
+    if (!role->has_answered) {
+        if (role->listen[0] == '\0') {
+            say(status, GOOD, role->name,
+                "runs; without its status listener no more is known");
+        } else {
+            say(status, ATTENTION, role->name,
+                "runs, but does not answer on %s; its log may say why", role->listen);
+        }
+        return;
+    }
+    ago(status, role->started_at, span);
+    text_time(role->started_at, since);
+    (void)snprintf(text, sizeof(text), "runs since %s (%s)%s%s", since, span,
+                   role->is_well             ? ""
+                   : role->reason[0] != '\0' ? ", but: "
+                                             : ", but does not say how it is",
+                   role->is_well ? "" : role->reason);
+    say_since(status, role->is_well ? GOOD : ATTENTION, role->name, text,
+              role->started_at);
+}
+
 static void check_roles(struct status *status)
 {
-    static const char *const files[] = {"front.db", "issuer.db"};
-    static const char *const roles[] = {"front", "issuer"};
+    struct role_survey roles[ROLE_SURVEY_COUNT];
+    int error = role_survey_run(status->stores.config, roles);
 
-    for (size_t i = 0; i < 2; i++) {
-        bool runs = database_has_writer(status->stores.config->store, files[i]);
-
-        say(status, runs ? GOOD : FAILURE, roles[i], runs ? "runs" : "does not run");
+    if (error != 0) {
+        say(status, UNKNOWN, "roles", "%s", error_text(error));
+        return;
+    }
+    for (size_t i = 0; i < ROLE_SURVEY_COUNT; i++) {
+        if (roles[i].is_held || roles[i].has_answered) {
+            say_running(status, &roles[i]);
+        } else if (roles[i].is_wanted) {
+            say(status, i == ROLE_SURVEY_ADMIN ? ATTENTION : FAILURE, roles[i].name,
+                "does not run");
+        }
     }
 }
 
@@ -193,27 +250,76 @@ static void check_ca(struct status *status)
     }
 }
 
-static void check_disk(struct status *status)
+static unsigned percent_of(uint64_t part, uint64_t whole)
+{
+    return whole == 0 ? 100 : (unsigned)(part * 100 / whole);
+}
+
+/* A file system without inodes of its own (btrfs) has 0 of them. */
+static void check_room(struct status *status, const char *name, const char *folder,
+                       const char *what)
 {
     struct statvfs disk;
-    uint64_t percent = 0;
-    uint64_t free_mib = 0;
-    enum level level = GOOD;
+    unsigned percent = 0;
+    unsigned inodes = 0;
 
-    if (statvfs(status->stores.config->store, &disk) != 0 || disk.f_blocks == 0) {
-        say(status, UNKNOWN, "disk", "'%s': %s", status->stores.config->store,
-            strerror(errno));
+    if (statvfs(folder, &disk) != 0 || disk.f_blocks == 0) {
+        say(status, UNKNOWN, name, "'%s': %s", folder, strerror(errno));
         return;
     }
-    percent = (uint64_t)disk.f_bavail * 100 / disk.f_blocks;
-    free_mib = (uint64_t)disk.f_bavail * disk.f_frsize >> 20;
-    if (percent < DISK_FULL_PERCENT) {
-        level = FAILURE;
-    } else if (percent < DISK_LOW_PERCENT) {
-        level = ATTENTION;
+    percent = percent_of(disk.f_bavail, disk.f_blocks);
+    inodes = percent_of(disk.f_favail, disk.f_files);
+    if ((disk.f_flag & ST_RDONLY) != 0) {
+        say(status, FAILURE, name, "read-only where %s", what);
+    } else if (inodes < DISK_LOW_PERCENT) {
+        say(status, inodes < DISK_FULL_PERCENT ? FAILURE : ATTENTION, name,
+            "%u %% of the inodes free where %s", inodes, what);
+    } else {
+        say(status,
+            percent < DISK_FULL_PERCENT  ? FAILURE
+            : percent < DISK_LOW_PERCENT ? ATTENTION
+                                         : GOOD,
+            name, "%u %% (%" PRIu64 " MiB) free where %s", percent,
+            (uint64_t)disk.f_bavail * disk.f_frsize >> 20, what);
     }
-    say(status, level, "disk", "%" PRIu64 " %% (%" PRIu64 " MiB) free where the store is",
-        percent, free_mib);
+}
+
+static void check_disks(struct status *status)
+{
+    const struct relay_config *config = status->stores.config;
+    struct stat store;
+    struct stat backups;
+
+    check_room(status, "disk", config->store, "the store is");
+    if (stat(config->store, &store) == 0 && stat(config->backup_folder, &backups) == 0 &&
+        store.st_dev != backups.st_dev) {
+        check_room(status, "backup disk", config->backup_folder, "the backups are");
+    }
+}
+
+/* How much of the last five minutes every task that had work waited for a disk, from the kernel's
+ * "full avg10=0.00 avg60=0.00 avg300=1.23 total=..." (Linux 4.20); nothing without that. */
+static void check_io(struct status *status)
+{
+    static const char field[] = "avg300=";
+    struct buffer text = buffer_init(PRESSURE_BYTES);
+    uint64_t percent = 0;
+
+    if (file_read("/proc/pressure/io", &text) == 0) {
+        const char *line = strstr(buffer_text(&text), "full ");
+        const char *value = line != NULL ? strstr(line, field) : NULL;
+        char digits[8] = "";
+
+        if (value != NULL &&
+            text_format(digits, sizeof(digits), "%.*s",
+                        (int)strspn(value + strlen(field), "0123456789"),
+                        value + strlen(field)) &&
+            text_u64(digits, 100, &percent) == 0) {
+            say(status, percent >= IO_BUSY_PERCENT ? ATTENTION : GOOD, "disk I/O",
+                "%" PRIu64 " %% of the last 5 minutes were spent waiting for it", percent);
+        }
+    }
+    buffer_free(&text);
 }
 
 /* What a command noted; false: never. */
@@ -228,23 +334,39 @@ static bool read_note(struct status *status, const char *what,
     return error == 0;
 }
 
+/* The last one that a command noted, of whichever zone it was asked, or that lies in the folder of
+ * the nightly ones. */
 static void check_backup(struct status *status)
 {
-    struct admin_store_note note;
+    const struct relay_config *config = status->stores.config;
     char span[ADMIN_OUTPUT_SPAN_CAPACITY];
+    int64_t noted_at = 0;
+    int64_t made_at = 0;
     int64_t age_s = 0;
+    int error = status->stores.admin != NULL
+                    ? overview_last_backup(status->stores.admin, &noted_at)
+                    : 0;
 
-    if (!read_note(status, "backup", &note)) {
+    if (error == 0) {
+        error = backup_folder_newest(config->backup_folder, status->stores.now_at, &made_at);
+    }
+    made_at = made_at > noted_at ? made_at : noted_at;
+    if (made_at == 0 && error != 0) {
+        say(status, UNKNOWN, "backup", "'%s' can't be looked into: %s",
+            config->backup_folder, error_text(error));
+        return;
+    }
+    if (made_at == 0) {
         say(status, ATTENTION, "backup", "none was made yet (latchkey-relay backup)");
         return;
     }
-    age_s = status->stores.now_at - note.at;
-    ago(status, note.at, span);
+    age_s = status->stores.now_at - made_at;
+    ago(status, made_at, span);
     say(status,
         age_s > BACKUP_FAILED_S ? FAILURE
         : age_s > BACKUP_OLD_S  ? ATTENTION
                                 : GOOD,
-        "backup", "made %s ago: %.120s", span, note.content);
+        "backup", "the last was made %s ago", span);
 }
 
 static void check_delegation(struct status *status)
@@ -290,7 +412,8 @@ static void check_all(struct status *status)
     check_certificates(status);
     check_queue(status);
     check_ca(status);
-    check_disk(status);
+    check_disks(status);
+    check_io(status);
     check_backup(status);
     check_delegation(status);
     if (status->checks != NULL && status->error == 0) {

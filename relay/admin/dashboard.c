@@ -17,6 +17,7 @@
 #include "relay/admin/dashboard_style.h"
 #include "relay/admin/watchman.h"
 #include "relay/confinement.h"
+#include "relay/store/place.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -27,12 +28,22 @@
 
 enum { CONNECTIONS_MAX = 32, DEADLINE_S = 10, HEADER_BYTES_MAX = 16 << 10 };
 
-enum { ROW_ALERTS, ROW_ROLES, ROW_DEVICES, ROW_CT, ROW_COUNT };
+enum { ROW_BUILD, ROW_START, ROW_ALERTS, ROW_ROLES, ROW_DEVICES, ROW_CT, ROW_COUNT };
+
+static const char *const own_names[] = {"admin", NULL};
+static const char *const versions[] = {LATCHKEY_VERSION, NULL};
 
 static const char *const role_names[] = {"front", "issuer", "dns", NULL};
 static const char *const ct_names[] = {"known", "unknown", NULL};
 
 static const struct metrics_row rows[ROW_COUNT] = {
+    [ROW_BUILD] = {.type = METRICS_GAUGE,
+                   .name = "latchkey_build_info",
+                   .help = "The program's version and the role that it plays; always 1.",
+                   .labels = {{"role", own_names}, {"version", versions}}},
+    [ROW_START] = {.type = METRICS_GAUGE,
+                   .name = "process_start_time_seconds",
+                   .help = "When the process started, in seconds since 1970."},
     [ROW_ALERTS] = {.type = METRICS_GAUGE,
                     .name = "latchkey_alert_active",
                     .help = "Whether the condition holds.",
@@ -380,6 +391,11 @@ static int open_parts(struct dashboard *dashboard)
         error = metrics_new(rows, ROW_COUNT, &dashboard->metrics);
     }
     if (error == 0) {
+        metrics_set(dashboard->metrics, (struct metrics_at){.row = ROW_BUILD}, 1);
+        metrics_set(dashboard->metrics, (struct metrics_at){.row = ROW_START},
+                    (double)clock_wall_at());
+    }
+    if (error == 0) {
         error = open_watch(dashboard);
     }
     if (error == 0) {
@@ -415,6 +431,9 @@ int dashboard_run(struct relay_config **config, const char *path)
     if (error != 0) {
         log_error("can't start the helper: %s", error_text(error));
         return error;
+    }
+    if (place_hold((*config)->store, "admin") == ERROR_BUSY) {
+        log_warning("another admin role runs on '%s'", (*config)->store);
     }
     error = open_parts(&dashboard);
     if (error == 0) {

@@ -357,7 +357,9 @@ static void draw_relay(const struct dashboard_view *view, struct buffer *html)
         draw_role(&facts->roles[i], facts->now_at, html);
     }
     buffer_append_text(html, "</ul><dl>");
-    draw_moment(html, "Last backup", "", facts->backup_at, facts->now_at);
+    draw_moment(html, "Last backup",
+                view->alerts->at[ALERT_BACKUP].is_active ? "bad" : "", facts->backup_at,
+                facts->now_at);
     draw_moment(html, "Its certificate ends",
                 facts->relay_not_after_at != 0 &&
                         facts->relay_not_after_at - facts->now_at < 10 * (int64_t)DAY_S

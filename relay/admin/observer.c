@@ -4,6 +4,7 @@
 
 #include "base/core/clock.h"
 #include "base/core/text.h"
+#include "relay/admin/backup_folder.h"
 #include "relay/admin/exposition.h"
 #include "relay/admin/scrape.h"
 #include "relay/store/front_store.h"
@@ -273,18 +274,6 @@ static int take_expired(const char *id, int64_t not_after_at, void *arg)
     return error == ERROR_NOT_FOUND ? 0 : error;
 }
 
-/* No file, or one without notes, is no fault: nobody notes backups there. */
-static void note_backup(struct database *admin, const char *zone,
-                        struct observer_facts *facts)
-{
-    int64_t at = 0;
-    if (admin != NULL && overview_note_at(admin, zone, "backup", &at) == 0) {
-        facts->backup_at =
-            !facts->has_backups || at < facts->backup_at ? at : facts->backup_at;
-        facts->has_backups = true;
-    }
-}
-
 static int count_zone(struct observer *observer, const char *zone,
                       struct observer_facts *facts)
 {
@@ -299,8 +288,24 @@ static int count_zone(struct observer *observer, const char *zone,
         error = overview_expired(issuer, zone, facts->now_at - EXPIRED_S, facts->now_at,
                                  OBSERVER_AWAKE_MAX, take_expired, &awake);
     }
-    note_backup(observer_admin(observer), zone, facts);
     return error;
+}
+
+/* One for all zones: noted by a command, or in the folder of the nightly ones. What can't be seen
+ * is no fault of the relay's. */
+static void find_backup(struct observer *observer, struct observer_facts *facts)
+{
+    const struct relay_config *config = observer->config;
+    struct database *admin = observer_admin(observer);
+    int64_t noted_at = 0;
+    int64_t made_at = 0;
+    if (admin != NULL && overview_last_backup(admin, &noted_at) != 0) {
+        noted_at = 0;
+    }
+    bool is_seen =
+        backup_folder_newest(config->backup_folder, facts->now_at, &made_at) == 0;
+    facts->backup_at = made_at > noted_at ? made_at : noted_at;
+    facts->has_backups = noted_at > 0 || (is_seen && config->backup_keep > 0);
 }
 
 static void measure_disk(const struct observer *observer, struct observer_facts *facts)
@@ -323,12 +328,25 @@ static void forget_counts(struct observer_facts *facts)
     memset(facts->issued, 0, sizeof(facts->issued));
 }
 
+/* A restore puts other files in the place of those that are open. */
+static void follow_files(struct observer *observer)
+{
+    struct database *const databases[] = {observer->front, observer->issuer,
+                                          observer->admin};
+    for (size_t i = 0; i < sizeof(databases) / sizeof(databases[0]); i++) {
+        if (databases[i] != NULL) {
+            (void)database_changed(databases[i]);
+        }
+    }
+}
+
 /* Counted into a copy: what can't be read leaves the last facts as they were. */
 static void on_count(void *arg)
 {
     struct observer *observer = arg;
     struct observer_facts facts = observer->facts;
     int error = 0;
+    follow_files(observer);
     facts.now_at = clock_wall_at();
     forget_counts(&facts);
     for (const struct relay_config *at = observer->config; error == 0 && at != NULL;
@@ -337,6 +355,7 @@ static void on_count(void *arg)
     }
     facts.has_store = error == 0 && observer->front != NULL && observer->issuer != NULL;
     if (error == 0) {
+        find_backup(observer, &facts);
         measure_disk(observer, &facts);
         observer->facts = facts;
     } else {

@@ -53,8 +53,8 @@ struct observer_facts {
     bool has_history;      /* there were certificates two days ago */
     int64_t relay_not_before_at;
     int64_t relay_not_after_at; /* the relay's own certificate that ends first; 0: none */
-    int64_t backup_at;          /* the last one, of the zone whose is oldest; 0: never */
-    bool has_backups;           /* the store notes them */
+    int64_t backup_at;          /* the last one; 0: never */
+    bool has_backups;           /* some are made, or were */
     double disk_free;           /* share of the store's file system */
     double disk_free_bytes;
     double dns_rate

@@ -13,6 +13,7 @@
 #include "relay/nameserver/meter.h"
 #include "relay/nameserver/nameserver_sockets.h"
 #include "relay/nameserver/nameserver_zone.h"
+#include "relay/store/place.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -341,6 +342,15 @@ static int watch_signals(struct nameserver *server)
     return result;
 }
 
+/* Only `status` wants it: what keeps it from us keeps nobody from an answer. */
+static void hold_place(const struct nameserver *server)
+{
+    int error = place_hold((*server->config)->store, "dns");
+    if (error == ERROR_BUSY) {
+        log_warning("another dns role runs on '%s'", (*server->config)->store);
+    }
+}
+
 static int start(struct nameserver *server)
 {
     int result = prefix_list_parse(&(*server->config)->dns_unlimited, PREFIXES_MAX,
@@ -365,6 +375,7 @@ static int start(struct nameserver *server)
     }
     if (result == 0) {
         result = confinement_files(CONFINEMENT_DNS, *server->config);
+        hold_place(server);
     }
     if (result == 0) {
         result = open_sockets(server);

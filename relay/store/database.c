@@ -37,7 +37,6 @@ enum {
     STATEMENTS_MAX = 256, /* literals in the program, not input: a bug beyond */
     VALUE_BYTES_MAX = 4 << 20,
     ERROR_TEXT_CAPACITY = 256,
-    LOCKS_BYTES = 1 << 20,
 };
 
 struct statement {
@@ -336,43 +335,15 @@ const char *database_open_error(void)
     return open_error;
 }
 
-/* Whether a line of /proc/locks ("1: FLOCK  ADVISORY  WRITE 4711 08:01:1234 0 EOF") is about
- * the file with this number. Its device is left alone: some file systems show another one
- * there. */
-static bool is_lock_of(const char *line, size_t size, ino_t inode)
-{
-    char wanted[32];
-    char text[256];
-
-    snprintf(wanted, sizeof(wanted), ":%llu 0 EOF", (unsigned long long)inode);
-    snprintf(text, sizeof(text), "%.*s", (int)(size < sizeof(text) ? size : 0), line);
-    return strstr(text, "FLOCK") != NULL && strstr(text, "WRITE") != NULL &&
-           strstr(text, wanted) != NULL;
-}
-
-/* To try the lock would take it for a moment, and a role that starts in it would end. */
 bool database_has_writer(const char *folder, const char *name)
 {
-    struct buffer locks = buffer_init(LOCKS_BYTES);
     char path[PATH_MAX];
     char *place = NULL;
-    struct stat status;
-    bool has = false;
+    bool has = find_place(folder, name, &place) == 0 &&
+               snprintf(path, sizeof(path), "%s.lock", place) < (int)sizeof(path) &&
+               file_is_locked(path);
 
-    if (find_place(folder, name, &place) == 0 &&
-        snprintf(path, sizeof(path), "%s.lock", place) < (int)sizeof(path) &&
-        stat(path, &status) == 0 && file_read("/proc/locks", &locks) == 0) {
-        const char *line = buffer_text(&locks);
-
-        while (!has && *line != '\0') {
-            size_t size = strcspn(line, "\n");
-
-            has = is_lock_of(line, size, status.st_ino);
-            line += size + (line[size] == '\n' ? 1 : 0);
-        }
-    }
     free(place);
-    buffer_free(&locks);
     return has;
 }
 

@@ -97,18 +97,15 @@ int overview_count_orders(struct database *issuer, const char *zone, int64_t aft
                           take_i64, ret_count, "tii", zone, after_at, until_at);
 }
 
-int overview_note_at(struct database *admin, const char *zone, const char *what,
-                     int64_t *ret_at)
+int overview_last_backup(struct database *admin, int64_t *ret_at)
 {
     bool has = false;
     int64_t at = 0;
     int error = database_has_table(admin, "notes", &has);
-    if (error == 0 && !has) {
-        error = ERROR_UNSUPPORTED;
-    }
-    if (error == 0) {
-        error = database_query(admin, "SELECT at FROM notes WHERE zone = ? AND what = ?",
-                               take_i64, &at, "tt", zone, what);
+    if (error == 0 && has) {
+        error = database_query(
+            admin, "SELECT COALESCE(MAX(at), 0) FROM notes WHERE what = 'backup'",
+            take_i64, &at, "");
     }
     if (error == 0) {
         *ret_at = at;

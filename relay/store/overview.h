@@ -41,10 +41,8 @@ int overview_expired(struct database *issuer, const char *zone, int64_t after_at
 /* From issuer.db: orders that were admitted in (AFTER_AT, UNTIL_AT]. */
 int overview_count_orders(struct database *issuer, const char *zone, int64_t after_at,
                           int64_t until_at, int64_t *ret_count) MUST_CHECK;
-/* From admin.db: when the note WHAT was written; 0: never. ERROR_UNSUPPORTED for a file without
- * notes. */
-int overview_note_at(struct database *admin, const char *zone, const char *what,
-                     int64_t *ret_at) MUST_CHECK;
+/* From admin.db: when a backup was last noted; 0: never. It is of all zones. */
+int overview_last_backup(struct database *admin, int64_t *ret_at) MUST_CHECK;
 /* From issuer.db: how many certificates (of any lane) have SERIAL, lower-case hex. */
 int overview_count_serial(struct database *issuer, const char *zone, const char *serial,
                           int64_t *ret_count) MUST_CHECK;

@@ -7,6 +7,7 @@
 
 #include "base/core/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* <STORE>/<ROLE>/<NAME> where the folder <STORE>/<ROLE> is there, else <STORE>/<NAME>.
@@ -19,5 +20,12 @@ int place_path(const char *store, const char *role, const char *name, char *ret_
  * without root, without that folder, or when it is root's. ERROR_DENIED when the kernel
  * refuses. */
 int place_become(const char *store, const char *role) MUST_CHECK;
+
+/* That ROLE runs on STORE, for `status`: holds <ROLE>.lock in its place until the process ends, and
+ * leaves the descriptor to it. ERROR_BUSY: another one does; ERROR_IO with errno; ERROR_NOT_FOUND
+ * without a store. front and issuer need none: they hold their databases. */
+int place_hold(const char *store, const char *role) MUST_CHECK;
+/* Whether ROLE runs on STORE, any of the four; false, too, when that can't be seen. */
+bool place_is_held(const char *store, const char *role);
 
 #endif

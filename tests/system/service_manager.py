@@ -25,7 +25,9 @@ class Unit:
 
     def __init__(self, root, name):
         self.name, self.values = name, {}
-        base = os.path.join(root, "usr/lib/systemd/system", name)
+        base = os.path.join(root, "etc/systemd/system", name)
+        if not os.path.exists(base):
+            base = os.path.join(root, "usr/lib/systemd/system", name)
         folder = os.path.join(root, "etc/systemd/system", name + ".d")
         self.exists = os.path.exists(base)
         drop_ins = [os.path.join(folder, file) for file in sorted(os.listdir(folder))] if os.path.isdir(folder) else []
@@ -46,6 +48,16 @@ class Unit:
 
     def get(self, key, default=None):
         return self.values.get(key, [default])[-1]
+
+
+def find_ids(root, unit):
+    """(user, group) of UNIT."""
+    with open(os.path.join(root, "etc/passwd")) as file:
+        users = {line.split(":")[0]: int(line.split(":")[2]) for line in file}
+    with open(os.path.join(root, "etc/group")) as file:
+        groups = {line.split(":")[0]: int(line.split(":")[2]) for line in file}
+    user = unit.get("Service.User", "root")
+    return users[user], groups[unit.get("Service.Group", user)]
 
 
 class Manager:
@@ -88,14 +100,6 @@ class Manager:
         os.chmod(real, 0o500)
         return folder
 
-    def find_ids(self, unit):
-        with open(os.path.join(self.root, "etc/passwd")) as file:
-            users = {line.split(":")[0]: int(line.split(":")[2]) for line in file}
-        with open(os.path.join(self.root, "etc/group")) as file:
-            groups = {line.split(":")[0]: int(line.split(":")[2]) for line in file}
-        user = unit.get("Service.User", "root")
-        return users[user], groups[unit.get("Service.Group", user)]
-
     def execute(self, unit, words, user, sockets, names, environment):
         """In the child."""
         log = os.open(os.path.join(self.logs, unit.name + ".log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
@@ -122,7 +126,7 @@ class Manager:
         os.execve(words[0], words, environment)
 
     def start_service(self, unit):
-        user = self.find_ids(unit)
+        user = find_ids(self.root, unit)
         opened, name = self.sockets.get(unit.name.replace(".service", ".socket"), ([], ""))
         environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
         if unit.values.get("Service.LoadCredential"):
@@ -246,6 +250,7 @@ def end(*_):
     sys.exit(0)
 
 
-manager = Manager(*(os.path.abspath(path) for path in sys.argv[1:3]))
-signal.signal(signal.SIGTERM, end)
-manager.serve()
+if __name__ == "__main__":
+    manager = Manager(*(os.path.abspath(path) for path in sys.argv[1:3]))
+    signal.signal(signal.SIGTERM, end)
+    manager.serve()

@@ -340,17 +340,52 @@ def test_status(make_lab):
     lab = make_lab()
     enrolled(lab).certificate()
 
-    def levels(status):
+    def checks_of(status):
         object, = lines_of(operate(lab, "status", "--json", status=status)[0])
-        return object["status"], {check["check"]: check["level"] for check in object["checks"]}
+        return object["status"], {check["check"]: check for check in object["checks"]}
+
+    def levels(status):
+        worst, checks = checks_of(status)
+        return worst, {name: check["level"] for name, check in checks.items()}
 
     status, checks = levels(1)  # no backup yet, and the delegation was never looked at
-    assert status == "attention" and checks["front"] == checks["issuer"] == checks["certificates"] == "good"
-    assert checks["backup"] == checks["delegation"] == "attention"
+    assert status == "attention" and {checks[name] for name in (*testbed.ROLES, "certificates", "disk")} == {"good"}
+    assert checks["backup"] == checks["delegation"] == "attention" and "admin" not in checks
     operate(lab, "backup")
     assert levels(1)[1]["backup"] == "good"
-    assert re.search(r"^attention  delegation +never checked", operate(lab, "status", status=1)[0], re.M)
+    text = operate(lab, "status", status=1)[0]
+    assert re.search(r"^attention  delegation +never checked", text, re.M)
+    assert re.search(r"^good       dns +runs since 20\S+Z \(\d+ (second|minute)s?\)$", text, re.M), text
+    # One that hangs, one that is ill, one that is gone; the worst decides.
+    lab.processes["dns"].child.send_signal(signal.SIGSTOP)
+    dns = checks_of(1)[1]["dns"]
+    assert dns["level"] == "attention" and "runs, but does not answer on 127.0.0.1:" in dns["text"], dns
+    lab.processes["dns"].child.send_signal(signal.SIGCONT)
+    assert checks_of(1)[1]["dns"]["since"].endswith("Z")
     lab.processes["issuer"].stop()
     status, checks = levels(2)
     assert status == "failure" and (checks["front"], checks["issuer"]) == ("good", "failure")
+    lab.processes["front"].stop()
+    for end in ("", "-wal", "-shm"):
+        os.rename(f"{lab.store}/issuer.db{end}", f"{lab.folder}/moved{end}")
+    lab.start_role("front")
+    front = testbed.wait_for(lambda: [check for check in [checks_of(2)[1]["front"]] if check["level"] != "good"],
+                             "the front's complaint")[0]
+    assert re.search("runs since .*, but: issuer.db is not there", front["text"]), front
+    lab.processes["dns"].stop()
+    assert levels(2)[1]["dns"] == "failure"
     operate(lab, "status", "--nothing", status=3)
+
+
+def test_a_role_without_a_status_listener(make_lab):
+    """Its lock tells that it runs."""
+    lab = make_lab(settings={"dns": {"status_listen": "none"}, "alert": {"command": "/bin/true"}})
+
+    def check(name):
+        object, = lines_of(operate(lab, "status", "--json", status=1 if lab.processes["dns"].running() else 2)[0])
+        return next((one["level"], one["text"]) for one in object["checks"] if one["check"] == name)
+
+    assert check("dns") == ("good", "runs; without its status listener no more is known")
+    assert check("admin") == ("attention", "does not run")
+    lab.processes["dns"].stop()
+    assert check("dns") == ("failure", "does not run")

@@ -5,6 +5,7 @@
 #include "relay/store/schema.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +28,8 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     static const char *const names[] = {"front/front.db", "front/front.db-wal",
-                                        "front/front.db-shm", "front/front.db.lock"};
+                                        "front/front.db-shm", "front/front.db.lock",
+                                        "dns.lock"};
     char path[128];
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         snprintf(path, sizeof(path), "%s/%s", (char *)*state, names[i]);
@@ -125,6 +127,46 @@ static void test_become(void **state)
     assert_int_equal(status, 0);
 }
 
+/* By another process: a lock of one's own is no news. */
+static void test_hold(void **state)
+{
+    const char *store = *state;
+    int ends[2];
+    char one = 0;
+    assert_int_equal(place_hold("/nonexistent", "dns"), ERROR_NOT_FOUND);
+    assert_false(place_is_held(store, "dns"));
+    assert_int_equal(pipe(ends), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        one = place_hold(store, "dns") == 0 && place_hold(store, "dns") == ERROR_BUSY;
+        (void)!write(ends[1], &one, 1);
+        pause();
+    }
+    assert_int_equal(read(ends[0], &one, 1), 1);
+    assert_int_equal(one, 1);
+    assert_true(place_is_held(store, "dns"));
+    assert_false(place_is_held(store, "admin"));
+    assert_false(place_is_held(store, "front"));
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    assert_false(place_is_held(store, "dns"));
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static void test_a_database_is_held(void **state)
+{
+    const char *store = *state;
+    struct database *database = NULL;
+    make_folder(store, 0);
+    assert_int_equal(database_open(store, "front.db", DATABASE_WRITER, schema_front,
+                                   &database),
+                     0);
+    assert_true(place_is_held(store, "front"));
+    database_close(database);
+    assert_false(place_is_held(store, "front"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -133,6 +175,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_database, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_become_nobody, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_become, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_hold, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_database_is_held, set_up, tear_down),
     };
     return cmocka_run_group_tests_name("place", tests, NULL, NULL);
 }
