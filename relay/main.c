@@ -117,12 +117,14 @@ static int run_role(const struct command_line *line, struct relay_config **confi
         fprintf(stderr, "latchkey-relay: %s serves all zones: leave out --zone\n", role);
         return 2;
     }
-    if (strcmp(role, "run") == 0) {
-        return supervisor_run("/proc/self/exe", line->config_path,
-                              (*config)->admin_listen[0] != '\0');
-    }
-    log_open(role, (enum log_level)(*config)->log);
+    bool all = strcmp(role, "run") == 0;
+    log_open(all ? "relay" : role, (enum log_level)(*config)->log);
     open_notify();
+    if (all) {
+        bool with_admin =
+            (*config)->admin_listen[0] != '\0' || (*config)->alert_command[0] != '\0';
+        return supervisor_run("/proc/self/exe", line->config_path, with_admin);
+    }
     int result = strcmp(role, "front") == 0    ? front_run(config)
                  : strcmp(role, "issuer") == 0 ? issuer_run(config)
                  : strcmp(role, "admin") == 0  ? dashboard_run(config, line->config_path)

@@ -69,6 +69,36 @@ def test_a_manager_that_can_not_be_reached_is_said_and_survived(lab):
     lab.restart("dns")
 
 
+def test_run_is_ready_when_all_roles_are(make_lab, tmp_path):
+    """The supervisor speaks for its roles: not before the last one serves, and anew after a reload."""
+    lab = make_lab()
+    for role in testbed.ROLES:
+        lab.processes[role].stop()
+        os.unlink(os.path.join(lab.folder, f"{role}.ready"))
+    key = os.path.join(lab.store, "relay-key.pem")
+    os.chmod(key, 0o644)  # the issuer starts with no key that others can read
+    manager = Manager(tmp_path)
+    relay = testbed.Process("run", [conftest.program("latchkey-relay"), "--config", lab.config_file, "run"],
+                            os.path.join(lab.folder, "run.log"), {**manager.environment, "WATCHDOG_USEC": "400000"})
+    relay.start()
+    try:
+        for serves in (lab._dns_serves, lab._front_serves, lambda: "issuer ended" in relay.log()):
+            testbed.wait_for(lambda: relay.check() and serves(), "dns and front serve, the issuer does not", 60)
+        for _ in range(3):
+            assert manager.next() == {"WATCHDOG": "1"}, "nothing but that it lives"
+        os.chmod(key, 0o600)
+        assert manager.wait("READY") == {"READY": "1", "STATUS": "Runs dns, issuer, front"}
+        assert all(os.path.exists(os.path.join(lab.folder, f"{role}.ready")) for role in testbed.ROLES)
+        relay.child.send_signal(signal.SIGHUP)
+        assert "MONOTONIC_USEC" in manager.wait("RELOADING")
+        assert manager.wait("READY")["STATUS"] == "Runs dns, issuer, front"
+        relay.child.send_signal(signal.SIGTERM)
+        assert manager.wait("STOPPING") == {"STOPPING": "1"}
+        assert relay.child.wait(30) == 0
+    finally:
+        relay.kill()
+
+
 def test_operators_commands_say_nothing(lab, tmp_path):
     manager = Manager(tmp_path)
     subprocess.run([conftest.program("latchkey-relay"), "--config", lab.config_file, "list"],
