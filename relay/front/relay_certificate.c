@@ -107,7 +107,7 @@ static int read_given(struct relay_certificate *certificate)
     }
     if (error == 0) {
         path = config->front_key_file;
-        error = private_file_read_key(path, PRIVATE_FILE_OWNER, &key);
+        error = private_file_read_key(path, PRIVATE_FILE_MEMBERS, &key);
     }
     if (error == 0) {
         error = tls_server_set(certificate->tls, TLS_FALLBACK, cert, key);

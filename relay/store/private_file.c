@@ -4,20 +4,57 @@
 #include "base/core/log.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
-enum { KEY_BYTES_MAX = 16 << 10 };
+enum { KEY_BYTES_MAX = 16 << 10, GROUPS_MAX = 256 };
+
+static bool is_member(gid_t group)
+{
+    gid_t groups[GROUPS_MAX];
+    int count = group != getegid() ? getgroups(GROUPS_MAX, groups) : 0;
+    for (int i = 0; i < count; i++) {
+        if (groups[i] == group) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static mode_t denied_to(enum private_file_readers readers, const struct stat *info)
+{
+    switch (readers) {
+    case PRIVATE_FILE_OWNER:
+        return 0077;
+    case PRIVATE_FILE_GROUP:
+        return 0037;
+    case PRIVATE_FILE_MEMBERS:
+        return is_member(info->st_gid) ? 0037 : 0077;
+    }
+    return 0077;
+}
 
 static bool is_private(const char *path, enum private_file_readers readers)
 {
-    const mode_t denied = readers == PRIVATE_FILE_GROUP ? 0037 : 0077;
     struct stat info;
-    if (stat(path, &info) != 0 || (info.st_mode & denied) == 0) {
+    if (stat(path, &info) != 0) {
         return true; /* a missing file is file_read()'s to report */
+    }
+    mode_t denied = denied_to(readers, &info);
+    if ((info.st_mode & denied) == 0) {
+        return true;
+    }
+    if (readers == PRIVATE_FILE_MEMBERS && (info.st_mode & 0037) == 0) {
+        log_error("'%s' has mode %04o and group %u, which is not one that this role was put "
+                  "into: mend it with SupplementaryGroups=%u in the role's unit, or: chmod "
+                  "0600 '%s'",
+                  path, (unsigned)(info.st_mode & 07777), (unsigned)info.st_gid,
+                  (unsigned)info.st_gid, path);
+        return false;
     }
     log_error("'%s' has mode %04o: others can %s it; mend it with: chmod %s '%s'", path,
               (unsigned)(info.st_mode & 07777),
               (info.st_mode & denied & 0044) != 0 ? "read" : "change",
-              readers == PRIVATE_FILE_GROUP ? "0640" : "0600", path);
+              denied == 0037 ? "0640" : "0600", path);
     return false;
 }
 

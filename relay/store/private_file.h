@@ -9,6 +9,9 @@
 enum private_file_readers {
     PRIVATE_FILE_OWNER, /* 0600 at most: keys */
     PRIVATE_FILE_GROUP, /* 0640 at most: what the roles' users share */
+    /* 0600, or 0640 with a group that this process is in beside its own: ssl-cert, say, whose
+     * members are chosen. Its own group may be that of all roles, or of all users. */
+    PRIVATE_FILE_MEMBERS,
 };
 
 /* As file_read(), but ERROR_DENIED, with a line in the log that says how to mend it, when others

@@ -3,12 +3,14 @@
 #include "base/core/file.h"
 #include "base/crypto/digest.h"
 
+#include <grp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -92,6 +94,40 @@ static void test_keys(void **state)
     unlink(key_path);
 }
 
+static int read_in_child(const gid_t *groups, size_t count, gid_t own, mode_t mode)
+{
+    pid_t pid = fork();
+    int status = -1;
+    if (pid == 0) {
+        bool is_set = setgroups(count, groups) == 0 && setgid(own) == 0;
+        _exit(is_set ? -read_with(mode, PRIVATE_FILE_MEMBERS) : 255);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) != 255);
+    return -WEXITSTATUS(status);
+}
+
+/* Debian's group ssl-cert, for one: chosen members, not the group of all roles or users. */
+static void test_members(void **state)
+{
+    enum { OWN = 5001, CERTIFICATES = 5002, OTHER = 5003 };
+    static const gid_t groups[] = {OTHER, CERTIFICATES, OWN};
+    (void)state;
+    if (geteuid() != 0) {
+        skip();
+    }
+    assert_int_equal(chown(path, 0, CERTIFICATES), 0);
+    assert_int_equal(read_in_child(groups, 3, OWN, 0640), 0);
+    assert_int_equal(read_in_child(groups, 3, OWN, 0440), 0);
+    assert_int_equal(read_in_child(groups, 3, OWN, 0660), ERROR_DENIED);
+    assert_int_equal(read_in_child(groups, 3, OWN, 0644), ERROR_DENIED);
+    assert_int_equal(read_in_child(groups, 1, OWN, 0640), ERROR_DENIED);
+    assert_int_equal(read_in_child(groups, 1, OWN, 0600), 0);
+    /* As its own group: all roles have that one. */
+    assert_int_equal(read_in_child(groups, 3, CERTIFICATES, 0640), ERROR_DENIED);
+    assert_int_equal(chown(path, 0, 0), 0);
+}
+
 static void test_a_missing_file_is_missing(void **state)
 {
     struct buffer text = buffer_init_secret(64);
@@ -106,6 +142,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_who_may_read),
         cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_members),
         cmocka_unit_test(test_a_missing_file_is_missing),
     };
     if (mkdtemp(folder) == NULL) {
