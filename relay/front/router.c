@@ -188,12 +188,19 @@ static void dispatch(struct request *request, const char *path)
         }
         return;
     }
-    for (size_t i = 0; get && i < sizeof(pages) / sizeof(pages[0]); i++) {
-        if ((!query || pages[i].has_form) &&
-            router_match(pages[i].pattern, path, request->arguments)) {
-            respond_page(request, path, pages[i].get);
-            return;
+    for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+        if ((query && !pages[i].has_form) ||
+            !router_match(pages[i].pattern, path, request->arguments)) {
+            continue;
         }
+        if (get) {
+            respond_page(request, path, pages[i].get);
+        } else {
+            response_header(request, "Allow", "GET, HEAD");
+            response_status(request, 405, ACME_PROBLEM_MALFORMED,
+                            "this is a page for people: ask with GET");
+        }
+        return;
     }
     response_status(request, 404, ACME_PROBLEM_MALFORMED,
                     "there is nothing here; the ACME directory is /acme/directory");

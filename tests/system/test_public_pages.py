@@ -54,6 +54,17 @@ def test_headers(visitor):
         assert visitor(path).status == 404, path
 
 
+def test_pages_are_only_read(visitor):
+    """Another method is told which ones there are; where no page is, there is none for any method."""
+    for path in ("/", "/terms", "/name", f"/name/{ID}", "/name?id=x", "/style.css", "/.well-known/security.txt"):
+        for method in ("POST", "PUT", "DELETE"):
+            response = visitor(path, method)
+            assert (response.status, response.headers["Allow"]) == (405, "GET, HEAD"), (method, path)
+            assert "malformed" in response.body.decode()
+    for path in ("/index.html", "/terms?x=1"):
+        assert visitor(path, "POST").status == 404, path
+
+
 def test_nothing_from_elsewhere(lab, visitor):
     for path in ("/", "/terms", f"/name/{ID}"):
         links = Links(visitor(path).body.decode())
