@@ -27,6 +27,9 @@ The relay runs. Next:
   latchkey-relay token add --label first    a token for a device to enrol with
   latchkey-relay key                        the line that devices name this relay by
   latchkey-relay check-delegation           asks the world again, whenever you like
+  latchkey-relay status                     is it well? The dashboard shows more: from your own machine
+                                            ssh -L 9440:{dashboard} root@{address}
+                                            then open http://localhost:9440
 Keep a copy of {store}/secret and {store}/issuer/relay-key.pem somewhere else.
 """
 
@@ -225,7 +228,8 @@ class Installer:
         if self.options.trial_directory != "none":
             self.try_out(found)
         self.watch_certificate(found, trial=False)
-        self.host.out("\n" + BUDGET + "\n\n" + DONE.format(store=settings.STORE))
+        self.host.out("\n" + BUDGET + "\n\n" + DONE.format(store=settings.STORE, dashboard=settings.DASHBOARD,
+                                                           address=found[0].public))
 
     def upgrade(self):
         self.check_machine()

@@ -9,6 +9,7 @@ STORE = "/var/lib/latchkey"
 # What is in it beside the backups.
 STORE_NAMES = ("front", "issuer", "dns", "admin", "secret")
 SOCKETS = {"front": (("ListenStream", 443),), "dns": (("ListenDatagram", 53), ("ListenStream", 53))}
+DASHBOARD = "127.0.0.1:9440"
 LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)\Z")
 
 TEMPLATE = """\
@@ -39,6 +40,15 @@ check_name_servers = {dns}
 listen = {dns}
 name_servers = {servers}
 hosts = relay={public}
+
+[admin]
+# The dashboard, for this machine alone: ssh -L 9440:{dashboard} root@{first}, then open http://localhost:9440
+listen = {dashboard}
+
+[alert]
+# A program that is told of what needs you, as JSON on its standard input, by the user latchkey-admin; what it is
+# told, and when: docs/OPERATIONS.md, "Alerts". After a change: systemctl restart latchkey-admin
+#command = /usr/local/sbin/latchkey-alert
 """
 
 
@@ -105,7 +115,8 @@ def config_text(delegation, directory, ca_name, ca_file):
     return TEMPLATE.format(
         zone=delegation.zone, store=STORE, ca=ca_lines(directory, ca_name, ca_file),
         https=listen_list(addresses, 443), dns=listen_list(addresses, 53),
-        servers=delegation.config_value(), public=public_list(addresses))
+        servers=delegation.config_value(), public=public_list(addresses), dashboard=DASHBOARD,
+        first=addresses[0].public)
 
 
 def value(text, section, key):

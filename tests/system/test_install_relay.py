@@ -180,6 +180,9 @@ def test_configuration_is_good(tmp_path, zone, registered):
     assert settings.value(text, "dns", "listen") == f"{PRIVATE}:53 [{PUBLIC6}]:53"
     assert settings.value(text, "dns", "hosts") == f"relay={PUBLIC},{PUBLIC6}"
     assert settings.value(text, "issuer", "check_name_servers") == f"{PRIVATE}:53 [{PUBLIC6}]:53"
+    # The dashboard at once, for this machine alone; whom to tell is the operator's to say.
+    assert settings.value(text, "admin", "listen") == "127.0.0.1:9440" and f"root@{PUBLIC}" in text
+    assert settings.value(text, "alert", "command") is None and "\n[alert]\n" in text and "\n#command = /" in text
     other = settings.with_directory(text, "https://ca.test/dir", "https://other.test/dir")
     assert settings.value(other, "issuer", "directory") == "https://other.test/dir"
     assert other.replace("other.test", "ca.test") == text
