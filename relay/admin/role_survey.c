@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+enum { ANSWER_MS = 3000 };
+
 struct survey;
 
 struct question {
@@ -72,7 +74,7 @@ static int ask(struct survey *survey, struct question *question, struct role_sur
                const char *path)
 {
     *question = (struct question){.survey = survey, .role = role};
-    int error = scrape_new(survey->loop, role->listen,
+    int error = scrape_new(survey->loop, role->listen, ANSWER_MS,
                            strcmp(path, "/metrics") == 0 ? on_metrics : on_health,
                            question, &question->scrape);
     if (error == 0) {
