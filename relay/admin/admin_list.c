@@ -1,6 +1,6 @@
-/* One filter gives the candidates, from its own index where it has one; the others are looked
- * at for each of them. Without a filter, candidates come in pages in order of id, so that a
- * list can be gone through with --after while devices come and go. */
+/* One filter gives the candidates, a page at a time, from its own index where it has one; the
+ * others are looked at for each of them. Without a filter they come in order of id, so that a list
+ * can be gone through with --after while devices come and go. */
 #include "relay/admin/admin_list.h"
 
 #include "base/core/text.h"
@@ -37,9 +37,12 @@ struct list {
     uint64_t count;
     bool is_full;
     bool has_header;
-    int error;
-    char page[PAGE][LANNAME_ID_SIZE + 1];
+    struct admin_device page[PAGE];
     size_t page_count;
+    /* The last one of the page before. */
+    char after_id[LANNAME_ID_SIZE + 1];
+    int64_t after_at;
+    int64_t after_ticket;
 };
 
 /* ---- one device ---- */
@@ -92,59 +95,24 @@ static void print_device(struct list *list, const struct admin_device *device)
     putchar('\n');
 }
 
-/* A negative result ends the query: an error, or that there is enough. */
-static int take(struct list *list, const char *id)
+static int show(struct list *list, const struct admin_device *device)
 {
-    struct admin_device device;
-
-    list->error = admin_device_load(&list->stores, id, &device);
-    if (list->error != 0 || !fits(list, &device)) {
-        return list->error;
-    }
-    if (list->limit != 0 && list->count == list->limit) {
-        list->is_full = true;
-        return ERROR_LIMIT;
-    }
     list->count++;
     if (list->json) {
-        list->error = admin_output_line(admin_device_json(&list->stores, &device));
-    } else {
-        print_device(list, &device);
+        return admin_output_line(admin_device_json(&list->stores, device));
     }
-    return list->error;
+    print_device(list, device);
+    return 0;
 }
 
 /* ---- candidates ---- */
 
-static int take_life(const struct issuer_store_life *life, void *arg)
-{
-    return take(arg, life->id);
-}
-
-static int take_place(const struct queue_store_place *place, void *arg)
-{
-    return take(arg, place->id);
-}
-
-static int walk_queue(struct list *list)
-{
-    struct admin_stores *stores = &list->stores;
-    bool has = false;
-    int error =
-        stores->issuer == NULL ? 0 : database_has_table(stores->issuer, "queue", &has);
-
-    return error != 0 || !has ? error
-                              : queue_store_places(stores->issuer, stores->zone,
-                                                   INT64_MAX, take_place, list);
-}
-
 static int page_id(const char *id, void *arg)
 {
     struct list *list = arg;
+    struct admin_device *device = &list->page[list->page_count++];
 
-    return text_copy(list->page[list->page_count++], LANNAME_ID_SIZE + 1, id)
-               ? 0
-               : ERROR_SYNTAX;
+    return text_copy(device->id, sizeof(device->id), id) ? 0 : ERROR_SYNTAX;
 }
 
 static int page_block(const struct admin_store_block *block, void *arg)
@@ -152,11 +120,55 @@ static int page_block(const struct admin_store_block *block, void *arg)
     return page_id(block->id, arg);
 }
 
-static int fill_page(struct list *list, const char *after)
+static int page_life(const struct issuer_store_life *life, void *arg)
 {
-    struct admin_stores *stores = &list->stores;
+    struct list *list = arg;
 
-    list->page_count = 0;
+    list->after_at = life->not_after_at;
+    return page_id(life->id, arg);
+}
+
+static int page_place(const struct queue_store_place *place, void *arg)
+{
+    struct list *list = arg;
+
+    list->after_ticket = place->ticket;
+    return page_id(place->id, arg);
+}
+
+static int page_queue(struct list *list)
+{
+    const struct admin_stores *stores = &list->stores;
+    bool has = false;
+    int error =
+        stores->issuer == NULL ? 0 : database_has_table(stores->issuer, "queue", &has);
+
+    return error != 0 || !has
+               ? error
+               : queue_store_places_after(stores->issuer, stores->zone,
+                                          list->after_ticket, PAGE, page_place, list);
+}
+
+static int page_ending(struct list *list)
+{
+    const struct admin_stores *stores = &list->stores;
+    const struct issuer_store_ending_page page = {
+        .until_at = stores->now_at + (int64_t)list->expiring_days * DAY_S,
+        .after_at = list->after_at,
+        .after_id = list->after_id,
+        .limit = PAGE,
+    };
+
+    return stores->issuer == NULL ? 0
+                                  : issuer_store_ending(stores->issuer, stores->zone,
+                                                        &page, page_life, list);
+}
+
+static int page_ids(struct list *list)
+{
+    const struct admin_stores *stores = &list->stores;
+    const char *after = list->after_id;
+
     if (list->blocked) {
         return stores->admin == NULL
                    ? 0
@@ -177,42 +189,50 @@ static int fill_page(struct list *list, const char *after)
     return front_store_ids(stores->front, stores->zone, "", after, PAGE, page_id, list);
 }
 
-static int walk_pages(struct list *list)
+/* The next page, and what is known of each device on it. */
+static int load_page(struct list *list)
 {
-    char after[LANNAME_ID_SIZE + 1];
-    int error = text_copy(after, sizeof(after), list->after) ? 0 : ERROR_RANGE;
+    int error = list->waiting ? page_queue(list)
+                : list->expiring && !list->blocked && !list->clones && list->token == NULL
+                    ? page_ending(list)
+                    : page_ids(list);
 
-    do {
-        if (error == 0) {
-            error = fill_page(list, after);
-        }
-        for (size_t i = 0; error == 0 && i < list->page_count; i++) {
-            error = take(list, list->page[i]);
-        }
-        if (error == 0 && list->page_count > 0) {
-            memcpy(after, list->page[list->page_count - 1], sizeof(after));
-        }
-    } while (error == 0 && list->page_count == PAGE);
+    for (size_t i = 0; error == 0 && i < list->page_count; i++) {
+        struct admin_device *device = &list->page[i];
+
+        memcpy(list->after_id, device->id, sizeof(device->id));
+        error = admin_device_load(&list->stores, list->after_id, device);
+    }
     return error;
 }
 
+/* What is read is released before anything is printed: whoever reads the output may stop. */
 static int walk(struct list *list)
 {
-    struct admin_stores *stores = &list->stores;
-    int64_t until_at = stores->now_at + (int64_t)list->expiring_days * DAY_S;
-    int error = 0;
-
-    if (list->waiting) {
-        error = walk_queue(list);
-    } else if (list->expiring && !list->blocked && !list->clones && list->token == NULL) {
-        error = stores->issuer == NULL
+    int error = text_copy(list->after_id, sizeof(list->after_id), list->after)
                     ? 0
-                    : issuer_store_ending(stores->issuer, stores->zone, until_at,
-                                          INT64_MAX, take_life, list);
-    } else {
-        error = walk_pages(list);
-    }
-    return list->is_full ? 0 : error;
+                    : ERROR_RANGE;
+
+    list->after_at = INT64_MIN;
+    list->after_ticket = -1;
+    do {
+        list->page_count = 0;
+        if (error == 0) {
+            error = admin_stores_hold(&list->stores);
+        }
+        if (error == 0) {
+            error = load_page(list);
+            admin_stores_release(&list->stores);
+        }
+        for (size_t i = 0; error == 0 && !list->is_full && i < list->page_count; i++) {
+            if (!fits(list, &list->page[i])) {
+                continue;
+            }
+            list->is_full = list->limit != 0 && list->count == list->limit;
+            error = list->is_full ? 0 : show(list, &list->page[i]);
+        }
+    } while (error == 0 && !list->is_full && list->page_count == PAGE);
+    return error;
 }
 
 /* ---- the command ---- */

@@ -113,6 +113,33 @@ int admin_stores_usage(const char *text)
     return ADMIN_USAGE;
 }
 
+int admin_stores_hold(struct admin_stores *stores)
+{
+    struct database *const databases[] = {stores->front, stores->issuer, stores->admin};
+    int error = 0;
+
+    for (size_t i = 0; error == 0 && i < 3; i++) {
+        int64_t rev = 0;
+
+        error = databases[i] != NULL ? database_hold(databases[i], &rev) : 0;
+    }
+    if (error != 0) {
+        admin_stores_release(stores);
+    }
+    return error;
+}
+
+void admin_stores_release(struct admin_stores *stores)
+{
+    struct database *const databases[] = {stores->front, stores->issuer, stores->admin};
+
+    for (size_t i = 0; i < 3; i++) {
+        if (databases[i] != NULL) {
+            database_rollback(databases[i]);
+        }
+    }
+}
+
 int64_t admin_stores_last(int64_t number)
 {
     return number > 0 && number < INT64_C(1) << 53 ? number : 0;

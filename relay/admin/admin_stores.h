@@ -33,6 +33,11 @@ struct admin_stores {
 int admin_stores_open(const struct relay_config *config,
                       struct admin_stores *ret_stores) MUST_CHECK;
 void admin_stores_close(struct admin_stores *stores);
+/* Fixes the moment as of which the files are read, until admin_stores_release: many look-ups then
+ * cost no lock each. Nothing that may wait for somebody, such as printing, belongs in between, as
+ * what the roles write meanwhile takes up room. */
+int admin_stores_hold(struct admin_stores *stores) MUST_CHECK;
+void admin_stores_release(struct admin_stores *stores);
 /* admin.db for writing; waits some seconds for another command to end. Says what is wrong. */
 int admin_stores_write(const struct relay_config *config,
                        struct database **ret_database) MUST_CHECK;

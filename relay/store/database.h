@@ -34,8 +34,8 @@ bool database_has_writer(const char *folder, const char *name);
  * its writer goes on; ERROR_EXISTS when PATH is there. database_hold fixes the moment; else it
  * is now. */
 int database_copy(struct database *database, const char *path) MUST_CHECK;
-/* A reader sees the file from now on as it is at this moment, until it is closed; *RET_REV is its
- * revision. What its writer writes meanwhile is kept in the -wal. */
+/* A reader sees the file from now on as it is at this moment, until database_rollback or until it
+ * is closed; *RET_REV is its revision. What its writer writes meanwhile is kept in the -wal. */
 int database_hold(struct database *database, int64_t *ret_rev) MUST_CHECK;
 /* The version of the file's tables, and whether SQLite finds it whole: else ERROR_SYNTAX with the
  * reason in database_error. Reads all of it. */

@@ -136,6 +136,15 @@ struct issuer_store_life {
     int64_t not_before_at, not_after_at;
 };
 
+/* A page of the certificates that end by UNTIL_AT: at most LIMIT, behind the last of the page
+ * before (after_at INT64_MIN: the first page). */
+struct issuer_store_ending_page {
+    int64_t until_at;
+    int64_t after_at;
+    const char *after_id;
+    int64_t limit;
+};
+
 typedef int issuer_store_life_fn(const struct issuer_store_life *life, void *arg);
 typedef int issuer_store_entry_fn(const struct issuer_store_entry *entry, void *arg);
 
@@ -347,9 +356,10 @@ int issuer_store_forget_entries(struct database *database, const char *zone,
 /* As issuer_store_current_certificate. */
 int issuer_store_current_life(struct database *database, const char *zone, const char *id,
                               issuer_store_life_fn *fn, void *arg) MUST_CHECK;
-/* Devices' current certificates that end by UNTIL_AT, the first to end first; at most LIMIT. */
-int issuer_store_ending(struct database *database, const char *zone, int64_t until_at,
-                        int64_t limit, issuer_store_life_fn *fn, void *arg) MUST_CHECK;
+/* Devices' current certificates of a page, the first to end first. */
+int issuer_store_ending(struct database *database, const char *zone,
+                        const struct issuer_store_ending_page *page,
+                        issuer_store_life_fn *fn, void *arg) MUST_CHECK;
 /* Certificates whose serial begins so (lower-case hex), of any lane. */
 int issuer_store_lives_of_serial(struct database *database, const char *zone,
                                  const char *serial, int64_t limit,

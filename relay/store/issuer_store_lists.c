@@ -45,17 +45,19 @@ int issuer_store_current_life(struct database *database, const char *zone, const
     " AND later.id = certificates.id AND later.not_after_at > certificates.not_after_at" \
     " AND later.revoked_at = 0 AND later.lane = 'device')"
 
-int issuer_store_ending(struct database *database, const char *zone, int64_t until_at,
-                        int64_t limit, issuer_store_life_fn *fn, void *arg)
+int issuer_store_ending(struct database *database, const char *zone,
+                        const struct issuer_store_ending_page *page,
+                        issuer_store_life_fn *fn, void *arg)
 {
     struct life_query query = {fn, arg, false};
 
     return database_query(
         database,
         "SELECT id, cert_id, serial, not_before_at, not_after_at FROM certificates"
-        " WHERE zone = ? AND not_after_at <= ?" IS_CURRENT
+        " WHERE zone = ? AND not_after_at <= ? AND (not_after_at, id) > (?, ?)" IS_CURRENT
         " ORDER BY not_after_at, id LIMIT ?",
-        visit_life, &query, "tii", zone, until_at, limit);
+        visit_life, &query, "tiiti", zone, page->until_at, page->after_at, page->after_id,
+        page->limit);
 }
 
 int issuer_store_lives_of_serial(struct database *database, const char *zone,

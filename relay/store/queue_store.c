@@ -43,12 +43,20 @@ int queue_store_place(struct database *database, const char *zone, const char *i
 int queue_store_places(struct database *database, const char *zone, int64_t limit,
                        queue_store_place_fn *fn, void *arg)
 {
+    return queue_store_places_after(database, zone, -1, limit, fn, arg);
+}
+
+int queue_store_places_after(struct database *database, const char *zone,
+                             int64_t after_ticket, int64_t limit,
+                             queue_store_place_fn *fn, void *arg)
+{
     struct place_sink sink = {.fn = fn, .arg = arg};
 
     return database_query(database,
                           "SELECT " PLACE_COLUMNS
-                          " FROM queue WHERE zone = ? ORDER BY ticket LIMIT ?",
-                          read_place, &sink, "ti", zone, limit);
+                          " FROM queue WHERE zone = ? AND ticket > ?"
+                          " ORDER BY ticket LIMIT ?",
+                          read_place, &sink, "tii", zone, after_ticket, limit);
 }
 
 static int take_i64(const struct database_row *row, void *arg)

@@ -43,5 +43,9 @@ int queue_store_count_ahead(struct database *database, const char *zone, int64_t
 /* The first LIMIT places in order. */
 int queue_store_places(struct database *database, const char *zone, int64_t limit,
                        queue_store_place_fn *fn, void *arg) MUST_CHECK;
+/* The first LIMIT behind AFTER_TICKET (-1: from the start). */
+int queue_store_places_after(struct database *database, const char *zone,
+                             int64_t after_ticket, int64_t limit,
+                             queue_store_place_fn *fn, void *arg) MUST_CHECK;
 
 #endif

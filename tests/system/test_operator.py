@@ -1,13 +1,16 @@
 """The operator's commands, with the real relay and Pebble: finding devices, forgetting and revoking,
 keys that are refused for ever, tokens, the audit."""
 import csv
+import fcntl
 import io
 import json
 import os
 import re
 import signal
 import sqlite3
+import struct
 import subprocess
+import termios
 
 import pytest
 
@@ -100,6 +103,50 @@ def test_block_and_unblock(lab):
     operate(lab, "unblock", client.key.id())
     assert "is not blocked" in operate(lab, "unblock", client.key.id(), status=NOT_FOUND)[1]
     assert lines(lab, "list", "--blocked") == []
+
+
+def copy_rows(path, table, made):
+    """Rows like the first, but for what MADE has of each."""
+    store = sqlite3.connect(path)
+    cursor = store.execute(f"SELECT * FROM {table} LIMIT 1")
+    names, row = [field[0] for field in cursor.description], list(cursor.fetchone())
+    places = ",".join("?" * len(names))
+    store.executemany(f"INSERT INTO {table} VALUES ({places})",
+                      ([{**dict(zip(names, row)), **change}[name] for name in names] for change in made))
+    store.commit()
+    store.close()
+
+
+@pytest.mark.parametrize("arguments", [[], ["--expiring", "36500"]], ids=["all", "expiring"])
+def test_a_list_that_nobody_reads_on(make_lab, arguments):
+    """As in a pager that is left open: nothing of the store is held meanwhile, else its -wal would grow for ever."""
+    lab = make_lab()
+    enrolled(lab).certificate()
+    for role in ("front", "issuer", "dns"):
+        lab.processes[role].stop()
+    ids = [f"{number:032d}".translate(str.maketrans("0123456789", "abcdefghij")) for number in range(1500)]
+    front, issuer = (os.path.join(lab.store, name) for name in ("front.db", "issuer.db"))
+    copy_rows(front, "accounts", [{"id": name} for name in ids])
+    copy_rows(issuer, "certificates", [{"id": name, "cert_id": name, "lane": "device"} for name in ids])
+    process = subprocess.Popen([conftest.program("latchkey-relay"), "--config", lab.config_file, "list", "--limit", "0",
+                                *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    size = fcntl.fcntl(process.stdout, fcntl.F_GETPIPE_SZ)
+
+    def waiting():
+        return struct.unpack("i", fcntl.ioctl(process.stdout, termios.FIONREAD, b"\0" * 4))[0] > size - 4096
+
+    testbed.wait_for(waiting, "a full pipe")
+    for path in (front, issuer):
+        store = sqlite3.connect(path)
+        store.execute("UPDATE revision SET rev = rev + 1")
+        store.commit()
+        assert store.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0, "somebody holds " + path
+        store.close()
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0 and not conftest.SANITIZER.search(err), err
+    assert set(ids) <= {line.split()[0] for line in out.splitlines()} and "1501 devices" in err
+    for role in ("issuer", "dns", "front"):
+        lab.start_role(role)
 
 
 def test_forget(lab):

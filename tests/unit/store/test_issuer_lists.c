@@ -163,12 +163,66 @@ static void test_ending(void **state)
     struct fixture *fixture = *state;
     put_all(fixture);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct issuer_store_ending_page page = {
+            .until_at = NOW_AT + (int64_t)rows[i].days * DAY_S,
+            .after_at = INT64_MIN,
+            .after_id = "",
+            .limit = rows[i].limit};
         expect(fixture,
-               issuer_store_ending(fixture->database, ZONE,
-                                   NOW_AT + (int64_t)rows[i].days * DAY_S, rows[i].limit,
-                                   note, fixture),
+               issuer_store_ending(fixture->database, ZONE, &page, note, fixture),
                rows[i].seen);
     }
+}
+
+static int note_plan(const struct database_row *row, void *arg)
+{
+    struct buffer *plan = arg;
+    buffer_append_text(plan, database_text(row, 3));
+    return buffer_append_u8(plan, '\n');
+}
+
+/* Page by page, also through many that end at one moment: each once, and by the index from where
+ * the page before ended. */
+static void test_pages_of_ending(void **state)
+{
+    static const struct made rows[] = {
+        {"1", "d", 5, LIVE, "device"}, {"2", "a", 5, LIVE, "device"},
+        {"3", "c", 5, LIVE, "device"}, {"4", "b", 5, LIVE, "device"},
+        {"5", "z", 4, LIVE, "device"}, {"6", "a", 2, REPLACED, "device"},
+    };
+    static const struct {
+        int after_days;
+        const char *after_id;
+        const char *seen;
+    } pages[] = {{4, "z", "2 4 "}, {5, "b", "3 1 "}, {5, "d", ""}, {4, "y", "5 2 "}};
+    struct fixture *fixture = *state;
+    struct buffer plan = buffer_init(4096);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        put(fixture, ZONE, &rows[i]);
+    }
+    for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+        const struct issuer_store_ending_page page = {
+            .until_at = NOW_AT + 9 * DAY_S,
+            .after_at = NOW_AT + (int64_t)pages[i].after_days * DAY_S,
+            .after_id = pages[i].after_id,
+            .limit = 2};
+        expect(fixture,
+               issuer_store_ending(fixture->database, ZONE, &page, note, fixture),
+               pages[i].seen);
+    }
+    assert_int_equal(
+        database_query(fixture->database,
+                       "EXPLAIN QUERY PLAN SELECT id FROM certificates"
+                       " WHERE zone = ? AND not_after_at <= ? AND (not_after_at, id) >"
+                       " (?, ?) AND lane = 'device' AND revoked_at = 0 AND replaced = 0"
+                       " ORDER BY not_after_at, id LIMIT ?",
+                       note_plan, &plan, "tiiti", ZONE, (int64_t)1, (int64_t)0, "",
+                       (int64_t)1),
+        0);
+    assert_non_null(strstr(buffer_text(&plan),
+                           "certificates_current (zone=? AND (not_after_at,id)>(?,?)"));
+    assert_null(strstr(buffer_text(&plan), "B-TREE"));
+    buffer_free(&plan);
 }
 
 static void test_serials_and_lives(void **state)
@@ -288,6 +342,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_current, open_store, close_store),
         cmocka_unit_test_setup_teardown(test_ending, open_store, close_store),
+        cmocka_unit_test_setup_teardown(test_pages_of_ending, open_store, close_store),
         cmocka_unit_test_setup_teardown(test_serials_and_lives, open_store, close_store),
         cmocka_unit_test_setup_teardown(test_end_ready_orders, open_store, close_store),
     };
