@@ -288,7 +288,7 @@ def test_each_role_is_a_user(cloud):
     """The roles run as users of their own, and what one writes no other can touch or replace."""
     ids = {line.split(":")[0]: int(line.split(":")[2]) for line in cloud.read("/etc/passwd").splitlines()}
     done = conftest.run(["ps", "-eo", "uid,args"]).stdout
-    for role in ("front", "issuer", "dns"):
+    for role in ("front", "issuer", "dns", "admin"):
         assert re.search(rf"^ *{ids['latchkey-' + role]} +/usr/bin/latchkey-relay {role}$", done, re.M), done
     store = "/var/lib/latchkey"
     assert os.stat(cloud.path(f"{store}/issuer/issuer.db")).st_uid == ids["latchkey-issuer"]
@@ -301,6 +301,33 @@ def test_each_role_is_a_user(cloud):
     done = conftest.run(["chroot", "--userspec=latchkey-dns:latchkey", cloud.root, "head", "-c", "6",
                          f"{store}/issuer/issuer.db"])
     assert done.stdout == "SQLite"
+
+
+def test_the_dashboard_and_status(cloud):
+    """After a plain install there is the dashboard on loopback, and `status` knows of each role."""
+    page = conftest.run(cloud.inside("curl", "-s", "http://127.0.0.1:9440/")).stdout
+    assert ZONE in page and "Content-Security-Policy" not in page
+    done = cloud.in_root("latchkey-relay", "status", "--json", check=False)
+    checks = {check["check"]: check for check in testbed.json.loads(done.stdout)["checks"]}
+    for role in ("front", "issuer", "dns", "admin"):
+        assert checks[role]["level"] == "good" and "since" in checks[role], checks[role]
+
+
+def test_the_nightly_backup(cloud):
+    """The command of its unit, in its sandbox, while the installed roles run; the admin role sees what came of it."""
+    script = os.path.join(conftest.HERE, "unit_sandbox.py")
+    done = subprocess.run(["/usr/bin/python3", script, cloud.root, "latchkey-relay-backup.service"],
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, ""), done
+    path = done.stdout.strip()
+    assert os.stat(cloud.path(path)).st_mode & 0o777 == 0o600
+    names = cloud.in_root("tar", "-tf", path).stdout.split()
+    assert {"front.db", "issuer.db", "secret", "relay-key.pem", "ca-account.key", "relay.conf"} <= set(names)
+    done = cloud.in_root("latchkey-relay", "status", check=False)
+    assert re.search(r"^good +backup +the last was made \d+ (second|minute)s? ago$", done.stdout, re.M), done.stdout
+    cloud.in_root("latchkey-relay", "restore", path, "--into", "/srv/drill")
+    assert os.path.exists(cloud.path("/srv/drill/issuer.db"))
+    shutil.rmtree(cloud.path("/srv/drill"))
 
 
 def test_the_packaged_agent(cloud):
