@@ -1,6 +1,6 @@
-/* The indexes certificates_current and certificates_issued are partial: their conditions must
- * stand in each query as they do in schema.c. Renewed certificates are mostly marked as
- * replaced; for the others, near their end, a newer one of the device is looked for. */
+/* The indexes certificates_lives and certificates_issued are partial: their conditions must stand
+ * in each query as they do in schema.c. Renewed certificates are mostly marked as replaced, but
+ * not all. */
 #include "relay/store/census.h"
 
 #include <stddef.h>
@@ -19,42 +19,37 @@ static int take_i64(const struct database_row *row, void *arg)
     return 0;
 }
 
-static int count_between(struct database *issuer, const char *zone, int64_t after_at,
-                         int64_t until_at, int64_t *ret_count)
+static int take_lives(const struct database_row *row, void *arg)
 {
-    return database_query(
-        issuer,
-        "SELECT COUNT(*) FROM certificates AS c WHERE c.zone = ? AND c.lane = 'device'"
-        " AND c.replaced = 0 AND c.revoked_at = 0 AND c.not_after_at > ?"
-        " AND c.not_after_at <= ? AND NOT EXISTS (SELECT 1 FROM certificates AS n"
-        " WHERE n.zone = c.zone AND n.id = c.id AND n.not_after_at > c.not_after_at)",
-        take_i64, ret_count, "tii", zone, after_at, until_at);
+    int64_t *ended = arg;
+    for (int i = 0; i < CENSUS_LIFE_COUNT; i++) {
+        ended[i] = database_i64(row, i);
+    }
+    return 0;
 }
 
+/* One pass over the index, in which a device's certificates lie beside each other: its last one
+ * counts. To look for a later one of each would be a walk down a tree a device. */
 int census_certificates(struct database *issuer, const char *zone, int64_t now_at,
                         int64_t ret_counts[static CENSUS_LIFE_COUNT])
 {
-    static const int64_t ends_s[CENSUS_LIFE_COUNT] = {
-        [CENSUS_EXPIRED] = 0,         [CENSUS_DAY_1] = 1 * DAY_S,
-        [CENSUS_DAY_3] = 3 * DAY_S,   [CENSUS_DAY_7] = 7 * DAY_S,
-        [CENSUS_DAY_14] = 14 * DAY_S, [CENSUS_DAY_30] = 30 * DAY_S,
-    };
-    int64_t counts[CENSUS_LIFE_COUNT] = {0};
-    int64_t after_at = now_at - EXPIRED_S;
-    int error = 0;
-    for (size_t i = 0; error == 0 && i < CENSUS_LONGER; i++) {
-        error = count_between(issuer, zone, after_at, now_at + ends_s[i], &counts[i]);
-        after_at = now_at + ends_s[i];
-    }
-    if (error == 0) {
-        error = database_query(issuer,
-                               "SELECT COUNT(*) FROM certificates WHERE zone = ?"
-                               " AND lane = 'device' AND replaced = 0 AND revoked_at = 0"
-                               " AND not_after_at > ?",
-                               take_i64, &counts[CENSUS_LONGER], "ti", zone, after_at);
-    }
-    for (size_t i = 0; error == 0 && i < CENSUS_LIFE_COUNT; i++) {
-        ret_counts[i] = counts[i];
+    int64_t ended[CENSUS_LIFE_COUNT] = {0}; /* by each moment; the last: all */
+    int error = database_query(
+        issuer,
+        "SELECT COALESCE(SUM(CASE WHEN m <= ? THEN 1 ELSE 0 END), 0),"
+        " COALESCE(SUM(CASE WHEN m <= ? THEN 1 ELSE 0 END), 0),"
+        " COALESCE(SUM(CASE WHEN m <= ? THEN 1 ELSE 0 END), 0),"
+        " COALESCE(SUM(CASE WHEN m <= ? THEN 1 ELSE 0 END), 0),"
+        " COALESCE(SUM(CASE WHEN m <= ? THEN 1 ELSE 0 END), 0),"
+        " COALESCE(SUM(CASE WHEN m <= ? THEN 1 ELSE 0 END), 0), COUNT(*)"
+        " FROM (SELECT MAX(not_after_at) AS m FROM certificates WHERE zone = ?"
+        " AND lane = 'device' AND replaced = 0 AND revoked_at = 0 GROUP BY id) AS lives"
+        " WHERE m > ?",
+        take_lives, ended, "iiiiiiti", now_at, now_at + 1 * DAY_S, now_at + 3 * DAY_S,
+        now_at + 7 * DAY_S, now_at + 14 * DAY_S, now_at + 30 * (int64_t)DAY_S, zone,
+        now_at - EXPIRED_S);
+    for (int i = 0; error == 0 && i < CENSUS_LIFE_COUNT; i++) {
+        ret_counts[i] = ended[i] - (i > 0 ? ended[i - 1] : 0);
     }
     return error;
 }

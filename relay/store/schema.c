@@ -247,7 +247,14 @@ static const char issuer_5[] =
     " PRIMARY KEY (zone, number));"
     "CREATE INDEX certificates_serial ON certificates (zone, serial);";
 
-const char *const schema_issuer[] = {issuer_1, issuer_2, issuer_3, issuer_4, issuer_5, NULL};
+/* For counting, a device after the other: certificates_current is for those that end next. */
+static const char issuer_6[] =
+    "CREATE INDEX certificates_lives ON certificates"
+    " (zone, id, not_after_at, lane, replaced, revoked_at)"
+    " WHERE lane = 'device' AND replaced = 0 AND revoked_at = 0;";
+
+const char *const schema_issuer[] = {issuer_1, issuer_2, issuer_3, issuer_4,
+                                     issuer_5, issuer_6, NULL};
 
 /* admin.db, written by the operator's commands.
  * tokens: enrolment tokens (the EAB kid); their MAC keys are derived from the secret
