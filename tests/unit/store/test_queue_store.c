@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +16,8 @@
 
 #define ZONE "lan.example.com"
 
-enum { PLACES = 70000, TEXT_MAX = 32 }; /* more than a block of level 2 */
+/* Two stretches of tickets: across blocks of level 1, and across one of level 2. */
+enum { FIRST_END = 1000, SECOND_START = 65000, PLACES = 66500, TEXT_MAX = 32 };
 
 static int take_ticket(const struct queue_store_place *place, void *arg)
 {
@@ -31,6 +33,30 @@ static void add(struct database *database, int64_t rev, unsigned number, int64_t
 
     assert_true(text_format(id, sizeof(id), "id-%u", number));
     assert_int_equal(queue_store_add(database, ZONE, rev, &place), 0);
+}
+
+/* A place with this very TICKET: as if all that were between had left. */
+static void jump(struct database *database, int64_t rev, int64_t ticket)
+{
+    char id[TEXT_MAX];
+
+    assert_true(text_format(id, sizeof(id), "id-%" PRId64, ticket));
+    assert_int_equal(
+        database_run(database,
+                     "INSERT INTO queue (zone, ticket, rev, id, reason, asked_at,"
+                     " turn_at, kept_until_at) VALUES (?, ?, ?, ?, 'r', 1, 2, 1000)",
+                     "tiit", ZONE, ticket, rev, id),
+        0);
+    assert_int_equal(database_run(database,
+                                  "INSERT INTO queue_blocks (zone, level, block, places)"
+                                  " VALUES (?, 1, ?, 1)",
+                                  "ti", ZONE, ticket >> 8),
+                     0);
+    assert_int_equal(database_run(database,
+                                  "UPDATE queue_blocks SET places = places + 1"
+                                  " WHERE zone = ? AND level = 2 AND block = ?",
+                                  "ti", ZONE, ticket >> 16),
+                     0);
 }
 
 static void check(struct database *database, const bool *is_there)
@@ -71,7 +97,13 @@ static void test_count(void **state)
 
     (void)state;
     assert_non_null(is_there);
-    for (unsigned i = 0; i < PLACES; i++) {
+    for (unsigned i = 0; i < FIRST_END; i++) {
+        add(database, rev, i, 1000);
+        is_there[i] = true;
+    }
+    jump(database, rev, SECOND_START);
+    is_there[SECOND_START] = true;
+    for (unsigned i = SECOND_START + 1; i < PLACES; i++) {
         add(database, rev, i, 1000);
         is_there[i] = true;
     }
@@ -79,14 +111,54 @@ static void test_count(void **state)
                      0);
     assert_int_equal(ticket, 66000);
     check(database, is_there);
-    for (unsigned i = 0; i < PLACES / 2; i++) {
+    for (unsigned i = 0; i < FIRST_END; i++) {
         seed = seed * 1664525U + 1013904223U;
-        assert_int_equal(queue_store_remove(database, ZONE, seed % PLACES), 0);
-        is_there[seed % PLACES] = false;
+        ticket = seed >> 8;
+        ticket = ticket % 2 == 0 ? ticket % FIRST_END
+                                 : SECOND_START + ticket % (PLACES - SECOND_START);
+        assert_int_equal(queue_store_remove(database, ZONE, ticket), 0);
+        is_there[ticket] = false;
     }
-    assert_int_equal(queue_store_remove(database, ZONE, seed % PLACES), 0); /* again */
+    assert_int_equal(queue_store_remove(database, ZONE, ticket), 0); /* again */
     check(database, is_there);
     free(is_there);
+    database_close(database);
+}
+
+static int note_ticket(const struct queue_store_place *place, void *arg)
+{
+    char *all = arg;
+    size_t size = strlen(all);
+
+    snprintf(all + size, TEXT_MAX - size, "%" PRId64 " ", place->ticket);
+    return 0;
+}
+
+static void test_pages(void **state)
+{
+    static const struct {
+        int64_t after;
+        int64_t limit;
+        const char *tickets;
+    } rows[] = {
+        {-1, 2, "0 1 "}, {1, 2, "3 4 "}, {2, 2, "3 4 "}, {4, 2, ""}, {-1, 9, "0 1 3 4 "},
+    };
+    int64_t rev = 0;
+    struct database *database = open_store(&rev);
+
+    (void)state;
+    for (unsigned i = 0; i < 5; i++) {
+        add(database, rev, i, 1000);
+    }
+    assert_int_equal(queue_store_remove(database, ZONE, 2), 0);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char all[TEXT_MAX] = "";
+
+        assert_int_equal(queue_store_places_after(database, ZONE, rows[i].after,
+                                                  rows[i].limit, note_ticket, all),
+                         0);
+        assert_string_equal(all, rows[i].tickets);
+    }
     database_close(database);
 }
 
@@ -119,6 +191,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_count),
+        cmocka_unit_test(test_pages),
         cmocka_unit_test(test_lost),
     };
 
