@@ -3,6 +3,7 @@
 
 #include "relay/store/issuer_store.h"
 #include "relay/store/schema.h"
+#include "tests/unit/store/plan.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -151,13 +152,6 @@ static void test_issued(void **state)
     assert_int_equal(last_at, NOW_AT + 10);
 }
 
-static int note_plan(const struct database_row *row, void *arg)
-{
-    struct buffer *plan = arg;
-    buffer_append_text(plan, database_text(row, 3));
-    return buffer_append_u8(plan, '\n');
-}
-
 static void test_indexes(void **state)
 {
     struct fixture *fixture = *state;
@@ -169,7 +163,7 @@ static void test_indexes(void **state)
             "EXPLAIN QUERY PLAN SELECT COUNT(*) FROM (SELECT MAX(not_after_at) AS m"
             " FROM certificates WHERE zone = ? AND lane = 'device' AND replaced = 0"
             " AND revoked_at = 0 GROUP BY id) AS lives WHERE m > ?",
-            note_plan, &plan, "ti", ZONE, (int64_t)0),
+            plan_note, &plan, "ti", ZONE, (int64_t)0),
         0);
     assert_non_null(strstr(buffer_text(&plan), "COVERING INDEX certificates_lives"));
     assert_null(strstr(buffer_text(&plan), "TEMP B-TREE"));

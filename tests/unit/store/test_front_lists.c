@@ -2,6 +2,7 @@
 #include "relay/store/front_store.h"
 
 #include "relay/store/schema.h"
+#include "tests/unit/store/plan.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -164,13 +165,6 @@ static void test_filters(void **state)
     assert_int_equal(count, 4);
 }
 
-static int note_plan(const struct database_row *row, void *arg)
-{
-    struct buffer *plan = arg;
-    buffer_append_text(plan, database_text(row, 3));
-    return buffer_append_u8(plan, '\n');
-}
-
 /* A page of a token's devices costs what the page has, however many others there are. */
 static void test_indexes(void **state)
 {
@@ -180,7 +174,7 @@ static void test_indexes(void **state)
                                     "EXPLAIN QUERY PLAN SELECT id FROM accounts"
                                     " WHERE zone = ? AND token = ? AND id > ?"
                                     " ORDER BY id LIMIT ?",
-                                    note_plan, &plan, "ttti", ZONE, "kid1", "",
+                                    plan_note, &plan, "ttti", ZONE, "kid1", "",
                                     (int64_t)ALL),
                      0);
     assert_non_null(strstr(

@@ -3,6 +3,7 @@
 
 #include "relay/store/budget_store.h"
 #include "relay/store/schema.h"
+#include "tests/unit/store/plan.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -174,13 +175,6 @@ static void test_ending(void **state)
     }
 }
 
-static int note_plan(const struct database_row *row, void *arg)
-{
-    struct buffer *plan = arg;
-    buffer_append_text(plan, database_text(row, 3));
-    return buffer_append_u8(plan, '\n');
-}
-
 /* Page by page, also through many that end at one moment: each once, and by the index from where
  * the page before ended. */
 static void test_pages_of_ending(void **state)
@@ -216,7 +210,7 @@ static void test_pages_of_ending(void **state)
                        " WHERE zone = ? AND not_after_at <= ? AND (not_after_at, id) >"
                        " (?, ?) AND lane = 'device' AND revoked_at = 0 AND replaced = 0"
                        " ORDER BY not_after_at, id LIMIT ?",
-                       note_plan, &plan, "tiiti", ZONE, (int64_t)1, (int64_t)0, "",
+                       plan_note, &plan, "tiiti", ZONE, (int64_t)1, (int64_t)0, "",
                        (int64_t)1),
         0);
     assert_non_null(strstr(buffer_text(&plan),

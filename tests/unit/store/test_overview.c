@@ -4,6 +4,7 @@
 #include "relay/store/front_store.h"
 #include "relay/store/issuer_store.h"
 #include "relay/store/schema.h"
+#include "tests/unit/store/plan.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -236,13 +237,6 @@ static void test_orders(void **state)
     assert_int_equal(count, 0);
 }
 
-static int note_plan(const struct database_row *row, void *arg)
-{
-    struct buffer *plan = arg;
-    buffer_append_text(plan, database_text(row, 3));
-    return buffer_append_u8(plan, '\n');
-}
-
 /* It is counted each minute, and there are millions. */
 static void test_indexes(void **state)
 {
@@ -252,7 +246,7 @@ static void test_indexes(void **state)
         database_query(fixture->issuer,
                        "EXPLAIN QUERY PLAN SELECT COUNT(*) FROM ledger WHERE zone = ? AND"
                        " kind = 'order' AND at > ? AND at <= ?",
-                       note_plan, &plan, "tii", ZONE, (int64_t)0, (int64_t)1),
+                       plan_note, &plan, "tii", ZONE, (int64_t)0, (int64_t)1),
         0);
     assert_non_null(strstr(buffer_text(&plan), "COVERING INDEX ledger_at"));
     assert_non_null(strstr(buffer_text(&plan), "(zone=? AND kind=? AND at>? AND at<?)"));
