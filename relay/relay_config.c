@@ -115,7 +115,8 @@ static const char *check_admin_listen(const char *value)
     struct address address;
     return strcmp(value, "none") == 0 || loopback_parse(value, &address) == 0
                ? NULL
-               : "must be a loopback address and port, such as 127.0.0.1:9440, an absolute "
+               : "must be a loopback address and port, such as 127.0.0.1:9440, an "
+                 "absolute "
                  "path for a unix socket, or none: it is never for the network, reach it "
                  "with ssh -L";
 }
@@ -188,9 +189,9 @@ static const char *check_unlimited(const char *value)
     int error = prefix_parse(value, &prefix);
     return error == ERROR_RANGE
                ? "has bits set beyond its length: write the network, such as 192.0.2.0/24"
-           : error != 0
-               ? "must be networks separated by blanks, such as 192.0.2.0/24 2001:db8::/48"
-               : NULL;
+           : error != 0 ? "must be networks separated by blanks, such as 192.0.2.0/24 "
+                          "2001:db8::/48"
+                        : NULL;
 }
 
 static const char *check_prefix(const char *value)
@@ -322,6 +323,7 @@ const struct conf_row relay_config_zone_rows[] = {
     SWITCH("issuer", "terms_agreed", ca_terms_agreed, .fallback = "no"),
     TEXT("issuer", "profile", ca_profile, .fallback = ""),
     SWITCH("issuer", "budgets", budgets, .fallback = "yes"),
+    TEXT("issuer", "registered_domain", registered_domain, .check = check_host),
     NUMBER("issuer", "certificates_per_week", budget_certificates_week,
            .fallback = "50", .min = 1, .max = 10000000),
     NUMBER("issuer", "certificates_burst", budget_certificates_burst,
@@ -451,6 +453,18 @@ static int derive_relay_key(struct relay_config *config, bool is_main)
     return result == 0 ? derive(&config->relay_key_file, path, "") : result;
 }
 
+/* The registered domain has two labels at least: a public suffix and one more. Where the suffix
+ * is longer (co.uk), two zones may count as one that are none: slower, never too fast. */
+static int derive_domain(struct relay_config *config)
+{
+    const char *domain = strrchr(config->zone, '.');
+    while (domain > config->zone && domain[-1] != '.') {
+        domain--;
+    }
+    config->is_domain_guessed = config->registered_domain == NULL;
+    return derive(&config->registered_domain, domain, "");
+}
+
 static int derive_all(struct relay_config *config, bool is_main)
 {
     int result = derive(&config->base_url, "https://relay.", config->zone);
@@ -465,6 +479,9 @@ static int derive_all(struct relay_config *config, bool is_main)
     }
     if (result == 0) {
         result = derive_relay_key(config, is_main);
+    }
+    if (result == 0) {
+        result = derive_domain(config);
     }
     if (result == 0) {
         result = derive(&config->dns_contact, "hostmaster@", config->zone);
@@ -512,6 +529,14 @@ static int check_whole(const char *path, const struct relay_config *config,
             path, config->host, config->zone);
         faults++;
     }
+    if (!relay_config_zones_is_below(config->zone, config->registered_domain)) {
+        buffer_printf(
+            report,
+            "%s: [issuer] registered_domain = '%s': must be the zone '%s' itself, or "
+            "what it is below\n",
+            path, config->registered_domain, config->zone);
+        faults++;
+    }
     for (size_t i = 0; i < config->dns_name_servers.count; i++) {
         const char *server = config->dns_name_servers.at[i];
         char name[256];
@@ -552,6 +577,7 @@ static int read_file(const char *path, const struct relay_config *main_config,
     join_rows(main_config != NULL, rows);
     config->path = strdup(path);
     config->is_main = main_config == NULL;
+    config->first = config->is_main ? config : main_config;
     int result = config->path == NULL ? ERROR_MEMORY
                                       : conf_read(path, rows, ROW_COUNT, config, report);
     for (size_t i = 0; main_config != NULL && result == 0 && i < PROCESS_ROW_COUNT; i++) {

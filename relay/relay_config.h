@@ -6,6 +6,8 @@
 
 #include "base/core/conf.h"
 
+enum { RELAY_CONFIG_ZONES_MAX = 17 }; /* the main file's, and 16 zone_files */
+
 enum relay_enrolment { RELAY_ENROLMENT_TOKEN, RELAY_ENROLMENT_OPEN };
 
 /* One zone and, by `next`, the further ones in the order of zone_files. What counts for
@@ -13,7 +15,12 @@ enum relay_enrolment { RELAY_ENROLMENT_TOKEN, RELAY_ENROLMENT_OPEN };
 struct relay_config {
     char *path;                /* the file that this was read from */
     struct relay_config *next; /* the next zone, or NULL */
-    bool is_main;              /* of the main file, not of a zone's */
+    const struct relay_config
+        *first;   /* the main file's, from which `next` leads to all */
+    bool is_main; /* of the main file, not of a zone's */
+    bool
+        is_unused; /* the role could do nothing with what needs a restart: a reload takes new
+                       values for it too (but for the CA's directory) */
     /* [relay] */
     struct conf_texts zone_files; /* the further zones' files */
     char *zone;     /* "lan.example.com", lower case, no dot at the end; required */
@@ -45,8 +52,9 @@ struct relay_config {
     uint64_t accounts_per_prefix_hour; /* from a /24 or /48; default 100, 0: any number */
     uint64_t orders_per_prefix_hour;   /* of devices without a certificate; default 200,
                                           0: any number */
-    uint64_t front_max_connections; /* default 4096 */
-    char *front_status_listen; /* /metrics and /healthz: loopback address and port; "" : none */
+    uint64_t front_max_connections;    /* default 4096 */
+    char *
+        front_status_listen; /* /metrics and /healthz: loopback address and port; "" : none */
     uint64_t front_connection_rate; /* new connections a second of one network (/24, /48);
                                        default 50; 0: no limit */
     uint64_t front_request_rate;    /* requests a second of one network that are not on a
@@ -68,6 +76,10 @@ struct relay_config {
     char *ca_profile;     /* profile for the relay's own certificate and devices that name
                              none; "" : the CA's default */
     bool budgets;         /* hold to the CA's rate limits; default yes */
+    char
+        *registered_domain; /* for which the CA counts new certificates; default: the last
+                                two labels of the zone */
+    bool is_domain_guessed; /* by that default */
     uint64_t budget_certificates_week;  /* default 50 */
     uint64_t budget_certificates_burst; /* at once; default 0: as many as a week's */
     uint64_t budget_orders_3h;          /* default 300 */
@@ -103,9 +115,11 @@ struct relay_config {
                                 address; default 1000; 0: no limit */
     struct conf_texts dns_unlimited; /* networks that no limit binds; none by default */
     char *dns_ready_file;
-    char *dns_status_listen; /* /metrics and /healthz: loopback address and port; "" : none */
+    char *
+        dns_status_listen; /* /metrics and /healthz: loopback address and port; "" : none */
     /* [admin] */
-    char *admin_listen; /* of the dashboard: loopback address and port, or a path; "" : none */
+    char *
+        admin_listen; /* of the dashboard: loopback address and port, or a path; "" : none */
     char *admin_ready_file;
     char *ct_url;     /* of a monitor of CT logs, %s for the zone; "" : none */
     char *ct_ca_file; /* PEM to trust for it; "" : the system's */
@@ -113,6 +127,18 @@ struct relay_config {
     char *alert_command;   /* absolute path of what is told of alerts; "" : none */
     bool alert_delegation; /* look hourly whether the delegation is right; default yes */
 };
+
+/* The CA's limit for a registered domain, and who shares it. */
+struct relay_config_share {
+    const char *others[RELAY_CONFIG_ZONES_MAX - 1]; /* zones; borrowed */
+    size_t other_count;
+    uint64_t week;  /* certificates in seven days: the lowest that one of them has */
+    uint64_t burst; /* at once */
+};
+
+/* Which zones the CA counts together with that of CONFIG: those of the same registered domain and
+ * CA, unless they hold to no budgets. Pure. */
+struct relay_config_share relay_config_zones_share(const struct relay_config *config);
 
 /* Reads and checks PATH and its zones' files, fills in what follows from other keys. On
  * failure REPORT has one line per fault. Free with relay_config_free in any case. */

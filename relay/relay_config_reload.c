@@ -143,6 +143,7 @@ struct relay_config *relay_config_detach(struct relay_config **config, const cha
         if (strcmp(found->zone, zone) == 0) {
             *config = found->next;
             found->next = NULL;
+            found->first = found;
             return found;
         }
     }

@@ -5,6 +5,7 @@
 
 #include "base/core/text.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 bool relay_config_zones_is_below(const char *name, const char *zone)
@@ -27,11 +28,12 @@ static int compare_names(const struct relay_config *a, const struct relay_config
                         : relay_config_zones_is_below(a->zone, b->zone) ? a->zone
                                                                         : NULL;
     if (below != NULL) {
-        buffer_printf(report,
-                      "%s: [relay] zone = '%s': one of it and '%s' of '%s' lies below the "
-                      "other, so that a name could belong to both; take names side by "
-                      "side\n",
-                      b->path, b->zone, a->zone, a->path);
+        buffer_printf(
+            report,
+            "%s: [relay] zone = '%s': one of it and '%s' of '%s' lies below the "
+            "other, so that a name could belong to both; take names side by "
+            "side\n",
+            b->path, b->zone, a->zone, a->path);
         return ERROR_SYNTAX;
     }
     return 0;
@@ -100,14 +102,66 @@ int relay_config_zones_compare(const struct relay_config *main_config,
     return result;
 }
 
-/* The last two labels: the registered domain, where no public suffix is longer. */
-static const char *registered_domain(const char *zone)
+static bool is_counted_with(const struct relay_config *a, const struct relay_config *b)
 {
-    const char *last = strrchr(zone, '.');
-    while (last > zone && last[-1] != '.') {
-        last--;
+    return a->budgets && b->budgets &&
+           strcmp(a->registered_domain, b->registered_domain) == 0 &&
+           strcmp(a->ca_directory, b->ca_directory) == 0;
+}
+
+static uint64_t burst_of(const struct relay_config *config)
+{
+    uint64_t week = config->budget_certificates_week;
+    uint64_t burst = config->budget_certificates_burst;
+    return burst == 0 || burst > week ? week : burst;
+}
+
+struct relay_config_share relay_config_zones_share(const struct relay_config *config)
+{
+    struct relay_config_share share = {.week = config->budget_certificates_week,
+                                       .burst = burst_of(config)};
+    for (const struct relay_config *at = config->first; at != NULL; at = at->next) {
+        if (strcmp(at->zone, config->zone) == 0 || !is_counted_with(at, config)) {
+            continue;
+        }
+        if (share.other_count < RELAY_CONFIG_ZONES_MAX - 1) {
+            share.others[share.other_count++] = at->zone;
+        }
+        if (at->budget_certificates_week < share.week) {
+            share.week = at->budget_certificates_week;
+        }
+        if (burst_of(at) < share.burst) {
+            share.burst = burst_of(at);
+        }
     }
-    return last;
+    return share;
+}
+
+static void warn_pair(const struct relay_config *a, const struct relay_config *b,
+                      struct buffer *report)
+{
+    if (!is_counted_with(a, b)) {
+        return;
+    }
+    if (a->is_domain_guessed || b->is_domain_guessed) {
+        buffer_printf(
+            report,
+            "%s: warning: '%s' and '%s' share one budget of new certificates, as "
+            "both are below '%s'; say it by [issuer] registered_domain, or what "
+            "is right where a public suffix is longer\n",
+            b->path, a->zone, b->zone, b->registered_domain);
+    }
+    if (a->budget_certificates_week != b->budget_certificates_week ||
+        burst_of(a) != burst_of(b)) {
+        buffer_printf(
+            report,
+            "%s: warning: [issuer] certificates_per_week and certificates_burst are "
+            "%" PRIu64 " and %" PRIu64 ", for '%s' %" PRIu64 " and %" PRIu64
+            ": the CA counts both for '%s', so the lower figures hold for both. If it "
+            "gave one account an override, set registered_domain to that zone\n",
+            b->path, b->budget_certificates_week, burst_of(b), a->zone,
+            a->budget_certificates_week, burst_of(a), b->registered_domain);
+    }
 }
 
 void relay_config_zones_warn(const struct relay_config *main_config,
@@ -115,22 +169,14 @@ void relay_config_zones_warn(const struct relay_config *main_config,
 {
     for (const struct relay_config *b = main_config; b != NULL; b = b->next) {
         for (const struct relay_config *a = main_config; a != b; a = a->next) {
-            if (strcmp(registered_domain(a->zone), registered_domain(b->zone)) != 0 ||
-                strcmp(a->ca_directory, b->ca_directory) != 0) {
-                continue;
-            }
-            buffer_printf(report,
-                          "%s: warning: '%s' and '%s' seem to share the registered domain "
-                          "'%s', so the CA counts both against one weekly limit: divide "
-                          "[issuer] certificates_per_week between them\n",
-                          b->path, a->zone, b->zone, registered_domain(b->zone));
+            warn_pair(a, b, report);
         }
     }
 }
 
-const struct relay_config *
-relay_config_zones_find(const struct relay_config *main_config, const char *zone,
-                        struct buffer *report)
+const struct relay_config *relay_config_zones_find(const struct relay_config *main_config,
+                                                   const char *zone,
+                                                   struct buffer *report)
 {
     for (const struct relay_config *at = main_config; at != NULL; at = at->next) {
         if (text_equal_nocase(at->zone, zone)) {

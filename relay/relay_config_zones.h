@@ -12,15 +12,15 @@ bool relay_config_zones_is_below(const char *name, const char *zone);
 int relay_config_zones_compare(const struct relay_config *main_config,
                                struct buffer *report) MUST_CHECK;
 
-/* Appends a line to REPORT for what is allowed but may surprise: zones below one
- * registered domain, as far as the last two labels tell, share the CA's weekly limit. */
+/* Appends a line to REPORT for what is allowed but may surprise: zones that share a budget because
+ * their registered domain was guessed, or that have other figures for it. */
 void relay_config_zones_warn(const struct relay_config *main_config,
                              struct buffer *report);
 
 /* The configuration of ZONE (any case), or NULL with a line in REPORT that names the
  * zones there are. */
-const struct relay_config *
-relay_config_zones_find(const struct relay_config *main_config, const char *zone,
-                        struct buffer *report);
+const struct relay_config *relay_config_zones_find(const struct relay_config *main_config,
+                                                   const char *zone,
+                                                   struct buffer *report);
 
 #endif

@@ -34,7 +34,7 @@ static void check_case(const char *suite, const char *name)
 static void cases(void **state)
 {
     (void)state;
-    vector_each("relay-zones", 12, check_case);
+    vector_each("relay-zones", 17, check_case);
 }
 
 static void process_wide_values_are_in_each(void **state)
@@ -84,12 +84,38 @@ static void a_zone_is_found_by_name(void **state)
     buffer_free(&report);
 }
 
+static void the_lower_figures_are_shared(void **state)
+{
+    struct buffer report = buffer_init(1 << 16);
+    struct relay_config config;
+    struct relay_config_share share;
+    (void)state;
+    assert_int_equal(chdir(VECTORS "/relay-zones/shared-domain-own-figures"), 0);
+    assert_int_equal(relay_config_read("main.conf", &config, &report), 0);
+    for (const struct relay_config *at = &config; at != NULL; at = at->next) {
+        share = relay_config_zones_share(at);
+        assert_int_equal(share.other_count, 1);
+        assert_string_equal(share.others[0],
+                            at == &config ? config.next->zone : config.zone);
+        assert_int_equal(share.week, 50);
+        assert_int_equal(share.burst, 20);
+    }
+    /* One that holds to no budgets is counted by nobody. */
+    config.next->budgets = false;
+    share = relay_config_zones_share(&config);
+    assert_int_equal(share.other_count, 0);
+    assert_int_equal(share.week, 5000);
+    relay_config_free(&config);
+    buffer_free(&report);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cases),
         cmocka_unit_test(process_wide_values_are_in_each),
         cmocka_unit_test(a_zone_is_found_by_name),
+        cmocka_unit_test(the_lower_figures_are_shared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
