@@ -4,6 +4,7 @@
 #include "base/core/json.h"
 #include "base/core/limits.h"
 #include "base/core/text.h"
+#include "relay/admin/admin_output.h"
 #include "relay/admin/admin_stores.h"
 #include "relay/store/admin_store.h"
 #include "relay/store/bucket.h"
@@ -28,7 +29,8 @@ enum {
 #define US_PER_S INT64_C(1000000)
 
 struct budget {
-    const char *name; /* of its bucket */
+    const char *name;
+    const char *bucket;
     struct bucket_limit limit;
     int64_t left;
     int64_t held;
@@ -48,6 +50,7 @@ struct report {
     int64_t issued_at; /* -1: never */
     int64_t waiting;
     struct budget budgets[2];
+    struct relay_config_share share; /* of the first */
 };
 
 /* ---- reading ---- */
@@ -87,7 +90,7 @@ static int read_budget(struct database *issuer, const struct relay_config *confi
     int64_t now_us = clock_wall_at() * US_PER_S;
     struct budget_store_bucket bucket;
     int error = budget_store_bucket(issuer, config->zone, config->ca_directory,
-                                    budget->name, &bucket);
+                                    budget->bucket, &bucket);
 
     if (error == 0) {
         budget->held = bucket.held;
@@ -143,6 +146,7 @@ static void print_time(const char *title, int64_t at, const char *otherwise)
 static void print_report(const struct report *report)
 {
     const struct relay_config *config = report->config;
+    char others[ADMIN_OUTPUT_ZONES_CAPACITY];
 
     printf("%-14s %s\n", "CA", config->ca_directory);
     printf("%-14s %s\n", "account",
@@ -163,6 +167,11 @@ static void print_report(const struct report *report)
     print_time("last issued", report->issued_at, "never");
     if (!config->budgets) {
         printf("%-14s off ([issuer] budgets = no)\n", "budgets");
+    }
+    if (report->share.other_count > 0) {
+        admin_output_others(&report->share, ", ", others);
+        printf("%-14s certificates for '%s', with %s\n", "shared",
+               config->registered_domain, others);
     }
     for (size_t i = 0; config->budgets && i < 2; i++) {
         const struct budget *budget = &report->budgets[i];
@@ -217,7 +226,7 @@ static int add_texts(json_t *object, const struct report *report)
     for (size_t i = 0; error == 0 && i < sizeof(texts) / sizeof(texts[0]); i++) {
         error = json_set_text(object, texts[i].name, texts[i].value);
     }
-    return error;
+    return error == 0 ? admin_output_share(object, report->config) : error;
 }
 
 static int print_json(const struct report *report)
@@ -261,20 +270,26 @@ static int print_json(const struct report *report)
 
 static int show(const struct relay_config *config, bool json)
 {
+    struct relay_config_share share = relay_config_zones_share(config);
+    char domain_bucket[BUDGET_STORE_NAME_SIZE];
     struct report report = {
         .config = config,
         .state = "starting",
         .issued_at = -1,
+        .share = share,
         .budgets = {{.name = "certificates",
-                     .limit = bucket_limit_of(config->budget_certificates_burst,
-                                              config->budget_certificates_week, WEEK_S)},
+                     .bucket = domain_bucket,
+                     .limit = bucket_limit_of(share.burst, share.week, WEEK_S)},
                     {.name = "orders",
+                     .bucket = "orders",
                      .limit = bucket_limit_of(config->budget_orders_burst,
                                               config->budget_orders_3h, ORDERS_S)}},
     };
     struct database *issuer = NULL;
-    int error = database_open(config->store, "issuer.db", DATABASE_READER, schema_issuer,
-                              &issuer);
+    int error = budget_store_domain_bucket(config->registered_domain, domain_bucket)
+                    ? database_open(config->store, "issuer.db", DATABASE_READER,
+                                    schema_issuer, &issuer)
+                    : ERROR_LIMIT;
 
     if (error == ERROR_NOT_FOUND) {
         fprintf(stderr,

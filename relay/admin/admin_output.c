@@ -50,6 +50,32 @@ int admin_output_words(json_t *object, const char *key, const char *text)
     return json_set_take(object, key, array);
 }
 
+void admin_output_others(const struct relay_config_share *share, const char *separator,
+                         char ret_text[static ADMIN_OUTPUT_ZONES_CAPACITY])
+{
+    size_t used = 0;
+
+    ret_text[0] = '\0';
+    for (size_t i = 0; i < share->other_count; i++) {
+        if (text_format(ret_text + used, ADMIN_OUTPUT_ZONES_CAPACITY - used, "%s%s",
+                        i == 0 ? "" : separator, share->others[i])) {
+            used += strlen(ret_text + used);
+        }
+    }
+}
+
+int admin_output_share(json_t *object, const struct relay_config *config)
+{
+    struct relay_config_share share = relay_config_zones_share(config);
+    char others[ADMIN_OUTPUT_ZONES_CAPACITY];
+    int error = json_set_text(object, "registeredDomain", config->registered_domain);
+
+    admin_output_others(&share, " ", others);
+    return error != 0 || share.other_count == 0
+               ? error
+               : admin_output_words(object, "sharedWith", others);
+}
+
 void admin_output_span(int64_t seconds, char ret_text[static ADMIN_OUTPUT_SPAN_CAPACITY])
 {
     static const struct {

@@ -68,23 +68,35 @@ static void print_need(const struct admin_plan_wish *wish, const struct admin_pl
         printf("  This fits; no override is needed.\n");
         return;
     }
-    printf("  This does not fit: after a year the last in the queue would wait %" PRIu64
-           " days. Do one of these:\n"
-           "    - ask the CA for an override of %" PRIu64
-           " new certificates a week, by account ID\n"
-           "      ('latchkey-relay ca' prints it; weeks before you ship), and set [issuer] "
-           "certificates_per_week to it;\n"
-           "    - have %" PRIu64
-           " CAs with the same limit, each for a relay and zone of its own.\n"
-           "  The Public Suffix List is for isolation; it refuses entries made for "
-           "limits.\n",
-           plan->waiting_days, plan->override_week, plan->cas);
+    printf(
+        "  This does not fit: after a year the last in the queue would wait %" PRIu64
+        " days. Do one of these:\n"
+        "    - ask the CA for an override of %" PRIu64
+        " new certificates a week, by account ID\n"
+        "      ('latchkey-relay ca' prints it; weeks before you ship), and set [issuer] "
+        "certificates_per_week to it;\n"
+        "    - have %" PRIu64
+        " CAs with the same limit, each for a relay and zone of its own.\n"
+        "  The Public Suffix List is for isolation; it refuses entries made for "
+        "limits.\n",
+        plan->waiting_days, plan->override_week, plan->cas);
 }
 
-static void print_plan(const struct admin_plan_wish *wish, const struct admin_plan *plan)
+static void print_plan(const struct relay_config *config,
+                       const struct admin_plan_wish *wish, const struct admin_plan *plan)
 {
+    struct relay_config_share share = relay_config_zones_share(config);
+    char others[ADMIN_OUTPUT_ZONES_CAPACITY];
+
     printf("%" PRIu64 " new devices a day, certificates of %" PRIu64 " days\n\n",
            wish->devices_per_day, wish->days);
+    if (share.other_count > 0) {
+        admin_output_others(&share, ", ", others);
+        printf(
+            "The CA counts new certificates for '%s': this must be the new devices of %s "
+            "too.\n",
+            config->registered_domain, others);
+    }
     printf("New certificates: %" PRIu64 " a week; the CA's limit is %" PRIu64
            ", which lets in %" PRIu64 " a day.\n",
            plan->week, wish->certificates_week, plan->per_day);
@@ -102,7 +114,8 @@ static void print_plan(const struct admin_plan_wish *wish, const struct admin_pl
            plan->fleet_in_a_year, plan->renewals_per_day);
 }
 
-static int print_json(const struct admin_plan_wish *wish, const struct admin_plan *plan)
+static int print_json(const struct relay_config *config,
+                      const struct admin_plan_wish *wish, const struct admin_plan *plan)
 {
     const struct {
         const char *name;
@@ -125,6 +138,9 @@ static int print_json(const struct admin_plan_wish *wish, const struct admin_pla
     int error = object == NULL ? ERROR_MEMORY : json_set_bool(object, "fits", plan->fits);
     for (size_t i = 0; error == 0 && i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         error = json_set_i64(object, numbers[i].name, (int64_t)numbers[i].value);
+    }
+    if (error == 0) {
+        error = admin_output_share(object, config);
     }
     if (error != 0) {
         json_decref(object);
@@ -175,7 +191,7 @@ int admin_plan_run(const struct relay_config *config, int argc, char **argv)
 {
     struct admin_plan_wish wish = {
         .days = DAYS_DEFAULT,
-        .certificates_week = config->budget_certificates_week,
+        .certificates_week = relay_config_zones_share(config).week,
         .orders_3h = config->budget_orders_3h,
     };
     struct admin_plan plan;
@@ -185,8 +201,8 @@ int admin_plan_run(const struct relay_config *config, int argc, char **argv)
     }
     admin_plan_make(&wish, &plan);
     if (!json) {
-        print_plan(&wish, &plan);
-    } else if (print_json(&wish, &plan) != 0) {
+        print_plan(config, &wish, &plan);
+    } else if (print_json(config, &wish, &plan) != 0) {
         return EXIT_FAILURE;
     }
     return plan.fits ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -3,6 +3,7 @@
 #include "base/core/clock.h"
 #include "base/core/json.h"
 #include "base/core/text.h"
+#include "relay/admin/admin_output.h"
 #include "relay/store/queue_store.h"
 #include "relay/store/schema.h"
 
@@ -14,7 +15,12 @@
 enum { LIMIT_DEFAULT = 50, LIMIT_MAX = 1000000, JSON_BYTES = 64 << 20 };
 
 struct listing {
+    struct database *issuer;
+    const struct relay_config *config;
+    struct relay_config_share share;
     int64_t shown;
+    int64_t place; /* of the one that is shown: among all that share the CA's limit */
+    int64_t waiting_in_all;
     json_t *places; /* NULL: a table for people */
 };
 
@@ -24,7 +30,7 @@ static int add_json(struct listing *listing, const struct queue_store_place *pla
     int error = object == NULL ? ERROR_MEMORY : json_set_text(object, "id", place->id);
 
     if (error == 0) {
-        error = json_set_i64(object, "place", listing->shown);
+        error = json_set_i64(object, "place", listing->place);
     }
     if (error == 0) {
         error = json_set_text(object, "reason", place->reason);
@@ -45,13 +51,35 @@ static int add_json(struct listing *listing, const struct queue_store_place *pla
     return json_array_append_new(listing->places, object) == 0 ? 0 : ERROR_MEMORY;
 }
 
+/* How many are before TICKET in the queues of the zones that share the CA's limit. */
+static int count_others(const struct listing *listing, int64_t ticket, int64_t *ret_count)
+{
+    int64_t sum = 0;
+    int error = 0;
+
+    for (size_t i = 0; error == 0 && i < listing->share.other_count; i++) {
+        int64_t count = 0;
+
+        error = queue_store_count_ahead(listing->issuer, listing->share.others[i], ticket,
+                                        &count);
+        sum += count;
+    }
+    *ret_count = sum;
+    return error;
+}
+
 static int take_place(const struct queue_store_place *place, void *arg)
 {
     struct listing *listing = arg;
     char asked[TEXT_TIME_CAPACITY];
     char turn[TEXT_TIME_CAPACITY];
+    int64_t others = 0;
+    int error = count_others(listing, place->ticket, &others);
 
-    listing->shown++;
+    if (error != 0) {
+        return error;
+    }
+    listing->place = ++listing->shown + others;
     if (listing->places != NULL) {
         return add_json(listing, place);
     }
@@ -61,7 +89,7 @@ static int take_place(const struct queue_store_place *place, void *arg)
     }
     text_time(place->asked_at, asked);
     text_time(place->turn_at, turn);
-    printf("%6" PRId64 "  %-32s  %s  %s%s  %s\n", listing->shown, place->id, asked, turn,
+    printf("%6" PRId64 "  %-32s  %s  %s%s  %s\n", listing->place, place->id, asked, turn,
            place->turn_at <= clock_wall_at() ? " (due)" : "", place->reason);
     return 0;
 }
@@ -72,6 +100,12 @@ static int print_json(const struct listing *listing, int64_t total)
     json_t *object = json_object();
     int error = object == NULL ? ERROR_MEMORY : json_set_i64(object, "waiting", total);
 
+    if (error == 0) {
+        error = json_set_i64(object, "waitingInAll", listing->waiting_in_all);
+    }
+    if (error == 0) {
+        error = admin_output_share(object, listing->config);
+    }
     if (error == 0) {
         error = json_set_take(object, "queue", json_incref(listing->places));
     }
@@ -86,37 +120,68 @@ static int print_json(const struct listing *listing, int64_t total)
     return error;
 }
 
+static int read_queue(struct listing *listing, int64_t limit, int64_t *ret_total)
+{
+    const struct relay_config *config = listing->config;
+    int64_t others = 0;
+    bool has = false;
+    int error = database_open(config->store, "issuer.db", DATABASE_READER, schema_issuer,
+                              &listing->issuer);
+
+    if (error == 0) {
+        error = database_has_table(listing->issuer, "queue", &has);
+    }
+    if (error == 0 && has) {
+        error =
+            queue_store_count_ahead(listing->issuer, config->zone, INT64_MAX, ret_total);
+    }
+    if (error == 0 && has) {
+        error = count_others(listing, INT64_MAX, &others);
+    }
+    if (error == 0 && has) {
+        error =
+            queue_store_places(listing->issuer, config->zone, limit, take_place, listing);
+    }
+    listing->waiting_in_all = *ret_total + others;
+    return error == ERROR_NOT_FOUND ? 0 : error; /* the issuer has not run yet */
+}
+
+static void print_rest(const struct listing *listing, int64_t total)
+{
+    char others[ADMIN_OUTPUT_ZONES_CAPACITY];
+
+    if (total == 0) {
+        printf("nobody waits\n");
+    } else if (total > listing->shown) {
+        printf("... and %" PRId64 " more (--limit N)\n", total - listing->shown);
+    }
+    if (listing->share.other_count > 0) {
+        admin_output_others(&listing->share, ", ", others);
+        printf("The CA counts new certificates for '%s', so places are among those of %s "
+               "too: "
+               "%" PRId64 " wait in all.\n",
+               listing->config->registered_domain, others, listing->waiting_in_all);
+    }
+}
+
 static int show(const struct relay_config *config, int64_t limit, bool json)
 {
-    struct database *issuer = NULL;
-    struct listing listing = {.places = json ? json_array() : NULL};
+    struct listing listing = {.config = config,
+                              .share = relay_config_zones_share(config),
+                              .places = json ? json_array() : NULL};
     int64_t total = 0;
-    bool has = false;
     int error = json && listing.places == NULL ? ERROR_MEMORY : 0;
 
     if (error == 0) {
-        error = database_open(config->store, "issuer.db", DATABASE_READER, schema_issuer,
-                              &issuer);
+        error = read_queue(&listing, limit, &total);
     }
-    if (error == 0) {
-        error = database_has_table(issuer, "queue", &has);
-    }
-    if (error == 0 && has) {
-        error = queue_store_count_ahead(issuer, config->zone, INT64_MAX, &total);
-    }
-    if (error == 0 && has) {
-        error = queue_store_places(issuer, config->zone, limit, take_place, &listing);
-    }
-    error = error == ERROR_NOT_FOUND ? 0 : error; /* the issuer has not run yet */
     if (error == 0 && json) {
         error = print_json(&listing, total);
-    } else if (error == 0 && total == 0) {
-        printf("nobody waits\n");
-    } else if (error == 0 && total > listing.shown) {
-        printf("... and %" PRId64 " more (--limit N)\n", total - listing.shown);
+    } else if (error == 0) {
+        print_rest(&listing, total);
     }
     json_decref(listing.places);
-    database_close(issuer);
+    database_close(listing.issuer);
     return error;
 }
 

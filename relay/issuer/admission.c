@@ -382,11 +382,8 @@ static int check_budgets(struct admission *admission, int64_t rev)
         .first_not_before_at = ca_limited_until(issuer->ca),
     };
     struct budget_decision *decision = &admission->budget;
-    bool relay_is_known = false;
-    int error = lane_relay_is_known(issuer, admission->now_at, &relay_is_known);
+    int error = lane_relays_to_come(issuer, admission->now_at, &order.spare);
 
-    /* The relay's own first certificate must find a token whatever the devices have used. */
-    order.spare = relay_is_known ? 0 : 1;
     if (error == 0) {
         error = budget_decide(issuer->database, zone, &issuer->rules, &order,
                               admission->now_at, decision);

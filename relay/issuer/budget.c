@@ -10,8 +10,12 @@
  * token that is there.
  *
  * An exempt order holds too where the CA counts it later (the set of names), but is not
- * asked. */
-#include "relay/issuer/budget.h"
+ * asked.
+ *
+ * Zones of one registered domain share the bucket of its certificates. Those ahead are then
+ * those with a lower ticket in the queue of any of them: a new ticket is above all of theirs.
+ * The bucket of orders is the zone's own, as its account is. */
+#include "relay/issuer/budget_parts.h"
 
 #include "base/core/limits.h"
 #include "base/core/text.h"
@@ -59,16 +63,21 @@ const char *budget_lane_text(enum budget_lane lane)
 
 struct budget_rules budget_rules_of(const struct relay_config *config)
 {
-    return (struct budget_rules){
+    struct relay_config_share share = relay_config_zones_share(config);
+    struct budget_rules rules = {
         .on = config->budgets,
-        .certificates = bucket_limit_of(config->budget_certificates_burst,
-                                        config->budget_certificates_week, BUDGET_WEEK_S),
+        .domain = config->registered_domain,
+        .other_count = share.other_count,
+        .certificates = bucket_limit_of(share.burst, share.week, BUDGET_WEEK_S),
         .orders = bucket_limit_of(config->budget_orders_burst, config->budget_orders_3h,
                                   BUDGET_ORDERS_S),
         .set = bucket_limit_of(config->budget_exact_set_burst,
                                config->budget_exact_set_week, BUDGET_WEEK_S),
         .failures = bucket_limit_of(0, config->budget_failures_hour, BUDGET_FAILURES_S),
     };
+
+    memcpy(rules.others, share.others, sizeof(rules.others));
+    return rules;
 }
 
 /* ---- which buckets an order meets ---- */
@@ -80,12 +89,13 @@ struct charge {
     int64_t units;
     bool asked;  /* else it is held whatever the bucket says */
     bool queued; /* its tokens are given out in the order of asking */
+    bool shared; /* with other zones */
 };
 
-static const struct bucket_limit *limit_of(const struct budget_rules *rules,
+const struct bucket_limit *budget_limit_of(const struct budget_rules *rules,
                                            const char *bucket)
 {
-    if (strcmp(bucket, "certificates") == 0) {
+    if (text_starts_with(bucket, "certificates")) {
         return &rules->certificates;
     }
     if (strcmp(bucket, "orders") == 0) {
@@ -132,18 +142,21 @@ static int list_charges(const struct budget_rules *rules,
         return ERROR_LIMIT;
     }
     if (is_counted) {
-        ret_charges[2] = (struct charge){.name = "certificates",
-                                         .limit = &rules->certificates,
+        ret_charges[2] = (struct charge){.limit = &rules->certificates,
                                          .text = limit_certificates,
                                          .units = 1,
                                          .asked = is_asked,
-                                         .queued = true};
+                                         .queued = true,
+                                         .shared = true};
         ret_charges[3] = (struct charge){.name = "orders",
                                          .limit = &rules->orders,
                                          .text = limit_orders,
                                          .units = 1,
                                          .asked = is_asked,
                                          .queued = true};
+        if (!budget_store_domain_bucket(rules->domain, ret_charges[2].name)) {
+            return ERROR_LIMIT;
+        }
         count = 4;
     }
     *ret_count = count;
@@ -222,6 +235,40 @@ static int find_place(struct database *database, const char *zone, const char *i
     return error == ERROR_NOT_FOUND ? 0 : error;
 }
 
+/* How many are before TICKET in the queues of the other zones. */
+static int count_others_ahead(struct database *database, const struct budget_rules *rules,
+                              int64_t ticket, int64_t *ret_count)
+{
+    int64_t sum = 0;
+    int error = 0;
+
+    for (size_t i = 0; error == 0 && i < rules->other_count; i++) {
+        int64_t count = 0;
+
+        error = queue_store_count_ahead(database, rules->others[i], ticket, &count);
+        sum += count;
+    }
+    *ret_count = sum;
+    return error;
+}
+
+/* A ticket above all that the other zones have given. */
+static int next_ticket(struct database *database, const struct budget_rules *rules,
+                       int64_t *ret_ticket)
+{
+    int64_t next = 0;
+    int error = 0;
+
+    for (size_t i = 0; error == 0 && i < rules->other_count; i++) {
+        int64_t last = -1;
+
+        error = queue_store_last(database, rules->others[i], &last);
+        next = last + 1 > next ? last + 1 : next;
+    }
+    *ret_ticket = next;
+    return error;
+}
+
 /* ---- the decision ---- */
 
 static int64_t seconds_up(int64_t at_us)
@@ -269,21 +316,26 @@ static int64_t spare_of(const struct budget_order *order,
 }
 
 static int ask_queued(struct database *database, const char *zone,
-                      const struct budget_order *order, const struct charge *charges,
-                      size_t count, int64_t now_at, struct budget_decision *decision)
+                      const struct budget_rules *rules, const struct budget_order *order,
+                      const struct charge *charges, size_t count, int64_t now_at,
+                      struct budget_decision *decision)
 {
     struct own_place own = {0};
     struct budget_decision queued = {.admitted = true};
     int64_t ahead = 0;
+    int64_t others = 0;
     int error = find_place(database, zone, order->id, &own);
+    int64_t ticket = own.found ? own.ticket : INT64_MAX;
 
     if (error == 0) {
-        error = queue_store_count_ahead(database, zone,
-                                        own.found ? own.ticket : INT64_MAX, &ahead);
+        error = queue_store_count_ahead(database, zone, ticket, &ahead);
+    }
+    if (error == 0) {
+        error = count_others_ahead(database, rules, ticket, &others);
     }
     for (size_t i = 0; error == 0 && i < count; i++) {
         struct question question = {
-            .need = ahead + 1,
+            .need = ahead + (charges[i].shared ? others : 0) + 1,
             .spare = spare_of(order, charges[i].limit),
             .is_due = own.found && own.turn_at <= now_at,
             .not_before_us = order->first_not_before_at * US_PER_S,
@@ -298,7 +350,7 @@ static int ask_queued(struct database *database, const char *zone,
         return error;
     }
     keep_promise(&own, now_at, &queued);
-    decision->place = ahead + 1;
+    decision->place = ahead + (queued.limit == limit_certificates ? others : 0) + 1;
     decision->admitted = false;
     if (queued.retry_at > decision->retry_at) {
         decision->retry_at = queued.retry_at;
@@ -330,7 +382,8 @@ int budget_decide(struct database *database, const char *zone,
         }
     }
     if (error == 0) {
-        error = ask_queued(database, zone, order, charges, count, now_at, &decision);
+        error =
+            ask_queued(database, zone, rules, order, charges, count, now_at, &decision);
     }
     if (error == 0) {
         *ret_decision = decision;
@@ -364,7 +417,8 @@ static int hold_charge(struct database *database, const char *zone, int64_t rev,
 }
 
 static int enter_queue(struct database *database, const char *zone, int64_t rev,
-                       const struct own_place *own, const struct budget_order *order,
+                       const struct budget_rules *rules, const struct own_place *own,
+                       const struct budget_order *order,
                        const struct budget_decision *decision, int64_t now_at)
 {
     struct queue_store_place place = {
@@ -375,7 +429,11 @@ static int enter_queue(struct database *database, const char *zone, int64_t rev,
         .turn_at = decision->retry_at,
         .kept_until_at = decision->retry_at + BUDGET_KEPT_S,
     };
+    int error = own->found ? 0 : next_ticket(database, rules, &place.ticket);
 
+    if (error != 0) {
+        return error;
+    }
     return own->found ? queue_store_set(database, zone, rev, &place)
                       : queue_store_add(database, zone, rev, &place);
 }
@@ -394,9 +452,9 @@ int budget_book(struct database *database, const char *zone, int64_t rev,
     }
     error = find_place(database, zone, order->id, &own);
     if (error == 0 && !decision->admitted) {
-        return decision->place == 0
-                   ? 0
-                   : enter_queue(database, zone, rev, &own, order, decision, now_at);
+        return decision->place == 0 ? 0
+                                    : enter_queue(database, zone, rev, rules, &own, order,
+                                                  decision, now_at);
     }
     if (error == 0) {
         error = list_charges(rules, order, charges, &count);
@@ -479,10 +537,10 @@ int budget_settle(struct database *database, const char *zone, int64_t rev,
     for (size_t i = 0; error == 0 && i < holds.count; i++) {
         const char *bucket = holds.at[i].bucket;
 
-        error = end_hold(database, zone, rev, number, &holds, i,
-                         text_starts_with(bucket, "failures:") ? NULL
-                                                               : limit_of(rules, bucket),
-                         now_at);
+        error = end_hold(
+            database, zone, rev, number, &holds, i,
+            text_starts_with(bucket, "failures:") ? NULL : budget_limit_of(rules, bucket),
+            now_at);
     }
     return error;
 }
@@ -551,8 +609,7 @@ int budget_left_of_set(struct database *database, const char *zone,
 
 /* ---- housekeeping ---- */
 
-/* Nobody could come while no issuer ran, and a clock that was set is nobody's fault. */
-static int move_places(struct database *database, const char *zone, int64_t rev,
+int budget_move_places(struct database *database, const char *zone, int64_t rev,
                        int64_t now_at)
 {
     struct issuer_store_entry alive = {
@@ -571,7 +628,7 @@ static int move_places(struct database *database, const char *zone, int64_t rev,
 int budget_sweep(struct database *database, const char *zone, int64_t rev, int64_t now_at)
 {
     int lost = QUEUE_STORE_LOST_MAX;
-    int error = move_places(database, zone, rev, now_at);
+    int error = budget_move_places(database, zone, rev, now_at);
 
     for (int sum = 0; error == 0 && lost == QUEUE_STORE_LOST_MAX && sum < LOST_AT_ONCE;
          sum += lost) {
@@ -579,64 +636,4 @@ int budget_sweep(struct database *database, const char *zone, int64_t rev, int64
     }
     return error == 0 ? budget_store_forget_full(database, zone, now_at * US_PER_S)
                       : error;
-}
-
-struct import {
-    struct database *database;
-    const char *zone;
-    const struct budget_rules *rules;
-    int64_t rev;
-    int64_t now_at;
-};
-
-static int import_one(const struct budget_store_spending *spending, void *arg)
-{
-    const struct import *import = arg;
-    const struct bucket_limit *limit = limit_of(import->rules, spending->budget);
-    struct budget_store_bucket bucket;
-    struct budget_store_hold hold = {
-        .number = spending->number,
-        .ca = spending->ca,
-        .bucket = spending->budget,
-        .units = 1,
-        .held_at = import->now_at,
-    };
-    int error = budget_store_bucket(import->database, import->zone, spending->ca,
-                                    spending->budget, &bucket);
-
-    if (error == 0 && spending->open) {
-        bucket.held++;
-        error = budget_store_put_hold(import->database, import->zone, import->rev, &hold);
-    } else if (error == 0) {
-        bucket.full_at_us =
-            bucket_spend(limit, bucket.full_at_us, spending->spent_at * US_PER_S, 1);
-    }
-    return error == 0
-               ? budget_store_put_bucket(import->database, import->zone, import->rev,
-                                         spending->ca, spending->budget, &bucket)
-               : error;
-}
-
-int budget_open(struct database *database, const char *zone,
-                const struct budget_rules *rules, int64_t now_at)
-{
-    struct import import = {
-        .database = database, .zone = zone, .rules = rules, .now_at = now_at};
-    int error = database_begin(database, &import.rev);
-
-    if (error != 0) {
-        return error;
-    }
-    error = budget_store_spendings(database, zone, import_one, &import);
-    if (error == 0) {
-        error = budget_store_forget_spendings(database, zone);
-    }
-    if (error == 0) {
-        error = move_places(database, zone, import.rev, now_at);
-    }
-    if (error != 0) {
-        database_rollback(database);
-        return error;
-    }
-    return database_commit(database);
 }

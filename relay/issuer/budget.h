@@ -34,13 +34,17 @@ const char *budget_lane_text(enum budget_lane lane);
 
 struct budget_rules {
     bool on;
-    struct bucket_limit certificates; /* per registered domain: all of the zone */
+    struct bucket_limit certificates; /* per registered domain */
     struct bucket_limit orders;       /* per CA account */
     struct bucket_limit set;          /* per set of names */
     struct bucket_limit failures;     /* per name */
+    const char *domain;               /* the registered domain; borrowed */
+    /* The other zones that the CA counts for it. Their queues are one with this zone's. */
+    const char *others[RELAY_CONFIG_ZONES_MAX - 1];
+    size_t other_count;
 };
 
-/* The configured limits. */
+/* The configured limits; what they point to is CONFIG's. */
 struct budget_rules budget_rules_of(const struct relay_config *config);
 
 struct budget_order {
@@ -50,7 +54,7 @@ struct budget_order {
     const char *names; /* sorted, one blank between */
     enum budget_lane lane;
     bool is_known; /* lane RELAY: the CA has certified the names lately, as in RENEWAL */
-    /* Certificates and orders that are kept back for the relay's own first certificate. */
+    /* Certificates and orders that are kept back for the relay's own first certificates. */
     int64_t spare;
     /* The CA takes no new names before (0: it does). */
     int64_t first_not_before_at;
@@ -63,8 +67,9 @@ struct budget_decision {
     int64_t place; /* refused: 1 is the first in the queue; 0: no queue for this limit */
 };
 
-/* Once at the start, in a transaction of its own: takes over what issuers before the buckets
- * have counted, and lengthens places by the time that no issuer ran. */
+/* Once at the start, in a transaction of its own: takes over what former issuers have counted
+ * before there were buckets, or in one for each zone, and lengthens places by the time that no
+ * issuer ran. */
 int budget_open(struct database *database, const char *zone,
                 const struct budget_rules *rules, int64_t now_at) MUST_CHECK;
 /* Now and then, inside a transaction: forgets places that were lost and buckets that are

@@ -68,15 +68,36 @@ static int take_time_made(const struct issuer_store_certificate *certificate, vo
     return 0;
 }
 
-int lane_relay_is_known(struct issuer *issuer, int64_t now_at, bool *ret_is_known)
+static int is_known(struct database *database, const char *zone, int64_t now_at,
+                    bool *ret_is_known)
 {
     int64_t made_at = 0;
-    int error = issuer_store_relay_certificate(issuer->database, issuer->config->zone, "",
-                                               take_time_made, &made_at);
+    int error =
+        issuer_store_relay_certificate(database, zone, "", take_time_made, &made_at);
 
     if (error != 0 && error != ERROR_NOT_FOUND) {
         return error;
     }
     *ret_is_known = now_at - made_at < KNOWN_S;
     return 0;
+}
+
+int lane_relay_is_known(struct issuer *issuer, int64_t now_at, bool *ret_is_known)
+{
+    return is_known(issuer->database, issuer->config->zone, now_at, ret_is_known);
+}
+
+int lane_relays_to_come(struct issuer *issuer, int64_t now_at, int64_t *ret_count)
+{
+    const struct budget_rules *rules = &issuer->rules;
+    bool known = false;
+    int error = is_known(issuer->database, issuer->config->zone, now_at, &known);
+    int64_t count = known ? 0 : 1;
+
+    for (size_t i = 0; error == 0 && i < rules->other_count; i++) {
+        error = is_known(issuer->database, rules->others[i], now_at, &known);
+        count += known ? 0 : 1;
+    }
+    *ret_count = count;
+    return error;
 }

@@ -13,5 +13,9 @@ bool lane_is_renewal(enum budget_lane lane);
  * counts for the set of names alone. */
 int lane_relay_is_known(struct issuer *issuer, int64_t now_at,
                         bool *ret_is_known) MUST_CHECK;
+/* For how many of the relay's own names, of all zones that share the budget, that is not so: each
+ * must find a token, whatever the devices have used. */
+int lane_relays_to_come(struct issuer *issuer, int64_t now_at,
+                        int64_t *ret_count) MUST_CHECK;
 
 #endif

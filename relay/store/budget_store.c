@@ -1,5 +1,22 @@
 #include "relay/store/budget_store.h"
 
+#include "base/core/text.h"
+
+#define DOMAIN_PREFIX "certificates:"
+#define FORMER_BUCKET "certificates"
+
+bool budget_store_domain_bucket(const char *domain,
+                                char ret_name[static BUDGET_STORE_NAME_SIZE])
+{
+    return text_format(ret_name, BUDGET_STORE_NAME_SIZE, DOMAIN_PREFIX "%s", domain);
+}
+
+/* The zone in the row of bucket NAME. */
+static const char *owner_of(const char *zone, const char *name)
+{
+    return text_starts_with(name, DOMAIN_PREFIX) ? "" : zone;
+}
+
 static int take_bucket(const struct database_row *row, void *arg)
 {
     struct budget_store_bucket *bucket = arg;
@@ -13,10 +30,11 @@ int budget_store_bucket(struct database *database, const char *zone, const char 
                         const char *name, struct budget_store_bucket *ret_bucket)
 {
     struct budget_store_bucket bucket = {0};
-    int error = database_query(database,
-                               "SELECT full_at_us, held FROM buckets"
-                               " WHERE zone = ? AND ca = ? AND bucket = ?",
-                               take_bucket, &bucket, "ttt", zone, ca, name);
+    int error =
+        database_query(database,
+                       "SELECT full_at_us, held FROM buckets"
+                       " WHERE zone = ? AND ca = ? AND bucket = ?",
+                       take_bucket, &bucket, "ttt", owner_of(zone, name), ca, name);
 
     if (error == 0) {
         *ret_bucket = bucket;
@@ -32,15 +50,14 @@ int budget_store_put_bucket(struct database *database, const char *zone, int64_t
         database,
         "INSERT OR REPLACE INTO buckets (zone, ca, bucket, rev, full_at_us, held)"
         " VALUES (?, ?, ?, ?, ?, ?)",
-        "tttiii", zone, ca, name, rev, bucket->full_at_us, bucket->held);
+        "tttiii", owner_of(zone, name), ca, name, rev, bucket->full_at_us, bucket->held);
 }
 
 int budget_store_forget_full(struct database *database, const char *zone, int64_t now_us)
 {
     return database_run(database,
                         "DELETE FROM buckets WHERE zone = ? AND held = 0"
-                        " AND full_at_us <= ? AND bucket NOT IN ('certificates',"
-                        " 'orders')",
+                        " AND full_at_us <= ? AND bucket <> 'orders'",
                         "ti", zone, now_us);
 }
 
@@ -102,11 +119,11 @@ int budget_store_end_expired(struct database *database, const char *zone, int64_
     int error =
         database_run(database,
                      "UPDATE buckets SET rev = ?, held = held - (SELECT SUM(h.units)"
-                     " FROM holds h WHERE h.zone = buckets.zone AND h.ca = buckets.ca"
+                     " FROM holds h WHERE h.zone = ? AND h.ca = buckets.ca"
                      " AND h.bucket = buckets.bucket AND h.number IN " EXPIRED_NUMBERS ")"
-                     " WHERE zone = ? AND (ca, bucket) IN (SELECT ca, bucket FROM holds"
-                     " WHERE zone = ? AND number IN " EXPIRED_NUMBERS ")",
-                     "iitttit", rev, now_at, zone, zone, zone, now_at, zone);
+                     " WHERE zone IN (?, '') AND (ca, bucket) IN (SELECT ca, bucket"
+                     " FROM holds WHERE zone = ? AND number IN " EXPIRED_NUMBERS ")",
+                     "ititttit", rev, zone, now_at, zone, zone, zone, now_at, zone);
 
     return error != 0 ? error
                       : database_run(database,
@@ -152,4 +169,46 @@ int budget_store_spendings(struct database *database, const char *zone,
 int budget_store_forget_spendings(struct database *database, const char *zone)
 {
     return database_run(database, "DELETE FROM budgets WHERE zone = ?", "t", zone);
+}
+
+struct former_sink {
+    budget_store_former_fn *fn;
+    void *arg;
+};
+
+static int take_former(const struct database_row *row, void *arg)
+{
+    const struct former_sink *sink = arg;
+    struct budget_store_bucket bucket = {.full_at_us = database_i64(row, 1),
+                                         .held = database_i64(row, 2)};
+
+    return sink->fn(database_text(row, 0), &bucket, sink->arg);
+}
+
+int budget_store_former(struct database *database, const char *zone,
+                        budget_store_former_fn *fn, void *arg)
+{
+    struct former_sink sink = {fn, arg};
+
+    return database_query(database,
+                          "SELECT ca, full_at_us, held FROM buckets WHERE zone = ?"
+                          " AND bucket = '" FORMER_BUCKET "' ORDER BY ca",
+                          take_former, &sink, "t", zone);
+}
+
+int budget_store_end_former(struct database *database, const char *zone, int64_t rev,
+                            const char *name)
+{
+    int error = database_run(database,
+                             "UPDATE holds SET rev = ?, bucket = ? WHERE zone = ?"
+                             " AND bucket = '" FORMER_BUCKET "'",
+                             "itt", rev, name, zone);
+
+    return error != 0
+               ? error
+               : database_run(
+                     database,
+                     "DELETE FROM buckets WHERE zone = ? AND bucket = '" FORMER_BUCKET
+                     "'",
+                     "t", zone);
 }

@@ -11,10 +11,13 @@ struct budget_store_bucket {
     int64_t held;       /* units reserved, not yet spent */
 };
 
+enum { BUDGET_STORE_NAME_SIZE = 300 };
+
 struct budget_store_hold {
     const char *number; /* of the order */
     const char *ca;     /* directory URL */
-    const char *bucket; /* "certificates", "orders", "set:<names>", "failures:<id>" */
+    const char *bucket; /* "certificates:<registered domain>", "orders", "set:<names>",
+                           "failures:<id>" */
     int64_t units;
     int64_t held_at;
 };
@@ -32,6 +35,11 @@ typedef int budget_store_hold_fn(const struct budget_store_hold *hold, void *arg
 typedef int budget_store_spending_fn(const struct budget_store_spending *spending,
                                      void *arg);
 
+/* The name of the bucket of new certificates for the registered DOMAIN. It is no zone's own: in
+ * all that follows it is the same bucket whatever ZONE is (its row has the zone ""), while each
+ * zone holds in it for itself. */
+bool budget_store_domain_bucket(const char *domain,
+                                char ret_name[static BUDGET_STORE_NAME_SIZE]) MUST_CHECK;
 /* All zero for one that is not there. */
 int budget_store_bucket(struct database *database, const char *zone, const char *ca,
                         const char *name,
@@ -40,8 +48,9 @@ int budget_store_bucket(struct database *database, const char *zone, const char 
 int budget_store_put_bucket(struct database *database, const char *zone, int64_t rev,
                             const char *ca, const char *name,
                             const struct budget_store_bucket *bucket) MUST_CHECK;
-/* Forgets buckets of names that are full and in which nothing is held. The zone's own two
- * stay: a clock that is ahead for an hour must not empty the memory of what was spent. */
+/* Forgets buckets of names that are full and in which nothing is held. Those of the domain and
+ * of the account stay: a clock that is ahead for an hour must not empty the memory of what was
+ * spent. */
 int budget_store_forget_full(struct database *database, const char *zone,
                              int64_t now_us) MUST_CHECK;
 
@@ -61,5 +70,14 @@ int budget_store_end_expired(struct database *database, const char *zone, int64_
 int budget_store_spendings(struct database *database, const char *zone,
                            budget_store_spending_fn *fn, void *arg) MUST_CHECK;
 int budget_store_forget_spendings(struct database *database, const char *zone) MUST_CHECK;
+
+typedef int budget_store_former_fn(const char *ca,
+                                   const struct budget_store_bucket *bucket, void *arg);
+/* The bucket "certificates" that each zone had of its own for each CA, before zones shared one;
+ * and its end: what orders hold in it they hold in NAME. */
+int budget_store_former(struct database *database, const char *zone,
+                        budget_store_former_fn *fn, void *arg) MUST_CHECK;
+int budget_store_end_former(struct database *database, const char *zone, int64_t rev,
+                            const char *name) MUST_CHECK;
 
 #endif

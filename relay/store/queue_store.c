@@ -65,15 +65,20 @@ static int take_i64(const struct database_row *row, void *arg)
     return 0;
 }
 
+int queue_store_last(struct database *database, const char *zone, int64_t *ret_ticket)
+{
+    return database_query(database,
+                          "SELECT COALESCE(MAX(ticket), -1) FROM queue WHERE zone = ?",
+                          take_i64, ret_ticket, "t", zone);
+}
+
 int queue_store_add(struct database *database, const char *zone, int64_t rev,
                     const struct queue_store_place *place)
 {
     int64_t ticket = 0;
-    int error = database_query(database,
-                               "SELECT COALESCE(MAX(ticket), -1) + 1 FROM queue"
-                               " WHERE zone = ?",
-                               take_i64, &ticket, "t", zone);
+    int error = queue_store_last(database, zone, &ticket);
 
+    ticket = ticket + 1 > place->ticket ? ticket + 1 : place->ticket;
     if (error == 0) {
         error = database_run(database,
                              "INSERT INTO queue (zone, ticket, rev, id, reason, asked_at,"

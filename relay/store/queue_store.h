@@ -22,7 +22,7 @@ typedef int queue_store_place_fn(const struct queue_store_place *place, void *ar
 /* ID's place; ERROR_NOT_FOUND when it has none. */
 int queue_store_place(struct database *database, const char *zone, const char *id,
                       queue_store_place_fn *fn, void *arg) MUST_CHECK;
-/* A new place at the end; its ticket is chosen here, PLACE's is ignored. */
+/* A new place at the end, with a ticket of PLACE's at least. */
 int queue_store_add(struct database *database, const char *zone, int64_t rev,
                     const struct queue_store_place *place) MUST_CHECK;
 /* Overwrites reason, turn_at and kept_until_at of PLACE's ticket. */
@@ -37,6 +37,9 @@ int queue_store_remove_lost(struct database *database, const char *zone, int64_t
 /* Keeps all places SHIFT_S longer (negative: shorter). */
 int queue_store_shift(struct database *database, const char *zone, int64_t rev,
                       int64_t shift_s) MUST_CHECK;
+/* The highest ticket there is; -1: there is none. */
+int queue_store_last(struct database *database, const char *zone,
+                     int64_t *ret_ticket) MUST_CHECK;
 /* How many places are before TICKET; INT64_MAX: how many there are. */
 int queue_store_count_ahead(struct database *database, const char *zone, int64_t ticket,
                             int64_t *ret_count) MUST_CHECK;

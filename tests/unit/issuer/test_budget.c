@@ -17,6 +17,8 @@
 #include <cmocka.h>
 
 #define ZONE "lan.example.com"
+#define OTHER "dev.example.com" /* of the same registered domain */
+#define BUCKET "certificates:example.com"
 #define CA "https://ca.example/dir"
 
 enum {
@@ -31,6 +33,7 @@ struct fixture {
     char folder[64];
     struct database *database;
     int64_t rev;
+    const char *zone;
     struct budget_rules rules;
     unsigned next_number;
     int64_t spare;
@@ -49,8 +52,10 @@ static int set_up(void **state)
                                    schema_issuer, &fixture->database),
                      0);
     assert_int_equal(database_begin(fixture->database, &fixture->rev), 0);
+    fixture->zone = ZONE;
     fixture->rules = (struct budget_rules){
         .on = true,
+        .domain = "example.com",
         .certificates = {3, 3, BUDGET_WEEK_S},
         .orders = {100, 100, BUDGET_ORDERS_S},
         .set = {5, 5, BUDGET_WEEK_S},
@@ -92,24 +97,25 @@ static struct asked ask(struct fixture *fixture, unsigned device, int64_t at,
     assert_true(text_format(asked.number, sizeof(asked.number), "number-%u",
                             fixture->next_number++));
     assert_true(text_format(id, sizeof(id), "device-%u", device));
-    assert_true(text_format(names, sizeof(names), "*.device-%u." ZONE, device));
-    assert_int_equal(budget_decide(fixture->database, ZONE, &fixture->rules, &order, at,
-                                   &asked.decision),
+    assert_true(
+        text_format(names, sizeof(names), "*.device-%u.%s", device, fixture->zone));
+    assert_int_equal(budget_decide(fixture->database, fixture->zone, &fixture->rules,
+                                   &order, at, &asked.decision),
                      0);
-    assert_int_equal(budget_book(fixture->database, ZONE, fixture->rev, &fixture->rules,
-                                 &order, &asked.decision, at),
+    assert_int_equal(budget_book(fixture->database, fixture->zone, fixture->rev,
+                                 &fixture->rules, &order, &asked.decision, at),
                      0);
     return asked;
 }
 
 static void settle(struct fixture *fixture, const char *number, int64_t at)
 {
-    assert_int_equal(
-        budget_place(fixture->database, ZONE, fixture->rev, &fixture->rules, number, at),
-        0);
-    assert_int_equal(
-        budget_settle(fixture->database, ZONE, fixture->rev, &fixture->rules, number, at),
-        0);
+    assert_int_equal(budget_place(fixture->database, fixture->zone, fixture->rev,
+                                  &fixture->rules, number, at),
+                     0);
+    assert_int_equal(budget_settle(fixture->database, fixture->zone, fixture->rev,
+                                   &fixture->rules, number, at),
+                     0);
 }
 
 /* The same, and the certificate is issued at once. */
@@ -178,7 +184,7 @@ static void test_queue(void **state)
 
 static void sweep(struct fixture *fixture, int64_t at)
 {
-    assert_int_equal(budget_sweep(fixture->database, ZONE, fixture->rev, at), 0);
+    assert_int_equal(budget_sweep(fixture->database, fixture->zone, fixture->rev, at), 0);
 }
 
 /* Sweeps as a running issuer does, often enough that no gap is seen. */
@@ -414,17 +420,168 @@ static void test_import(void **state)
     assert_int_equal(database_commit(fixture->database), 0);
     assert_int_equal(budget_open(fixture->database, ZONE, &fixture->rules, START_AT), 0);
     assert_int_equal(budget_open(fixture->database, ZONE, &fixture->rules, START_AT), 0);
-    assert_int_equal(
-        budget_store_bucket(fixture->database, ZONE, CA, "certificates", &bucket), 0);
+    assert_int_equal(budget_store_bucket(fixture->database, ZONE, CA, BUCKET, &bucket),
+                     0);
     assert_int_equal(bucket.held, 1);
     assert_int_equal(bucket.full_at_us,
                      (START_AT - 2 * HOUR_S + 2 * TOKEN_S) * INT64_C(1000000));
     assert_int_equal(database_begin(fixture->database, &fixture->rev), 0);
     assert_false(ask(fixture, 1, START_AT, BUDGET_LANE_FIRST).decision.admitted);
     settle(fixture, "open", START_AT);
-    assert_int_equal(
-        budget_store_bucket(fixture->database, ZONE, CA, "certificates", &bucket), 0);
+    assert_int_equal(budget_store_bucket(fixture->database, ZONE, CA, BUCKET, &bucket),
+                     0);
     assert_int_equal(bucket.held, 0);
+}
+
+/* ZONE or OTHER, each counted with the other. */
+static void be(struct fixture *fixture, const char *zone)
+{
+    fixture->zone = zone;
+    fixture->rules.others[0] = strcmp(zone, ZONE) == 0 ? OTHER : ZONE;
+    fixture->rules.other_count = 1;
+}
+
+/* Two zones of one registered domain: one bucket of certificates, one queue, two of orders. */
+static void test_shared(void **state)
+{
+    struct fixture *fixture = *state;
+    struct asked first;
+    struct asked second;
+    struct asked third;
+
+    be(fixture, ZONE);
+    assert_true(issue(fixture, 0, START_AT).decision.admitted);
+    be(fixture, OTHER);
+    assert_true(issue(fixture, 0, START_AT).decision.admitted);
+    assert_true(issue(fixture, 1, START_AT).decision.admitted);
+    first = issue(fixture, 2, START_AT + HOUR_S);
+    be(fixture, ZONE);
+    second = issue(fixture, 2, START_AT + HOUR_S);
+    be(fixture, OTHER);
+    third = issue(fixture, 3, START_AT + HOUR_S);
+    assert_int_equal(first.decision.place, 1);
+    assert_int_equal(first.decision.retry_at, START_AT + TOKEN_S);
+    assert_false(second.decision.admitted);
+    assert_int_equal(second.decision.place, 2);
+    assert_int_equal(second.decision.retry_at, START_AT + 2 * TOKEN_S);
+    assert_int_equal(third.decision.place, 3);
+    /* The token is the first's, whichever zone asks. */
+    be(fixture, ZONE);
+    assert_false(issue(fixture, 2, START_AT + TOKEN_S).decision.admitted);
+    be(fixture, OTHER);
+    assert_true(issue(fixture, 2, START_AT + TOKEN_S).decision.admitted);
+    /* Renewals are not asked. */
+    assert_true(
+        issue_in(fixture, 2, START_AT + TOKEN_S, BUDGET_LANE_WINDOW).decision.admitted);
+    be(fixture, ZONE);
+    assert_int_equal(
+        ask(fixture, 2, START_AT + TOKEN_S + HOUR_S, BUDGET_LANE_FIRST).decision.place,
+        1);
+    assert_true(issue(fixture, 2, START_AT + 2 * TOKEN_S).decision.admitted);
+}
+
+/* The account, and with it the bucket of orders and its places, is each zone's own. */
+static void test_shared_but_orders(void **state)
+{
+    struct fixture *fixture = *state;
+    struct budget_decision decision;
+
+    fixture->rules.certificates = (struct bucket_limit){100, 100, BUDGET_WEEK_S};
+    fixture->rules.orders = (struct bucket_limit){1, 1, BUDGET_ORDERS_S};
+    be(fixture, ZONE);
+    assert_true(issue(fixture, 0, START_AT).decision.admitted);
+    assert_false(issue(fixture, 1, START_AT).decision.admitted);
+    assert_false(issue(fixture, 2, START_AT).decision.admitted);
+    be(fixture, OTHER);
+    assert_true(issue(fixture, 0, START_AT).decision.admitted);
+    decision = issue(fixture, 1, START_AT).decision;
+    assert_false(decision.admitted);
+    assert_int_equal(decision.place, 1);
+    assert_int_equal(decision.retry_at, START_AT + BUDGET_ORDERS_S);
+}
+
+/* What an order holds in the shared bucket is given back by its own zone, and only once. */
+static void test_shared_holds(void **state)
+{
+    struct fixture *fixture = *state;
+    struct budget_store_bucket bucket;
+    struct issuer_store_order order = {.id = "device-0",
+                                       .names = "n",
+                                       .profile = "",
+                                       .replaces = "",
+                                       .state = ISSUER_STORE_READY,
+                                       .expires_at = START_AT + BUDGET_RESERVED_S,
+                                       .problem = "",
+                                       .certificate = ""};
+    struct asked mine;
+    struct asked theirs;
+
+    be(fixture, ZONE);
+    mine = ask(fixture, 0, START_AT, BUDGET_LANE_FIRST);
+    order.number = mine.number;
+    assert_int_equal(
+        issuer_store_put_order(fixture->database, ZONE, fixture->rev, &order), 0);
+    be(fixture, OTHER);
+    theirs = ask(fixture, 0, START_AT, BUDGET_LANE_FIRST);
+    assert_int_equal(budget_store_bucket(fixture->database, OTHER, CA, BUCKET, &bucket),
+                     0);
+    assert_int_equal(bucket.held, 2);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(budget_store_end_expired(fixture->database,
+                                                  i == 0 ? OTHER : ZONE, fixture->rev,
+                                                  START_AT + BUDGET_RESERVED_S),
+                         0);
+        assert_int_equal(
+            budget_store_bucket(fixture->database, ZONE, CA, BUCKET, &bucket), 0);
+        assert_int_equal(bucket.held, i == 0 ? 2 : 1);
+    }
+    assert_int_equal(
+        budget_release(fixture->database, OTHER, fixture->rev, theirs.number), 0);
+    assert_int_equal(
+        budget_release(fixture->database, OTHER, fixture->rev, theirs.number), 0);
+    assert_int_equal(budget_store_bucket(fixture->database, ZONE, CA, BUCKET, &bucket),
+                     0);
+    assert_int_equal(bucket.held, 0);
+}
+
+/* Buckets that each zone had of its own become one: what both have spent and hold counts. */
+static void test_join(void **state)
+{
+    static const char *const zones[] = {ZONE, OTHER};
+    struct fixture *fixture = *state;
+    struct budget_store_bucket bucket;
+
+    for (unsigned i = 0; i < 2; i++) {
+        const struct budget_store_bucket former = {
+            .full_at_us = (START_AT + TOKEN_S) * INT64_C(1000000), .held = 1};
+        const struct budget_store_hold hold = {
+            .number = "open", .ca = CA, .bucket = "certificates", .units = 1};
+
+        assert_int_equal(budget_store_put_bucket(fixture->database, zones[i],
+                                                 fixture->rev, CA, "certificates",
+                                                 &former),
+                         0);
+        assert_int_equal(
+            budget_store_put_hold(fixture->database, zones[i], fixture->rev, &hold), 0);
+    }
+    assert_int_equal(database_commit(fixture->database), 0);
+    for (unsigned i = 0; i < 4; i++) {
+        be(fixture, zones[i % 2]);
+        assert_int_equal(
+            budget_open(fixture->database, zones[i % 2], &fixture->rules, START_AT), 0);
+    }
+    assert_int_equal(budget_store_bucket(fixture->database, ZONE, CA, BUCKET, &bucket),
+                     0);
+    assert_int_equal(bucket.held, 2);
+    assert_int_equal(bucket.full_at_us, (START_AT + 2 * TOKEN_S) * INT64_C(1000000));
+    assert_int_equal(database_begin(fixture->database, &fixture->rev), 0);
+    settle(fixture, "open", START_AT);
+    be(fixture, ZONE);
+    settle(fixture, "open", START_AT);
+    assert_int_equal(budget_store_bucket(fixture->database, ZONE, CA, BUCKET, &bucket),
+                     0);
+    assert_int_equal(bucket.held, 0);
+    assert_int_equal(bucket.full_at_us, (START_AT + 4 * TOKEN_S) * INT64_C(1000000));
 }
 
 int main(void)
@@ -443,6 +600,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_failures, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_off, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_import, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_shared, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_shared_but_orders, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_shared_holds, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_join, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

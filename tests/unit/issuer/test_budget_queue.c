@@ -1,6 +1,7 @@
 /* Thousands of devices over weeks of simulated time, against a CA that counts for itself:
  * whoever comes when it was told to is let in; the CA never has to refuse; the order of asking
- * is the order of getting; who keeps coming gets one. Several seeds. */
+ * is the order of getting; who keeps coming gets one. Several seeds; the same with devices in
+ * two zones of one registered domain, whose accounts are two. */
 #include "relay/issuer/budget.h"
 
 #include "base/core/text.h"
@@ -16,7 +17,7 @@
 
 #include <cmocka.h>
 
-#define ZONE "lan.example.com"
+#define DOMAIN "example.com"
 #define CA "https://ca.example/dir"
 
 enum {
@@ -28,7 +29,10 @@ enum {
     WEEK_BURST = 100,
     SWEEP_S = 300,
     TEXT_MAX = 64,
+    ZONES_MAX = 2,
 };
+
+static const char *const zones[ZONES_MAX] = {"lan." DOMAIN, "dev." DOMAIN};
 
 enum habit {
     PUNCTUAL, /* comes when it was told to */
@@ -65,16 +69,23 @@ struct world {
     char folder[64];
     struct database *database;
     int64_t rev;
-    struct budget_rules rules;
+    unsigned zone_count;
+    struct budget_rules rules[ZONES_MAX];
     struct device devices[DEVICES];
     struct event *heap;
     size_t count, capacity;
     uint64_t sequence;
     uint64_t random;
     unsigned next_number;
-    struct ca_bucket certificates, orders;
+    struct ca_bucket certificates, orders[ZONES_MAX];
     unsigned waiting;
 };
+
+/* Of the device's zone. */
+static unsigned zone_of(const struct world *world, unsigned device)
+{
+    return device % world->zone_count;
+}
 
 static uint64_t draw(struct world *world, uint64_t below)
 {
@@ -185,6 +196,7 @@ static void finalize_later(struct world *world, unsigned number, int64_t at)
 static void ask(struct world *world, unsigned number, int64_t at)
 {
     struct device *device = &world->devices[number];
+    unsigned zone = zone_of(world, number);
     char id[TEXT_MAX];
     struct budget_order order = {.ca = CA,
                                  .number = device->number,
@@ -196,10 +208,11 @@ static void ask(struct world *world, unsigned number, int64_t at)
     assert_true(text_format(id, sizeof(id), "device-%u", number));
     assert_true(text_format(device->number, sizeof(device->number), "number-%u",
                             world->next_number++));
-    assert_int_equal(
-        budget_decide(world->database, ZONE, &world->rules, &order, at, &decision), 0);
-    assert_int_equal(budget_book(world->database, ZONE, world->rev, &world->rules, &order,
-                                 &decision, at),
+    assert_int_equal(budget_decide(world->database, zones[zone], &world->rules[zone],
+                                   &order, at, &decision),
+                     0);
+    assert_int_equal(budget_book(world->database, zones[zone], world->rev,
+                                 &world->rules[zone], &order, &decision, at),
                      0);
     if (decision.admitted) {
         device->admitted_at = at;
@@ -221,6 +234,7 @@ static void ask(struct world *world, unsigned number, int64_t at)
 static void happen(struct world *world, const struct event *event)
 {
     struct device *device = &world->devices[event->device];
+    unsigned zone = zone_of(world, event->device);
 
     switch (event->kind) {
     case ASK:
@@ -230,25 +244,28 @@ static void happen(struct world *world, const struct event *event)
         ask(world, event->device, event->at);
         break;
     case FINALIZE:
-        ca_take(&world->orders, event->at, "orders");
+        ca_take(&world->orders[zone], event->at, "orders");
         ca_take(&world->certificates, event->at, "certificates");
-        assert_int_equal(budget_place(world->database, ZONE, world->rev, &world->rules,
-                                      device->number, event->at),
+        assert_int_equal(budget_place(world->database, zones[zone], world->rev,
+                                      &world->rules[zone], device->number, event->at),
                          0);
-        assert_int_equal(budget_settle(world->database, ZONE, world->rev, &world->rules,
-                                       device->number, event->at),
+        assert_int_equal(budget_settle(world->database, zones[zone], world->rev,
+                                       &world->rules[zone], device->number, event->at),
                          0);
         device->issued = true;
         world->waiting -= device->habit == GONE ? 0 : 1;
         break;
     case RELEASE:
         assert_int_equal(
-            budget_release(world->database, ZONE, world->rev, device->number), 0);
+            budget_release(world->database, zones[zone], world->rev, device->number), 0);
         device->told_at = 0;
         push(world, event->at + 60, ASK, event->device);
         break;
     case SWEEP:
-        assert_int_equal(budget_sweep(world->database, ZONE, world->rev, event->at), 0);
+        for (unsigned i = 0; i < world->zone_count; i++) {
+            assert_int_equal(
+                budget_sweep(world->database, zones[i], world->rev, event->at), 0);
+        }
         if (world->waiting > 0) {
             push(world, event->at + SWEEP_S, SWEEP, 0);
         }
@@ -266,7 +283,26 @@ static enum habit draw_habit(struct world *world, bool all_punctual)
                                        : GONE;
 }
 
-static struct world *make_world(uint64_t seed, bool all_punctual)
+static struct budget_rules make_rules(unsigned zone, unsigned zone_count)
+{
+    struct budget_rules rules = {
+        .on = true,
+        .domain = DOMAIN,
+        .certificates = {WEEK_BURST, WEEK, BUDGET_WEEK_S},
+        .orders = {300, 300, BUDGET_ORDERS_S},
+        .set = {5, 5, BUDGET_WEEK_S},
+        .failures = {5, 5, BUDGET_FAILURES_S},
+    };
+
+    for (unsigned i = 0; i < zone_count; i++) {
+        if (i != zone) {
+            rules.others[rules.other_count++] = zones[i];
+        }
+    }
+    return rules;
+}
+
+static struct world *make_world(uint64_t seed, bool all_punctual, unsigned zone_count)
 {
     struct world *world = calloc(1, sizeof(*world));
 
@@ -279,16 +315,14 @@ static struct world *make_world(uint64_t seed, bool all_punctual)
                                    schema_issuer, &world->database),
                      0);
     assert_int_equal(database_begin(world->database, &world->rev), 0);
-    world->rules = (struct budget_rules){
-        .on = true,
-        .certificates = {WEEK_BURST, WEEK, BUDGET_WEEK_S},
-        .orders = {300, 300, BUDGET_ORDERS_S},
-        .set = {5, 5, BUDGET_WEEK_S},
-        .failures = {5, 5, BUDGET_FAILURES_S},
-    };
+    world->zone_count = zone_count;
+    for (unsigned i = 0; i < zone_count; i++) {
+        world->rules[i] = make_rules(i, zone_count);
+        world->orders[i] =
+            (struct ca_bucket){300, 300, 300.0 / BUDGET_ORDERS_S, START_AT};
+    }
     world->certificates = (struct ca_bucket){WEEK_BURST, WEEK_BURST,
                                              (double)WEEK / BUDGET_WEEK_S, START_AT};
-    world->orders = (struct ca_bucket){300, 300, 300.0 / BUDGET_ORDERS_S, START_AT};
     push(world, START_AT, SWEEP, 0);
     for (unsigned i = 0; i < DEVICES; i++) {
         world->devices[i].habit = draw_habit(world, all_punctual);
@@ -325,11 +359,10 @@ static int by_asking(const void *a, const void *b)
                                                 : 0;
 }
 
-static void test_punctual(void **state)
+static void check_punctual(unsigned zone_count)
 {
-    (void)state;
     for (uint64_t seed = 1; seed <= 2; seed++) {
-        struct world *world = make_world(seed, true);
+        struct world *world = make_world(seed, true, zone_count);
         int64_t last_at = 0;
         double needed_s = (double)(DEVICES - WEEK_BURST) * BUDGET_WEEK_S / WEEK;
 
@@ -347,11 +380,17 @@ static void test_punctual(void **state)
     }
 }
 
-static void test_mixed(void **state)
+static void test_punctual(void **state)
 {
     (void)state;
+    check_punctual(1);
+    check_punctual(2);
+}
+
+static void check_mixed(unsigned zone_count)
+{
     for (uint64_t seed = 11; seed <= 13; seed++) {
-        struct world *world = make_world(seed, false);
+        struct world *world = make_world(seed, false, zone_count);
 
         run(world);
         for (unsigned i = 0; i < DEVICES; i++) {
@@ -359,6 +398,13 @@ static void test_mixed(void **state)
         }
         free_world(world);
     }
+}
+
+static void test_mixed(void **state)
+{
+    (void)state;
+    check_mixed(1);
+    check_mixed(2);
 }
 
 int main(void)
