@@ -477,6 +477,21 @@ void acme_client_take_key(struct acme_client *client, struct key *key)
     key_free(former);
 }
 
+int acme_client_renew(struct acme_client *client,
+                      const struct acme_client_options *options)
+{
+    struct acme_client *fresh = NULL, former;
+    int error = acme_client_new(options, &fresh);
+
+    if (error != 0)
+        return error;
+    former = *client;
+    *client = *fresh;
+    *fresh = former;
+    acme_client_free(fresh);
+    return 0;
+}
+
 void acme_client_retry(struct acme_client *client)
 {
     if (client->state == CLIENT_FAILED)

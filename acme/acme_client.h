@@ -20,8 +20,9 @@ struct acme_client_options {
     const struct eab_credentials *eab; /* NULL: none; copied */
     const char *account_url;           /* from an earlier run; NULL: ask */
     bool may_create_account; /* else onlyReturnExisting, also when the CA forgot us */
-    bool without_account; /* none is made or asked for; calls are signed with the key (jwk) */
-    acme_random_fn *random;  /* NULL: random_below */
+    bool
+        without_account; /* none is made or asked for; calls are signed with the key (jwk) */
+    acme_random_fn *random; /* NULL: random_below */
 };
 
 /* Copies what it needs. ERROR_SYNTAX for a directory or account URL that is not https or
@@ -46,6 +47,10 @@ void acme_client_forbid_new_account(struct acme_client *client);
 void acme_client_hold(struct acme_client *client, bool is_held);
 /* The account's key is now KEY (kept by reference): after a key change. */
 void acme_client_take_key(struct acme_client *client, struct key *key);
+/* CLIENT, which has asked for nothing yet, becomes one of OPTIONS for all who hold it. On failure
+ * (as of acme_client_new) it stays as it is. */
+int acme_client_renew(struct acme_client *client,
+                      const struct acme_client_options *options) MUST_CHECK;
 /* Forgets a failure at once (the operator changed something). */
 void acme_client_retry(struct acme_client *client);
 /* How many SHARED machines should be asked again now; SIZE_MAX when all must be told that

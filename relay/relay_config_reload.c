@@ -24,9 +24,16 @@ static const struct key_name changeable[] = {
 /* ... and those of a zone that don't: what the CA's account is, and keys that are read at
  * the start. */
 static const struct key_name fixed[] = {
-    {"relay", "host"},     {"relay", "relay_key_file"}, {"issuer", "directory"},
-    {"issuer", "ca_file"}, {"issuer", "ca_name"},       {"issuer", "contact"},
-    {"issuer", "eab_kid"}, {"issuer", "eab_key_file"},  {"issuer", "connections"},
+    {"relay", "host"},
+    {"relay", "relay_key_file"},
+    {"issuer", "directory"},
+    {NULL, NULL},
+};
+
+/* The same, but the zone's CA could not be opened with them. */
+static const struct key_name of_the_ca[] = {
+    {"issuer", "ca_file"}, {"issuer", "ca_name"},      {"issuer", "contact"},
+    {"issuer", "eab_kid"}, {"issuer", "eab_key_file"}, {"issuer", "connections"},
     {NULL, NULL},
 };
 
@@ -78,8 +85,9 @@ static int keep_zone_values(const struct relay_config *old, struct relay_config 
 {
     int result = 0;
     for (size_t i = 0; result == 0 && i < relay_config_zone_row_count; i++) {
-        if (is_listed(&relay_config_zone_rows[i], fixed)) {
-            result = keep_value(&relay_config_zone_rows[i], old, config, role);
+        const struct conf_row *row = &relay_config_zone_rows[i];
+        if (is_listed(row, fixed) || (!old->is_unused && is_listed(row, of_the_ca))) {
+            result = keep_value(row, old, config, role);
         }
     }
     return result;

@@ -310,9 +310,7 @@ static int show(const struct relay_config *config, bool json)
                 config->store, error_text(error));
         return EXIT_FAILURE;
     }
-    return strcmp(report.state, "refused") == 0 || strcmp(report.state, "no-key") == 0
-               ? EXIT_FAILURE
-               : EXIT_SUCCESS;
+    return ca_store_is_refused(report.state) ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 /* The serial of the last wish that the issuer has followed: it takes none below it. */

@@ -8,6 +8,7 @@
 #include "relay/admin/backup_folder.h"
 #include "relay/admin/role_survey.h"
 #include "relay/store/admin_store.h"
+#include "relay/store/ca_store.h"
 #include "relay/store/census.h"
 #include "relay/store/issuer_store.h"
 #include "relay/store/overview.h"
@@ -214,6 +215,35 @@ struct accounts {
     size_t open;
 };
 
+struct ca {
+    bool is_refused;
+    char text[TEXT_CAPACITY];
+};
+
+static int take_state(const struct ca_store_state *state, void *arg)
+{
+    struct ca *ca = arg;
+
+    ca->is_refused = ca_store_is_refused(state->state);
+    text_printable(ca->text, sizeof(ca->text), state->reason, strlen(state->reason));
+    return 0;
+}
+
+/* True, and said, when nothing is issued until the operator acts. */
+static bool say_refused(struct status *status)
+{
+    const struct admin_stores *stores = &status->stores;
+    struct ca ca = {.is_refused = false};
+
+    if (ca_store_state(stores->issuer, stores->zone, stores->config->ca_directory,
+                       take_state, &ca) != 0 ||
+        !ca.is_refused) {
+        return false;
+    }
+    say(status, FAILURE, "ca", "%s (latchkey-relay ca)", ca.text);
+    return true;
+}
+
 static int take_account(const struct issuer_store_ca_account *account, void *arg)
 {
     struct accounts *accounts = arg;
@@ -230,7 +260,7 @@ static void check_ca(struct status *status)
     char span[ADMIN_OUTPUT_SPAN_CAPACITY];
     int64_t issued_at = 0;
 
-    if (stores->issuer == NULL) {
+    if (stores->issuer == NULL || say_refused(status)) {
         return;
     }
     if (issuer_store_ca_accounts(stores->issuer, stores->zone, take_account, &accounts) !=

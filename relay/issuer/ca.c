@@ -13,30 +13,24 @@
 #include "relay/issuer/ca_parts.h"
 
 #include "base/core/clock.h"
-#include "base/core/file.h"
 #include "base/core/log.h"
 #include "base/core/text.h"
 #include "base/crypto/random.h"
-#include "relay/issuer/ca_key.h"
 #include "relay/store/ca_store.h"
 #include "relay/store/issuer_store.h"
-#include "relay/store/place.h"
-#include "relay/store/private_file.h"
 
-#include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    CONNECT_MS = 10000,
-    TOTAL_MS = 45000, /* a CA may take 30 s to finalize; hanging up would lose its work */
     TROUBLE_S = 30,
     PAUSE_FIRST_S = 60,
     PAUSE_LATER_S = 600,
     PAUSE_MAX_S = 2 * 86400, /* a Retry-After is a day at most */
     ANNOUNCED_S = 30,        /* a pause that devices need not hear of */
     ACCOUNT_RETRY_S = 3600,
+    OPEN_FIRST_MS = 30 * 1000, /* until what could not be opened is tried again */
+    OPEN_AGAIN_MS = 600 * 1000,
 };
 
 static void drive(struct ca *ca);
@@ -149,6 +143,9 @@ int ca_send(struct ca *ca, struct ca_exchange *exchange,
     exchange->ca = ca;
     exchange->fn = fn;
     exchange->arg = arg;
+    if (ca->http == NULL) {
+        return ERROR_NOT_FOUND;
+    }
     error = http_client_send(ca->http, &http, on_response, exchange, &exchange->transfer);
     ca->in_flight += error == 0 ? 1 : 0;
     return error;
@@ -444,14 +441,28 @@ static void drive(struct ca *ca)
 {
     struct acme_now now = {clock_wall_at(), clock_mono_ms()};
 
-    while (!ca->is_lost && take_step(ca, now)) {
+    while (ca->shut == NULL && take_step(ca, now)) {
     }
+}
+
+/* What kept the CA from being used may be mended. */
+static void look_again(struct ca *ca)
+{
+    if (ca_open(ca) == 0 && ca->shut == NULL) {
+        log_info("the CA for '%s' can be used again", ca->config->zone);
+    }
+    loop_timer_set(ca->timer, ca->shut != NULL ? OPEN_AGAIN_MS : 0);
+    ca_note_state(ca);
 }
 
 static void on_timer(void *arg)
 {
     struct ca *ca = arg;
 
+    if (ca->shut != NULL) {
+        look_again(ca);
+        return;
+    }
     if (ca->settling_until_at != 0) {
         settle(ca);
     }
@@ -463,83 +474,6 @@ static void on_timer(void *arg)
 }
 
 /* ---- start and end ---- */
-
-/* The account is there, and nobody can speak for it. A new one must not come silently: it
- * costs budgets and a change of CAA, and the key may be in a backup. */
-static int lose_key(struct ca *ca, const char *path, int cause)
-{
-    ca->is_lost = true;
-    ca->failure.type = ACME_ERROR_ACCOUNT;
-    ca->failure.scope = ACME_SCOPE_OPERATOR;
-    (void)text_format(
-        ca->failure.text, sizeof(ca->failure.text),
-        "the key of the account '%.200s', '%.160s', %s: bring it back from a "
-        "backup, or set 'new_account = yes' in [issuer] of relay.conf to make "
-        "a new account, and start the issuer again",
-        ca->former_url, path,
-        cause == ERROR_NOT_FOUND ? "is gone" : "is not a key any more");
-    log_error("%s", ca->failure.text);
-    return key_generate(KEY_P256, &ca->key); /* signs nothing */
-}
-
-static int read_account_key(struct ca *ca)
-{
-    char path[PATH_MAX] = "";
-    int error = ca_key_read(ca->config, CA_KEY_PRESENT, path, &ca->key);
-    int cause = error;
-
-    if (error == 0) {
-        return 0;
-    }
-    if (error != ERROR_IO && error != ERROR_MEMORY && error != ERROR_DENIED &&
-        ca->former_url[0] != '\0') {
-        if (!ca->config->ca_new_account) {
-            return lose_key(ca, path, cause);
-        }
-        log_warning("'%s' %s; 'new_account = yes' allows another", path,
-                    cause == ERROR_NOT_FOUND ? "is gone" : "is no key");
-        error =
-            cause == ERROR_NOT_FOUND ? 0 : ca_key_set_aside(ca->config, CA_KEY_PRESENT);
-        ca->is_new_key = true;
-    } else if (error == ERROR_NOT_FOUND) {
-        error = 0;
-    }
-    if (error == 0) {
-        error = ca_key_make(ca->config, CA_KEY_PRESENT, &ca->key);
-    }
-    if (error != 0) {
-        log_error("the CA account's key '%s': %s%s%s", path, error_text(error),
-                  error == ERROR_IO ? ": " : "",
-                  error == ERROR_IO ? strerror(errno) : "");
-    }
-    return error;
-}
-
-/* The external account binding's key file: one line of base64url. */
-static int read_binding(const struct relay_config *config, struct buffer *key)
-{
-    struct buffer text = buffer_init_secret(EAB_MAC_KEY_MAX * 2);
-    uint8_t decoded[EAB_MAC_KEY_MAX];
-    size_t size = 0;
-    int error = private_file_read(config->ca_eab_key_file, PRIVATE_FILE_OWNER, &text);
-
-    if (error == 0) {
-        const char *start = buffer_text(&text);
-
-        error = text_base64url_decode(start, strcspn(start, "\r\n"), decoded,
-                                      sizeof(decoded), &size);
-    }
-    if (error == 0) {
-        error = buffer_append(key, decoded, size);
-    }
-    digest_wipe(decoded, sizeof(decoded));
-    buffer_free(&text);
-    if (error != 0) {
-        log_error("the CA's binding key '%s' must be one line of base64url: %s",
-                  config->ca_eab_key_file, error_text(error));
-    }
-    return error;
-}
 
 static int take_known(const struct issuer_store_ca_account *account, void *arg)
 {
@@ -574,65 +508,6 @@ static int read_store(struct ca *ca, struct database *database)
     return error == ERROR_NOT_FOUND ? 0 : error;
 }
 
-static int make_client(struct ca *ca)
-{
-    const struct relay_config *config = ca->config;
-    const char *contacts[] = {config->ca_contact};
-    struct buffer mac_key = buffer_init_secret(EAB_MAC_KEY_MAX);
-    struct eab_credentials eab = {.kid = config->ca_eab_kid, .hash = DIGEST_SHA256};
-    struct acme_client_options options = {
-        .directory_url = config->ca_directory,
-        .signer = {.key = ca->key},
-        .contacts = contacts,
-        .contact_count = config->ca_contact[0] != '\0' ? 1 : 0,
-    };
-    int error = 0;
-
-    if (config->ca_eab_kid[0] != '\0') {
-        error = read_binding(config, &mac_key);
-        eab.mac_key = buffer_bytes(&mac_key);
-        options.eab = &eab;
-    }
-    if (error == 0) {
-        options.account_url =
-            ca->former_url[0] != '\0' && !ca->is_new_key ? ca->former_url : NULL;
-        /* The first account needs no leave: there is nothing that it could replace. */
-        options.may_create_account = ca->former_url[0] == '\0' || config->ca_new_account;
-        error = acme_client_new(&options, &ca->client);
-        if (error != 0) {
-            log_error("the CA's directory '%s' can't be used: %s", config->ca_directory,
-                      error_text(error));
-        }
-    }
-    buffer_free(&mac_key);
-    return error;
-}
-
-static int make_http(struct ca *ca)
-{
-    const struct relay_config *config = ca->config;
-    struct http_client_options options = {
-        .ca_file = config->ca_file[0] != '\0' ? config->ca_file : NULL,
-        .user_agent = "latchkey-relay/" LATCHKEY_VERSION,
-        .http1 = true,
-        .max_connections = (unsigned)config->ca_connections,
-        .connect_ms = CONNECT_MS,
-        .total_ms = TOTAL_MS,
-    };
-    int error = resolver_new(ca->loop, (const char *const *)config->issuer_resolvers.at,
-                             config->issuer_resolvers.count, &ca->resolver);
-
-    if (error == 0) {
-        options.resolver = ca->resolver;
-        error = http_client_new(ca->loop, &options, &ca->http);
-    }
-    if (error != 0) {
-        log_error("the HTTP client can't be made (CA file '%s'): %s", config->ca_file,
-                  error_text(error));
-    }
-    return error;
-}
-
 int ca_new(struct loop *loop, const struct relay_config *config,
            struct database *database, struct commit *commit, struct ca **ret_ca)
 {
@@ -655,13 +530,7 @@ int ca_new(struct loop *loop, const struct relay_config *config,
         error = read_store(ca, database);
     }
     if (error == 0) {
-        error = read_account_key(ca);
-    }
-    if (error == 0) {
-        error = make_http(ca);
-    }
-    if (error == 0) {
-        error = make_client(ca);
+        error = ca_open(ca);
     }
     if (error != 0) {
         ca_free(ca);
@@ -700,17 +569,28 @@ void ca_free(struct ca *ca)
 void ca_reload(struct ca *ca, const struct relay_config *config)
 {
     ca->config = config;
+    if (ca->shut != NULL) {
+        loop_timer_set(ca->timer, 0);
+    }
 }
 
 void ca_start(struct ca *ca)
 {
     ca_note_state(ca);
+    if (ca->shut != NULL) {
+        loop_timer_set(ca->timer, OPEN_FIRST_MS);
+    }
     drive(ca);
+}
+
+bool ca_is_shut(const struct ca *ca)
+{
+    return ca->shut != NULL;
 }
 
 bool ca_is_ready(const struct ca *ca)
 {
-    return !ca->is_lost && ca->announced && ca->failure.type == ACME_ERROR_NONE &&
+    return ca->shut == NULL && ca->announced && ca->failure.type == ACME_ERROR_NONE &&
            ca->settling_until_at == 0;
 }
 
@@ -744,6 +624,7 @@ void ca_take_key(struct ca *ca, struct key *key)
     ca->rollover_at = clock_wall_at();
     if (ca->is_lost) {
         ca->is_lost = false; /* the file of the next key had it */
+        ca->shut = NULL;
         ca->failure.type = ACME_ERROR_NONE;
     }
 }

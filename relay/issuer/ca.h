@@ -13,18 +13,21 @@ struct ca;
 
 /* LOOP, CONFIG, DATABASE (to read the account) and COMMIT are borrowed. Reads the account's
  * key from the store's folder, or makes it for the first account. When the key of an account
- * is gone, nothing is asked of the CA, and orders are refused with the reason, unless the
- * operator allows a new account. Faults of files are logged. */
+ * is gone and the operator allows no new account, or, with several zones, a file can't be used,
+ * the CA is shut: nothing is asked of it, orders are refused with the reason, and it is tried
+ * again by itself and at each reload. Faults of files are logged. */
 int ca_new(struct loop *loop, const struct relay_config *config,
            struct database *database, struct commit *commit,
            struct ca **ret_ca) MUST_CHECK;
 void ca_free(struct ca *ca);
-/* CONFIG (borrowed) takes the former one's place; it has the same directory, account and
- * files. */
+/* CONFIG (borrowed) takes the former one's place; it has the same directory, account and, unless
+ * the CA is shut, files. */
 void ca_reload(struct ca *ca, const struct relay_config *config);
 /* Begins to look for the account. */
 void ca_start(struct ca *ca);
 
+/* Whether it waits for the operator to mend a file. */
+bool ca_is_shut(const struct ca *ca);
 /* Whether the account can be used now. */
 bool ca_is_ready(const struct ca *ca);
 /* What is under way at the CA at this moment. */

@@ -11,9 +11,9 @@ static struct ca_store_state judge(const struct ca *ca)
 {
     const struct acme_error *failure = &ca->failure;
 
-    if (ca->is_lost || failure->type != ACME_ERROR_NONE) {
+    if (ca->shut != NULL || failure->type != ACME_ERROR_NONE) {
         return (struct ca_store_state){
-            .state = ca->is_lost                             ? "no-key"
+            .state = ca->shut != NULL                        ? ca->shut
                      : failure->scope == ACME_SCOPE_OPERATOR ? "refused"
                                                              : "failing",
             .reason = failure->text,
@@ -60,7 +60,7 @@ void ca_note_state(struct ca *ca)
     const json_t *meta = json_get_object(acme_client_directory(ca->client), "meta");
     const char *terms = json_get_text(meta, "termsOfService");
     int64_t rev = 0;
-    int error = ca->is_lost ? 0 : key_thumbprint(ca->key, thumbprint);
+    int error = ca->shut != NULL ? 0 : key_thumbprint(ca->key, thumbprint);
 
     if (error == 0 && is_noted(ca, &state, thumbprint)) {
         return;

@@ -26,8 +26,10 @@ struct ca {
     unsigned pauses;
     struct acme_error failure; /* of the client; type NONE while it is well */
     char pause_reason[LIMIT_DETAIL_BYTES];
-    bool announced;    /* "account ..." was logged */
-    bool is_lost;      /* the account's key is gone: nothing is asked of the CA */
+    bool announced; /* "account ..." was logged */
+    const char
+        *shut;    /* nothing is asked of the CA: the state to tell; NULL: it is open */
+    bool is_lost; /* shut, because the account's key is gone */
     enum ca_hold hold; /* a key change is under way */
     bool is_new_key;   /* in the place of one that is gone: its account is not known */
     size_t in_flight;
@@ -41,5 +43,9 @@ struct ca {
         char thumbprint[KEY_PIN_SIZE + 1];
     } noted;
 };
+
+/* Opens key, HTTP client and ACME client, or shuts the CA with the reason in its failure, which is
+ * logged. Again for one that was shut. An error when that can't be borne. Blocks on the disk. */
+int ca_open(struct ca *ca) MUST_CHECK;
 
 #endif

@@ -304,23 +304,29 @@ static int take_generation(struct issuer *issuer)
     return error;
 }
 
-/* The account's key was made after issuer.db: alone, it says that the ledger is lost. An empty
- * one would know neither what was issued nor what may not be issued again. */
+/* The account's key of each zone was made after issuer.db: alone, it says that the ledger is lost.
+ * An empty one would know neither what was issued nor what may not be issued again. */
 static bool is_ledger_lost(const struct relay_config *config)
 {
     char path[PATH_MAX];
-    char key_path[PATH_MAX] = "";
-    struct key *key = NULL;
-    int error = place_path(config->store, "issuer", "issuer.db", path, sizeof(path));
-    bool is_lost = error == 0 && access(path, F_OK) != 0 && errno == ENOENT &&
-                   ca_key_read(config, CA_KEY_PRESENT, key_path, &key) != ERROR_NOT_FOUND;
+    bool is_gone =
+        place_path(config->store, "issuer", "issuer.db", path, sizeof(path)) == 0 &&
+        access(path, F_OK) != 0 && errno == ENOENT;
+    bool is_lost = false;
 
-    key_free(key);
-    if (is_lost) {
-        log_error(
-            "'%s' is gone, and '%s' is there: bring the store back from a backup. Only "
-            "to begin without all that was issued, make an empty '%s' (touch)",
-            path, key_path, path);
+    for (; is_gone && config != NULL; config = config->next) {
+        char key_path[PATH_MAX] = "";
+        struct key *key = NULL;
+
+        if (ca_key_read(config, CA_KEY_PRESENT, key_path, &key) != ERROR_NOT_FOUND) {
+            log_error(
+                "'%s' is gone, and '%s' of '%s' is there: bring the store back from a "
+                "backup. Only to begin without all that was issued, make an empty '%s' "
+                "(touch)",
+                path, key_path, config->zone, path);
+            is_lost = true;
+        }
+        key_free(key);
     }
     return is_lost;
 }
@@ -525,6 +531,16 @@ static const struct relay_config *config_of(const struct relay_config *config,
     return config;
 }
 
+static const struct issuer *find_issuer(const struct run *run, const char *zone)
+{
+    const struct issuer *issuer = run->issuers;
+
+    while (issuer != NULL && strcmp(issuer->config->zone, zone) != 0) {
+        issuer = issuer->next;
+    }
+    return issuer;
+}
+
 static void take_configs(struct run *run, struct relay_config *config)
 {
     for (struct issuer *issuer = run->issuers; issuer != NULL; issuer = issuer->next) {
@@ -547,13 +563,8 @@ static void take_configs(struct run *run, struct relay_config *config)
         }
     }
     for (const struct relay_config *at = config; at != NULL; at = at->next) {
-        const struct issuer *issuer = run->issuers;
-
-        while (issuer != NULL && strcmp(issuer->config->zone, at->zone) != 0) {
-            issuer = issuer->next;
-        }
-        if (issuer == NULL && open_zone(run, at) != 0) {
-            log_error("'%s' gets no certificates until a restart", at->zone);
+        if (find_issuer(run, at->zone) == NULL && open_zone(run, at) != 0) {
+            log_error("'%s' gets no certificates until the next reload", at->zone);
         }
     }
     relay_config_replace(run->config, config);
@@ -566,11 +577,26 @@ static void say_ready(const struct run *run)
 
     for (const struct relay_config *config = *run->config; config != NULL;
          config = config->next) {
-        buffer_printf(&zones, "%s%s from %s", config == *run->config ? "" : ", ",
-                      config->zone, config->ca_directory);
+        const struct issuer *issuer = find_issuer(run, config->zone);
+        bool is_open = issuer != NULL && !ca_is_shut(issuer->ca);
+
+        buffer_printf(&zones, "%s%s from %s%s", config == *run->config ? "" : ", ",
+                      config->zone, config->ca_directory,
+                      is_open ? "" : " (not now: see the log)");
     }
     notify_ready("Issues for %s", buffer_text(&zones));
     buffer_free(&zones);
+}
+
+/* Where the CA's files could not be used, other ones may be named now. */
+static void mark_unused(struct run *run)
+{
+    for (struct relay_config *config = *run->config; config != NULL;
+         config = config->next) {
+        const struct issuer *issuer = find_issuer(run, config->zone);
+
+        config->is_unused = issuer != NULL && ca_is_shut(issuer->ca);
+    }
 }
 
 static void on_reload(int signal_number, void *arg)
@@ -580,6 +606,7 @@ static void on_reload(int signal_number, void *arg)
 
     (void)signal_number;
     notify_reloading();
+    mark_unused(run);
     config = relay_config_reload(*run->config, "issuer");
     if (config != NULL) {
         take_configs(run, config);

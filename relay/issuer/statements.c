@@ -73,7 +73,8 @@ static int open_key(struct statements *statements)
         log_error("the relay's own key '%s': %s; no time and no move is signed", path,
                   error == ERROR_IO ? strerror(errno) : error_text(error));
     }
-    return error == ERROR_DENIED ? error : 0; /* others can read it: somebody must look */
+    /* Others can read it: somebody must look, but that stops no other zone. */
+    return error == ERROR_DENIED && issuer->config->first->next == NULL ? error : 0;
 }
 
 /* Writes the announcement WHAT if it is another one than before. */
@@ -98,15 +99,48 @@ static int announce(struct issuer *issuer, const char *what, const char *content
                                                       content, clock_wall_at());
 }
 
+/* Which other zone has announced JWK as its own: its file lies where this zone's should. NULL:
+ * none; nor when both are meant to have one file. */
+static const char *owner_of(const struct issuer *issuer, const char *jwk)
+{
+    const struct relay_config *config = issuer->config;
+
+    for (const struct relay_config *at = config->first; at != NULL; at = at->next) {
+        struct buffer content = buffer_init(STATEMENT_BYTES_MAX);
+        bool is_its =
+            strcmp(at->zone, config->zone) != 0 &&
+            strcmp(at->relay_key_file, config->relay_key_file) != 0 &&
+            issuer_store_announcement(issuer->database, at->zone, "key", &content) == 0 &&
+            strcmp(buffer_text(&content), jwk) == 0;
+
+        buffer_free(&content);
+        if (is_its) {
+            return at->zone;
+        }
+    }
+    return NULL;
+}
+
 static int announce_key(struct statements *statements)
 {
     struct buffer text = buffer_init(STATEMENT_BYTES_MAX);
+    const char *owner = NULL;
     char pin[KEY_PIN_SIZE + 1];
     json_t *jwk = NULL;
     int error = key_to_jwk(statements->key, &jwk);
 
     if (error == 0) {
         error = json_dump(jwk, &text);
+    }
+    owner = error == 0 ? owner_of(statements->issuer, buffer_text(&text)) : NULL;
+    if (owner != NULL) {
+        log_error(
+            "the relay's own key '%s' is that of '%s': rename the files when another "
+            "zone becomes the main one; no time and no move is signed",
+            statements->issuer->config->relay_key_file, owner);
+        key_free(statements->key);
+        statements->key = NULL;
+        goto out;
     }
     if (error == 0) {
         error = statement_pin(statements->key, pin);
@@ -117,6 +151,7 @@ static int announce_key(struct statements *statements)
     if (error == 0) {
         log_info("the relay's own key has the pin '%s'", pin);
     }
+out:
     json_decref(jwk);
     buffer_free(&text);
     return error;
@@ -265,9 +300,9 @@ int statements_open(struct issuer *issuer, struct statements **ret_statements)
     error = open_key(statements);
     if (error == 0 && statements->key != NULL) {
         error = announce_key(statements);
-        if (error == 0) {
-            error = loop_timer_new(issuer->loop, follow, statements, &statements->timer);
-        }
+    }
+    if (error == 0 && statements->key != NULL) {
+        error = loop_timer_new(issuer->loop, follow, statements, &statements->timer);
     }
     if (error != 0) {
         statements_close(statements);

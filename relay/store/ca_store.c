@@ -1,5 +1,13 @@
 #include "relay/store/ca_store.h"
 
+#include <string.h>
+
+bool ca_store_is_refused(const char *state)
+{
+    return strcmp(state, "refused") == 0 || strcmp(state, "no-key") == 0 ||
+           strcmp(state, "unusable") == 0;
+}
+
 int ca_store_put_state(struct database *database, const char *zone, int64_t rev,
                        const char *ca, const struct ca_store_state *state)
 {
