@@ -35,25 +35,60 @@ static int read_one(const json_t *object, struct alert *alert)
                : ERROR_SYNTAX;
 }
 
-int alert_load(const char *path, struct alert_set *ret_set)
+bool alert_is_of_relay(enum alert_kind kind)
+{
+    switch (kind) {
+    case ALERT_NOTHING_ISSUED:
+    case ALERT_ACCOUNT:
+    case ALERT_DELEGATION:
+    case ALERT_EXPIRED:
+    case ALERT_RELAY_CERTIFICATE:
+        return false;
+    case ALERT_DISK:
+    case ALERT_BACKUP:
+    case ALERT_FRONT_DOWN:
+    case ALERT_ISSUER_DOWN:
+    case ALERT_DNS_DOWN:
+    case ALERT_CT:
+    case ALERT_COUNT:
+        break;
+    }
+    return true;
+}
+
+static int read_set(const json_t *root, bool is_main, struct alert_set *ret_set)
+{
+    struct alert_set set = {0};
+    int error = 0;
+    for (unsigned i = 0; error == 0 && i < ALERT_COUNT; i++) {
+        const json_t *object = json_get_object(root, alert_names[i]);
+        if (object != NULL && (is_main || !alert_is_of_relay((enum alert_kind)i))) {
+            error = read_one(object, &set.at[i]);
+        }
+    }
+    if (error == 0) {
+        *ret_set = set;
+    }
+    return error;
+}
+
+/* A zone has a dot in its name, and no kind has one. */
+int alert_load(const char *path, struct alert_zone *zones, size_t count)
 {
     struct buffer text = buffer_init(LIMIT_FILE_BYTES);
-    struct alert_set set = {0};
     json_t *root = NULL;
     int error = file_read(path, &text);
     if (error == ERROR_NOT_FOUND) {
-        *ret_set = set;
         return 0;
     }
     if (error == 0) {
         error = json_parse(text.data, text.size, LIMIT_FILE_BYTES, &root);
     }
-    for (size_t i = 0; error == 0 && i < ALERT_COUNT; i++) {
-        const json_t *object = json_get_object(root, alert_names[i]);
-        error = object != NULL ? read_one(object, &set.at[i]) : 0;
-    }
-    if (error == 0) {
-        *ret_set = set;
+    for (size_t i = 0; error == 0 && i < count; i++) {
+        const json_t *object = json_get_object(root, zones[i].zone);
+        if (object != NULL || i == 0) {
+            error = read_set(object != NULL ? object : root, i == 0, &zones[i].alerts);
+        }
     }
     json_decref(root);
     buffer_free(&text);
@@ -81,15 +116,30 @@ static int write_one(json_t *root, const char *name, const struct alert *alert)
     return json_set_take(root, name, object);
 }
 
-int alert_save(const struct alert_set *set, const char *path)
+static int write_set(json_t *root, const struct alert_zone *zone)
+{
+    const struct alert_set *set = &zone->alerts;
+    json_t *object = json_object();
+    int error = object == NULL ? ERROR_MEMORY : 0;
+    for (size_t i = 0; error == 0 && i < ALERT_COUNT; i++) {
+        if (set->at[i].since_at != 0) {
+            error = write_one(object, alert_names[i], &set->at[i]);
+        }
+    }
+    if (error != 0) {
+        json_decref(object);
+        return error;
+    }
+    return json_set_take(root, zone->zone, object);
+}
+
+int alert_save(const struct alert_zone *zones, size_t count, const char *path)
 {
     struct buffer text = buffer_init(LIMIT_FILE_BYTES);
     json_t *root = json_object();
     int error = root == NULL ? ERROR_MEMORY : 0;
-    for (size_t i = 0; error == 0 && i < ALERT_COUNT; i++) {
-        if (set->at[i].since_at != 0) {
-            error = write_one(root, alert_names[i], &set->at[i]);
-        }
+    for (size_t i = 0; error == 0 && i < count; i++) {
+        error = write_set(root, &zones[i]);
     }
     if (error == 0) {
         error = json_dump(root, &text);

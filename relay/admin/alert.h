@@ -40,9 +40,19 @@ struct alert_set {
     struct alert at[ALERT_COUNT];
 };
 
-/* Reads what a former life wrote; no file is an empty set. ERROR_SYNTAX for another's. */
-int alert_load(const char *path, struct alert_set *ret_set) MUST_CHECK;
-int alert_save(const struct alert_set *set, const char *path) MUST_CHECK;
+/* What holds for one zone; what is about the relay as a whole stands with the main zone. */
+struct alert_zone {
+    const char *zone; /* borrowed */
+    struct alert_set alerts;
+};
+
+/* Whether KIND is about the relay and not about one of its zones. */
+bool alert_is_of_relay(enum alert_kind kind);
+/* Reads what a former life wrote of the COUNT zones named in ZONES, the main one first; no file is
+ * no alerts. What an earlier version wrote without zones is the main one's. ERROR_SYNTAX for
+ * another's. */
+int alert_load(const char *path, struct alert_zone *zones, size_t count) MUST_CHECK;
+int alert_save(const struct alert_zone *zones, size_t count, const char *path) MUST_CHECK;
 /* Whether KIND's condition holds at NOW, and what it is about, a sentence. True when the alert
  * began or ended by that. What may pass by itself within a minute (a role that is started again)
  * must last so long. */

@@ -33,6 +33,8 @@ enum { ROW_BUILD, ROW_START, ROW_ALERTS, ROW_ROLES, ROW_DEVICES, ROW_CT, ROW_COU
 static const char *const own_names[] = {"admin", NULL};
 static const char *const versions[] = {LATCHKEY_VERSION, NULL};
 
+enum { ZONE_CAPACITY = 256 };
+
 static const char *const role_names[] = {"front", "issuer", "dns", NULL};
 static const char *const ct_names[] = {"known", "unknown", NULL};
 
@@ -47,14 +49,15 @@ static const struct metrics_row rows[ROW_COUNT] = {
     [ROW_ALERTS] = {.type = METRICS_GAUGE,
                     .name = "latchkey_alert_active",
                     .help = "Whether the condition holds.",
-                    .labels = {{"alert", alert_names}}},
+                    .labels = {{"alert", alert_names}, {.name = "zone"}}},
     [ROW_ROLES] = {.type = METRICS_GAUGE,
                    .name = "latchkey_role_up",
                    .help = "Whether the role answers on its status listener.",
                    .labels = {{"role", role_names}}},
     [ROW_DEVICES] = {.type = METRICS_GAUGE,
                      .name = "latchkey_devices",
-                     .help = "Devices with a valid account, over all zones."},
+                     .help = "Devices with a valid account.",
+                     .labels = {{.name = "zone"}}},
     [ROW_CT] = {.type = METRICS_GAUGE,
                 .name = "latchkey_ct_certificates",
                 .help =
@@ -75,6 +78,9 @@ struct dashboard {
     struct ct_monitor *ct_monitor;
     struct dashboard_check ct;
     struct metrics *metrics;
+    struct metrics_row rows[ROW_COUNT];
+    char zone_names[RELAY_CONFIG_ZONES_MAX][ZONE_CAPACITY]; /* present ones, in order */
+    const char *zones[RELAY_CONFIG_ZONES_MAX + 1];
     int error; /* why it can't go on after a reload */
 };
 
@@ -178,9 +184,10 @@ static void show_page(struct dashboard *dashboard, struct http_exchange *exchang
         .zone = find_zone(*dashboard->config, zone),
         .observer = dashboard->observer,
         .alerts = watchman_alerts(dashboard->watchman),
-        .delegation = watchman_delegation(dashboard->watchman),
+        .zone_count = watchman_zone_count(dashboard->watchman),
         .ct = &dashboard->ct,
     };
+    view.delegation = watchman_delegation(dashboard->watchman, view.zone->zone);
     if (strcmp(path, "/") == 0) {
         dashboard_page_home(&view, &html);
         respond_page(exchange, 200, &html);
@@ -195,14 +202,39 @@ static void show_page(struct dashboard *dashboard, struct http_exchange *exchang
     buffer_free(&html);
 }
 
+static void set_zone(struct dashboard *dashboard, const struct alert_zone *alerts,
+                     const struct observer_counts *counts, unsigned zone)
+{
+    for (unsigned i = 0; i < ALERT_COUNT; i++) {
+        struct metrics_at at = {ROW_ALERTS, {i, zone}};
+        if (zone == 0 || !alert_is_of_relay((enum alert_kind)i)) {
+            metrics_set(dashboard->metrics, at, alerts->alerts.at[i].is_active);
+        }
+    }
+    metrics_set(dashboard->metrics, (struct metrics_at){ROW_DEVICES, {zone}},
+                (double)counts->devices);
+}
+
+static void clear_zone(struct dashboard *dashboard, unsigned zone)
+{
+    for (unsigned i = 0; i < ALERT_COUNT; i++) {
+        metrics_clear(dashboard->metrics, (struct metrics_at){ROW_ALERTS, {i, zone}});
+    }
+    metrics_clear(dashboard->metrics, (struct metrics_at){ROW_DEVICES, {zone}});
+}
+
 static void show_metrics(struct dashboard *dashboard, struct http_exchange *exchange)
 {
     const struct observer_facts *facts = observer_facts(dashboard->observer);
-    const struct alert_set *alerts = watchman_alerts(dashboard->watchman);
+    const struct alert_zone *alerts = watchman_alerts(dashboard->watchman);
+    size_t zone_count = watchman_zone_count(dashboard->watchman);
     struct buffer text = buffer_init(METRICS_TEXT_BYTES);
-    for (unsigned i = 0; i < ALERT_COUNT; i++) {
-        metrics_set(dashboard->metrics, (struct metrics_at){ROW_ALERTS, {i}},
-                    alerts->at[i].is_active);
+    for (unsigned i = 0; i < RELAY_CONFIG_ZONES_MAX; i++) {
+        clear_zone(dashboard, i);
+        if (i < zone_count &&
+            text_copy(dashboard->zone_names[i], ZONE_CAPACITY, alerts[i].zone)) {
+            set_zone(dashboard, &alerts[i], &facts->zones[i], i);
+        }
     }
     for (unsigned i = 0; i < OBSERVER_ROLES; i++) {
         if (facts->roles[i].is_known) {
@@ -210,8 +242,6 @@ static void show_metrics(struct dashboard *dashboard, struct http_exchange *exch
                         facts->roles[i].is_up);
         }
     }
-    metrics_set(dashboard->metrics, (struct metrics_at){.row = ROW_DEVICES},
-                (double)facts->devices);
     if (metrics_render(dashboard->metrics, &text) == 0) {
         respond(exchange, 200, "text/plain; version=0.0.4; charset=utf-8",
                 buffer_text(&text), text.size);
@@ -376,6 +406,17 @@ static void on_reload(int number, void *arg)
     notify_ready("Watches the relay");
 }
 
+static int open_metrics(struct dashboard *dashboard)
+{
+    for (size_t i = 0; i < RELAY_CONFIG_ZONES_MAX; i++) {
+        dashboard->zones[i] = dashboard->zone_names[i];
+    }
+    memcpy(dashboard->rows, rows, sizeof(rows));
+    dashboard->rows[ROW_ALERTS].labels[1].values = dashboard->zones;
+    dashboard->rows[ROW_DEVICES].labels[0].values = dashboard->zones;
+    return metrics_new(dashboard->rows, ROW_COUNT, &dashboard->metrics);
+}
+
 static int open_parts(struct dashboard *dashboard)
 {
     static const struct {
@@ -388,7 +429,7 @@ static int open_parts(struct dashboard *dashboard)
                                 dashboard, &dashboard->signals[i]);
     }
     if (error == 0) {
-        error = metrics_new(rows, ROW_COUNT, &dashboard->metrics);
+        error = open_metrics(dashboard);
     }
     if (error == 0) {
         metrics_set(dashboard->metrics, (struct metrics_at){.row = ROW_BUILD}, 1);

@@ -21,8 +21,9 @@ struct dashboard_view {
     const struct relay_config *config; /* the main zone's, with the further ones */
     const struct relay_config *zone;   /* that lists are of */
     struct observer *observer;
-    const struct alert_set *alerts;
-    const struct dashboard_check *delegation;
+    const struct alert_zone *alerts; /* zone_count, in the configuration's order */
+    size_t zone_count;
+    const struct dashboard_check *delegation; /* of the zone's */
     const struct dashboard_check *ct;
 };
 

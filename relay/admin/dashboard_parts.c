@@ -38,6 +38,19 @@ void dashboard_parts_end(struct buffer *html)
     buffer_append_text(html, "</main></body></html>\n");
 }
 
+void dashboard_parts_heading(const struct dashboard_view *view, const char *title,
+                             struct buffer *html)
+{
+    buffer_append_text(html, "<h2>");
+    html_escape(html, title);
+    if (view->zone_count > 1) {
+        buffer_append_text(html, " <small>");
+        html_escape(html, view->zone->zone);
+        buffer_append_text(html, "</small>");
+    }
+    buffer_append_text(html, "</h2>");
+}
+
 void dashboard_parts_span(struct buffer *html, int64_t seconds)
 {
     if (seconds >= 2 * DAY_S) {

@@ -8,6 +8,9 @@
 void dashboard_parts_start(const struct dashboard_view *view, const char *title,
                            struct buffer *html);
 void dashboard_parts_end(struct buffer *html);
+/* <h2>TITLE</h2>, with the zone's name when there are several. */
+void dashboard_parts_heading(const struct dashboard_view *view, const char *title,
+                             struct buffer *html);
 /* "2027-01-05 06:30 UTC (3 h ago)". */
 void dashboard_parts_time(struct buffer *html, int64_t at, int64_t now_at);
 /* "3 h". */

@@ -36,16 +36,22 @@ struct errand {
 
 /* ---- the helper ---- */
 
-static _Noreturn void become(const struct errand *errand, enum errand_kind kind)
+/* INPUT of a delegation's check is the zone. */
+static _Noreturn void become(const struct errand *errand, enum errand_kind kind,
+                             struct bytes input)
 {
     static char path[] =
         "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
     static char language[] = "LANG=C";
     static char program[] = "latchkey-relay";
     static char option[] = "--config";
+    static char zone_option[] = "--zone";
     static char check[] = "check-delegation";
+    static char zone[ERRAND_INPUT_MAX + 1];
     char *const environment[] = {path, language, NULL};
-    char *const own[] = {program, option, errand->config_path, check, NULL};
+    char *const own[] = {program, option, errand->config_path, zone_option, zone,
+                         check,   NULL};
+    memcpy(zone, input.data, input.size);
     char *const command[] = {errand->command, NULL};
     if (kind == ERRAND_COMMAND) {
         execve(errand->command, command, environment);
@@ -56,8 +62,8 @@ static _Noreturn void become(const struct errand *errand, enum errand_kind kind)
 }
 
 /* A child with its ends of the pipes as standard input and output, in a group of its own. */
-static pid_t start(const struct errand *errand, enum errand_kind kind, int input_fd,
-                   int output_fd)
+static pid_t start(const struct errand *errand, enum errand_kind kind, struct bytes input,
+                   int input_fd, int output_fd)
 {
     pid_t pid = fork();
     if (pid == 0) {
@@ -67,7 +73,7 @@ static pid_t start(const struct errand *errand, enum errand_kind kind, int input
             dup2(output_fd, STDERR_FILENO) < 0) {
             _exit(EXEC_FAILED);
         }
-        become(errand, kind);
+        become(errand, kind, input);
     }
     return pid;
 }
@@ -141,7 +147,7 @@ static int run(const struct errand *errand, enum errand_kind kind, struct bytes 
         close(in[1]);
         return -1;
     }
-    pid_t pid = start(errand, kind, in[0], out[1]);
+    pid_t pid = start(errand, kind, input, in[0], out[1]);
     close(in[0]);
     close(out[1]);
     /* It fits into the pipe, which nobody has written to: this can't block. */

@@ -13,7 +13,7 @@ enum { ERRAND_MS = 60000, ERRAND_INPUT_MAX = 4096, ERRAND_OUTPUT_MAX = 4096 };
 
 enum errand_kind {
     ERRAND_COMMAND,    /* [alert] command, with the input as its standard input */
-    ERRAND_DELEGATION, /* latchkey-relay check-delegation of the configuration's zone */
+    ERRAND_DELEGATION, /* latchkey-relay check-delegation of the zone that the input names */
 };
 
 struct errand;

@@ -7,6 +7,7 @@
 #include "relay/admin/backup_folder.h"
 #include "relay/admin/exposition.h"
 #include "relay/admin/scrape.h"
+#include "relay/store/ca_store.h"
 #include "relay/store/front_store.h"
 #include "relay/store/issuer_store.h"
 #include "relay/store/overview.h"
@@ -164,93 +165,89 @@ struct database *observer_admin(struct observer *observer)
 }
 
 static int count_front(struct database *front, const char *zone,
-                       struct observer_facts *facts)
+                       struct observer_counts *counts)
 {
-    int64_t devices = 0;
-    int64_t clones = 0;
-    int error = census_devices(front, zone, &devices);
-    if (error == 0) {
-        error = overview_count_clones(front, zone, &clones);
-    }
-    facts->devices += devices;
-    facts->clones += clones;
-    return error;
+    int error = census_devices(front, zone, &counts->devices);
+    return error == 0 ? overview_count_clones(front, zone, &counts->clones) : error;
 }
 
 static int take_relay(const struct issuer_store_certificate *certificate, void *arg)
 {
-    struct observer_facts *facts = arg;
-    if (facts->relay_not_after_at == 0 ||
-        certificate->not_after_at < facts->relay_not_after_at) {
-        facts->relay_not_after_at = certificate->not_after_at;
-        facts->relay_not_before_at = certificate->not_before_at;
-    }
+    struct observer_counts *counts = arg;
+    counts->relay_not_after_at = certificate->not_after_at;
+    counts->relay_not_before_at = certificate->not_before_at;
     return 0;
 }
 
-static int count_days(struct database *issuer, const char *zone,
-                      struct observer_facts *facts)
+static int take_state(const struct ca_store_state *state, void *arg)
 {
-    int64_t today_at = facts->now_at - facts->now_at % DAY_S;
+    struct observer_counts *counts = arg;
+    text_printable(counts->ca_state, sizeof(counts->ca_state), state->state,
+                   strlen(state->state));
+    text_printable(counts->ca_reason, sizeof(counts->ca_reason), state->reason,
+                   strlen(state->reason));
+    return 0;
+}
+
+static int count_days(struct database *issuer, const char *zone, int64_t now_at,
+                      struct observer_counts *counts)
+{
+    int64_t today_at = now_at - now_at % DAY_S;
     int error = 0;
     for (int i = 0; error == 0 && i < OBSERVER_DAYS; i++) {
         int64_t from_at = today_at - (OBSERVER_DAYS - 1 - i) * (int64_t)DAY_S;
-        int64_t count = 0;
-        error = census_issued(issuer, zone, from_at, from_at + DAY_S, &count);
-        facts->issued[i] += count;
+        error = census_issued(issuer, zone, from_at, from_at + DAY_S, &counts->issued[i]);
     }
     return error;
 }
 
-static int count_issuer(struct database *issuer, const char *zone,
-                        struct observer_facts *facts)
+/* What there is once at most. */
+static int read_single(struct database *issuer, const struct relay_config *config,
+                       struct observer_counts *counts)
 {
-    int64_t lives[CENSUS_LIFE_COUNT];
-    int64_t last_at = 0;
-    int64_t orders = 0;
-    int64_t issued = 0;
+    int error =
+        issuer_store_relay_certificate(issuer, config->zone, "", take_relay, counts);
+    if (error == 0 || error == ERROR_NOT_FOUND) {
+        error = ca_store_state(issuer, config->zone, config->ca_directory, take_state,
+                               counts);
+    }
+    return error == ERROR_NOT_FOUND ? 0 : error;
+}
+
+static int count_issuer(struct database *issuer, const struct relay_config *config,
+                        int64_t now_at, struct observer_counts *counts)
+{
+    const char *zone = config->zone;
     int64_t former = 0;
-    int64_t waiting = 0;
-    int error = census_certificates(issuer, zone, facts->now_at, lives);
-    for (size_t i = 0; error == 0 && i < CENSUS_LIFE_COUNT; i++) {
-        facts->lives[i] += lives[i];
+    int error = census_certificates(issuer, zone, now_at, counts->lives);
+    if (error == 0) {
+        error = census_last_issued(issuer, zone, &counts->last_issued_at);
     }
     if (error == 0) {
-        error = census_last_issued(issuer, zone, &last_at);
+        error = overview_count_orders(issuer, zone, now_at - DAY_S, now_at - HOUR_S,
+                                      &counts->orders_day);
     }
     if (error == 0) {
-        error = overview_count_orders(issuer, zone, facts->now_at - DAY_S,
-                                      facts->now_at - HOUR_S, &orders);
+        error =
+            census_issued(issuer, zone, now_at - DAY_S, INT64_MAX, &counts->issued_day);
     }
     if (error == 0) {
-        error = census_issued(issuer, zone, facts->now_at - DAY_S, INT64_MAX, &issued);
+        error = census_issued(issuer, zone, 0, now_at - 2 * DAY_S, &former);
     }
     if (error == 0) {
-        error = census_issued(issuer, zone, 0, facts->now_at - 2 * DAY_S, &former);
+        error = queue_store_count_ahead(issuer, zone, INT64_MAX, &counts->waiting);
     }
     if (error == 0) {
-        error = queue_store_count_ahead(issuer, zone, INT64_MAX, &waiting);
+        error = count_days(issuer, zone, now_at, counts);
     }
-    if (error == 0) {
-        error = count_days(issuer, zone, facts);
-    }
-    if (error == 0) {
-        error = issuer_store_relay_certificate(issuer, zone, "", take_relay, facts);
-        error = error == ERROR_NOT_FOUND ? 0 : error;
-    }
-    facts->last_issued_at =
-        last_at > facts->last_issued_at ? last_at : facts->last_issued_at;
-    facts->orders_day += orders;
-    facts->has_history = facts->has_history || former > 0;
-    facts->issued_day += issued;
-    facts->waiting += waiting;
-    return error;
+    counts->has_history = former > 0;
+    return error == 0 ? read_single(issuer, config, counts) : error;
 }
 
 struct awake {
     struct observer *observer;
     const char *zone;
-    struct observer_facts *facts;
+    struct observer_counts *counts;
     int64_t not_after_at;
 };
 
@@ -258,8 +255,8 @@ static int take_publication(const struct front_store_addresses *addresses, void 
 {
     struct awake *awake = arg;
     if (addresses->published_at > awake->not_after_at) {
-        awake->facts->expired_awake++;
-        text_copy(awake->facts->expired_id, sizeof(awake->facts->expired_id),
+        awake->counts->expired_awake++;
+        text_copy(awake->counts->expired_id, sizeof(awake->counts->expired_id),
                   addresses->id);
     }
     return 0;
@@ -274,18 +271,19 @@ static int take_expired(const char *id, int64_t not_after_at, void *arg)
     return error == ERROR_NOT_FOUND ? 0 : error;
 }
 
-static int count_zone(struct observer *observer, const char *zone,
-                      struct observer_facts *facts)
+static int count_zone(struct observer *observer, const struct relay_config *config,
+                      int64_t now_at, struct observer_counts *counts)
 {
-    struct awake awake = {observer, zone, facts, 0};
+    const char *zone = config->zone;
+    struct awake awake = {observer, zone, counts, 0};
     struct database *front = observer_front(observer);
     struct database *issuer = observer_issuer(observer);
-    int error = front != NULL ? count_front(front, zone, facts) : 0;
+    int error = front != NULL ? count_front(front, zone, counts) : 0;
     if (error == 0 && issuer != NULL) {
-        error = count_issuer(issuer, zone, facts);
+        error = count_issuer(issuer, config, now_at, counts);
     }
     if (error == 0 && front != NULL && issuer != NULL) {
-        error = overview_expired(issuer, zone, facts->now_at - EXPIRED_S, facts->now_at,
+        error = overview_expired(issuer, zone, now_at - EXPIRED_S, now_at,
                                  OBSERVER_AWAKE_MAX, take_expired, &awake);
     }
     return error;
@@ -317,15 +315,33 @@ static void measure_disk(const struct observer *observer, struct observer_facts 
     }
 }
 
-static void forget_counts(struct observer_facts *facts)
+static void add_counts(struct observer_counts *all, const struct observer_counts *one)
 {
-    facts->devices = facts->clones = facts->waiting = 0;
-    facts->last_issued_at = facts->relay_not_after_at = 0;
-    facts->orders_day = facts->issued_day = facts->backup_at = 0;
-    facts->has_history = facts->has_backups = false;
-    facts->expired_awake = 0;
-    memset(facts->lives, 0, sizeof(facts->lives));
-    memset(facts->issued, 0, sizeof(facts->issued));
+    all->devices += one->devices;
+    all->clones += one->clones;
+    all->waiting += one->waiting;
+    for (size_t i = 0; i < CENSUS_LIFE_COUNT; i++) {
+        all->lives[i] += one->lives[i];
+    }
+    for (size_t i = 0; i < OBSERVER_DAYS; i++) {
+        all->issued[i] += one->issued[i];
+    }
+    if (one->last_issued_at > all->last_issued_at) {
+        all->last_issued_at = one->last_issued_at;
+    }
+    all->orders_day += one->orders_day;
+    all->issued_day += one->issued_day;
+    all->expired_awake += one->expired_awake;
+    if (one->expired_awake > 0) {
+        text_copy(all->expired_id, sizeof(all->expired_id), one->expired_id);
+    }
+    all->has_history = all->has_history || one->has_history;
+    if (one->relay_not_after_at != 0 &&
+        (all->relay_not_after_at == 0 ||
+         one->relay_not_after_at < all->relay_not_after_at)) {
+        all->relay_not_after_at = one->relay_not_after_at;
+        all->relay_not_before_at = one->relay_not_before_at;
+    }
 }
 
 /* A restore puts other files in the place of those that are open. */
@@ -348,10 +364,16 @@ static void on_count(void *arg)
     int error = 0;
     follow_files(observer);
     facts.now_at = clock_wall_at();
-    forget_counts(&facts);
-    for (const struct relay_config *at = observer->config; error == 0 && at != NULL;
+    facts.all = (struct observer_counts){0};
+    facts.zone_count = 0;
+    for (const struct relay_config *at = observer->config;
+         error == 0 && at != NULL && facts.zone_count < RELAY_CONFIG_ZONES_MAX;
          at = at->next) {
-        error = count_zone(observer, at->zone, &facts);
+        struct observer_counts *counts = &facts.zones[facts.zone_count++];
+
+        *counts = (struct observer_counts){0};
+        error = count_zone(observer, at, facts.now_at, counts);
+        add_counts(&facts.all, counts);
     }
     facts.has_store = error == 0 && observer->front != NULL && observer->issuer != NULL;
     if (error == 0) {

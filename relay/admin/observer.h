@@ -35,11 +35,8 @@ struct observer_role {
     struct buffer metrics; /* its last text; empty while it is down */
 };
 
-struct observer_facts {
-    int64_t now_at;
-    struct observer_role roles[OBSERVER_ROLES];
-    /* Of the store, over all zones; counted once a minute. */
-    bool has_store;
+/* Of one zone, or of all together. */
+struct observer_counts {
     int64_t devices;
     int64_t clones;
     int64_t waiting; /* for the CA's budget */
@@ -53,9 +50,22 @@ struct observer_facts {
     bool has_history;      /* there were certificates two days ago */
     int64_t relay_not_before_at;
     int64_t relay_not_after_at; /* the relay's own certificate that ends first; 0: none */
-    int64_t backup_at;          /* the last one; 0: never */
-    bool has_backups;           /* some are made, or were */
-    double disk_free;           /* share of the store's file system */
+    char ca_state[16];          /* of one zone: as the issuer notes it; "" : not yet */
+    char ca_reason[OBSERVER_REASON_CAPACITY];
+};
+
+struct observer_facts {
+    int64_t now_at;
+    struct observer_role roles[OBSERVER_ROLES];
+    /* Of the store; counted once a minute. */
+    bool has_store;
+    struct observer_counts all;
+    struct observer_counts
+        zones[RELAY_CONFIG_ZONES_MAX]; /* in the configuration's order */
+    size_t zone_count;
+    int64_t backup_at; /* the last one; 0: never */
+    bool has_backups;  /* some are made, or were */
+    double disk_free;  /* share of the store's file system */
     double disk_free_bytes;
     double dns_rate
         [OBSERVER_SAMPLES]; /* answers a second, the last is the newest; -1: unknown */

@@ -7,10 +7,14 @@
 
 struct watchman;
 
-/* Which conditions of FACTS hold, into ALERTS: true when any began or ended. Pure. */
-bool watchman_judge(const struct observer_facts *facts,
-                    const struct dashboard_check *delegation,
-                    const struct dashboard_check *ct, struct alert_set *alerts);
+/* Which conditions of FACTS hold for the relay as a whole, and for ZONE, whose counts are COUNTS,
+ * into ALERTS: true when any began or ended. Pure. */
+bool watchman_judge_relay(const struct observer_facts *facts,
+                          const struct dashboard_check *ct, struct alert_set *alerts);
+bool watchman_judge_zone(const struct observer_facts *facts, const char *zone,
+                         const struct observer_counts *counts,
+                         const struct dashboard_check *delegation,
+                         struct alert_set *alerts);
 
 /* All borrowed for its life; ERRAND is given up to it. Reads and keeps the alerts in the admin
  * role's place of the store; it must be told where the ct check is. */
@@ -20,7 +24,10 @@ int watchman_new(struct loop *loop, const struct relay_config *config,
                  struct watchman **ret_watchman) MUST_CHECK;
 /* Accepts NULL. */
 void watchman_free(struct watchman *watchman);
-const struct alert_set *watchman_alerts(const struct watchman *watchman);
-const struct dashboard_check *watchman_delegation(const struct watchman *watchman);
+/* As many as there are zones, in the configuration's order. */
+size_t watchman_zone_count(const struct watchman *watchman);
+const struct alert_zone *watchman_alerts(const struct watchman *watchman);
+const struct dashboard_check *watchman_delegation(const struct watchman *watchman,
+                                                  const char *zone);
 
 #endif

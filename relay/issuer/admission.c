@@ -534,7 +534,7 @@ int admission_order(struct issuer *issuer, int64_t rev,
     if (verdict < 0) {
         return verdict;
     }
-    issuer_meter_admission(issuer->meter, verdict == ADMIT, admission.problem.type);
+    issuer_meter_admission(issuer, verdict == ADMIT, admission.problem.type);
     if (verdict == ADMIT) {
         log_info("order %s: admitted: %s, %s", request->number, admission.order.names,
                  budget_lane_text(admission.lane));

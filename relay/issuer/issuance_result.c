@@ -120,10 +120,8 @@ static int store_certificate(struct issuance *issuance,
 {
     struct issuer *issuer = issuance->set->issuer;
     const char *zone = issuer->config->zone;
-    struct issuer_store_entry last = {.kind = "last",
-                                      .what = "issued",
-                                      .id = issuance->id,
-                                      .at = clock_wall_at()};
+    struct issuer_store_entry last = {
+        .kind = "last", .what = "issued", .id = issuance->id, .at = clock_wall_at()};
     int64_t rev = 0;
     int error = commit_begin(issuer->commit, &rev);
 
@@ -209,7 +207,7 @@ void issuance_result_good(struct issuance *issuance)
              issuance->names, serial,
              (long long)(clock_mono_ms() - issuance->started_mono_ms));
     ca_report_good(issuer->ca);
-    issuer_meter_end(issuer->meter, issuance->started_mono_ms, true);
+    issuer_meter_end(issuer, issuance->started_mono_ms, true);
     issuance_list_set_state(issuance, ISSUANCE_STORING);
     commit_wait(issuer->commit, &issuance->committed);
 }
@@ -307,7 +305,7 @@ void issuance_result_bad(struct issuance *issuance, const struct acme_error *fai
     }
     log_warning("order %s: no certificate for %s: %s", issuance->number, issuance->names,
                 failure->text);
-    issuer_meter_end(issuer->meter, issuance->started_mono_ms, false);
+    issuer_meter_end(issuer, issuance->started_mono_ms, false);
     issuance_list_set_state(issuance, ISSUANCE_STORING);
     commit_wait(issuer->commit, &issuance->committed);
 }

@@ -487,11 +487,14 @@ static int open_zone(struct run *run, const struct relay_config *config)
         close_zone(issuer);
         return error;
     }
-    /* One meter for all zones; what it looks up is the main zone's. */
+    /* One meter for all zones. */
     if (run->issuers != NULL) {
         issuer->meter = run->issuers->meter;
     } else {
-        error = issuer_meter_new(issuer, &issuer->meter);
+        error = issuer_meter_new(run->loop, config->issuer_status_listen, &issuer->meter);
+    }
+    if (error == 0) {
+        issuer_meter_add(issuer);
     }
     while (*end != NULL) {
         end = &(*end)->next;

@@ -37,6 +37,7 @@ struct issuer {
     struct statements *statements;
     struct rollover *rollover;
     struct issuer_meter *meter;
+    unsigned meter_zone; /* which zone this is to the meter */
     struct issuer_wishes *wishes;
     struct verify_context verify;
     struct budget_rules rules;

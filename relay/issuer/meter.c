@@ -4,6 +4,7 @@
 
 #include "base/core/clock.h"
 #include "base/core/log.h"
+#include "base/core/text.h"
 #include "base/net/status_server.h"
 #include "relay/issuer/issuance.h"
 #include "relay/issuer/issuer_state.h"
@@ -14,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CENSUS_MS = 60 * 1000 };
+enum { CENSUS_MS = 60 * 1000, ZONES_MAX = 32, ZONE_CAPACITY = 256 };
 
 enum row {
     ROW_ADMISSIONS,
@@ -34,6 +35,13 @@ enum row {
     ROW_LAST_ISSUED,
     ROW_CERTIFICATES,
     ROW_COUNT
+};
+
+/* What has the label `zone` besides its own. */
+static const enum row zoned[] = {
+    ROW_ADMISSIONS,  ROW_REFUSALS,    ROW_ISSUANCES,   ROW_CA_READY,
+    ROW_CA_ACCOUNT,  ROW_CA_PAUSED,   ROW_IN_FLIGHT,   ROW_WAITING,
+    ROW_BUDGET_LEFT, ROW_BUDGET_SIZE, ROW_LAST_ISSUED, ROW_CERTIFICATES,
 };
 
 enum { WAITING_BUDGET, WAITING_SLOT, WAITING_CA };
@@ -148,8 +156,9 @@ static const struct metrics_row rows[ROW_COUNT] = {
         {
             .type = METRICS_GAUGE,
             .name = "latchkey_ca_budget_left",
-            .help = "What is left now of the CA's limits: certificates for new names, "
-                    "orders.",
+            .help =
+                "What is left now of the CA's limits: certificates for new names (of all "
+                "zones of the registered domain together), orders.",
             .labels = {{"budget", budgets}},
         },
     [ROW_BUDGET_SIZE] =
@@ -178,14 +187,25 @@ static const struct metrics_row rows[ROW_COUNT] = {
 };
 
 struct issuer_meter {
-    struct issuer *issuer;
     struct metrics *metrics;
     struct status_server *server;
     int64_t census_mono_ms; /* not before this again */
     struct metrics_row rows[ROW_COUNT];
     const char *problems[ACME_PROBLEM_COUNT + 1];
     const char *failures[FAILURE_COUNT + 1];
+    /* Zones in the order of their coming; each keeps its place, so that counters go on. */
+    struct issuer *issuers[ZONES_MAX];
+    size_t issuer_count;
+    char zone_names[ZONES_MAX][ZONE_CAPACITY];
+    const char *zones[ZONES_MAX + 1];
 };
+
+/* VALUE is that of the row's own label, if it has one. */
+static struct metrics_at at_zone(enum row row, unsigned value, unsigned zone)
+{
+    return rows[row].labels[0].name != NULL ? (struct metrics_at){row, {value, zone}}
+                                            : (struct metrics_at){row, {zone}};
+}
 
 /* ---- what is counted as it happens ---- */
 
@@ -194,13 +214,18 @@ static void count(struct issuer_meter *meter, enum row row, unsigned value)
     metrics_add(meter->metrics, (struct metrics_at){row, {value}}, 1);
 }
 
-void issuer_meter_admission(struct issuer_meter *meter, bool admitted,
+static void count_zone(const struct issuer *issuer, enum row row, unsigned value)
+{
+    metrics_add(issuer->meter->metrics, at_zone(row, value, issuer->meter_zone), 1);
+}
+
+void issuer_meter_admission(const struct issuer *issuer, bool admitted,
                             enum acme_problem_type type)
 {
-    if (meter != NULL) {
-        count(meter, ROW_ADMISSIONS, admitted ? 0 : 1);
+    if (issuer->meter != NULL) {
+        count_zone(issuer, ROW_ADMISSIONS, admitted ? 0 : 1);
         if (!admitted) {
-            count(meter, ROW_REFUSALS, type);
+            count_zone(issuer, ROW_REFUSALS, type);
         }
     }
 }
@@ -231,64 +256,77 @@ void issuer_meter_failure(struct issuer_meter *meter, const struct acme_error *f
     }
 }
 
-void issuer_meter_end(struct issuer_meter *meter, int64_t started_mono_ms, bool good)
+void issuer_meter_end(const struct issuer *issuer, int64_t started_mono_ms, bool good)
 {
-    if (meter == NULL) {
+    if (issuer->meter == NULL) {
         return;
     }
-    count(meter, ROW_ISSUANCES, good ? 0 : 1);
+    count_zone(issuer, ROW_ISSUANCES, good ? 0 : 1);
     if (good) {
-        metrics_observe(meter->metrics, (struct metrics_at){.row = ROW_DURATION},
+        metrics_observe(issuer->meter->metrics, (struct metrics_at){.row = ROW_DURATION},
                         (double)(clock_mono_ms() - started_mono_ms) / 1000);
     }
 }
 
 /* ---- what is looked up when somebody asks ---- */
 
-static void set(struct issuer_meter *meter, enum row row, unsigned value, int64_t number)
+static void set(const struct issuer *issuer, enum row row, unsigned value, int64_t number)
 {
-    metrics_set(meter->metrics, (struct metrics_at){row, {value}}, (double)number);
+    metrics_set(issuer->meter->metrics, at_zone(row, value, issuer->meter_zone),
+                (double)number);
 }
 
-static void collect_ca(struct issuer_meter *meter)
+static void collect_ca(const struct issuer *issuer)
 {
-    const struct ca *ca = meter->issuer->ca;
+    const struct ca *ca = issuer->ca;
     int64_t now_at = clock_wall_at();
     int64_t paused_until_at = ca_paused_until(ca);
     int64_t retry_at = 0;
     struct acme_problem problem = {0};
     bool refuses = ca_refuses(ca, now_at, &problem, &retry_at);
 
-    set(meter, ROW_CA_READY, 0, refuses || ca_limited_until(ca) > now_at ? 0 : 1);
-    set(meter, ROW_CA_ACCOUNT, 0,
+    set(issuer, ROW_CA_READY, 0, refuses || ca_limited_until(ca) > now_at ? 0 : 1);
+    set(issuer, ROW_CA_ACCOUNT, 0,
         refuses && problem.type == ACME_PROBLEM_SERVER_INTERNAL ? 1 : 0);
-    set(meter, ROW_CA_PAUSED, 0, paused_until_at > now_at ? paused_until_at - now_at : 0);
+    set(issuer, ROW_CA_PAUSED, 0,
+        paused_until_at > now_at ? paused_until_at - now_at : 0);
 }
 
-static int collect_budget(struct issuer_meter *meter, unsigned budget,
+static int collect_budget(const struct issuer *issuer, unsigned budget, const char *name,
                           const struct bucket_limit *limit)
 {
-    struct issuer *issuer = meter->issuer;
     struct budget_store_bucket bucket;
-    int error =
-        budget_store_bucket(issuer->database, issuer->config->zone,
-                            issuer->config->ca_directory, budgets[budget], &bucket);
+    int error = budget_store_bucket(issuer->database, issuer->config->zone,
+                                    issuer->config->ca_directory, name, &bucket);
 
     if (error == 0) {
         int64_t left =
             bucket_tokens(limit, bucket.full_at_us, clock_wall_at() * 1000000) -
             bucket.held;
 
-        set(meter, ROW_BUDGET_LEFT, budget, left > 0 ? left : 0);
-        set(meter, ROW_BUDGET_SIZE, budget, limit->size);
+        set(issuer, ROW_BUDGET_LEFT, budget, left > 0 ? left : 0);
+        set(issuer, ROW_BUDGET_SIZE, budget, limit->size);
     }
     return error;
 }
 
-static int collect_store(struct issuer_meter *meter)
+static int collect_budgets(const struct issuer *issuer)
 {
-    struct issuer *issuer = meter->issuer;
     const struct budget_rules *rules = &issuer->rules;
+    char name[BUDGET_STORE_NAME_SIZE];
+    int error = 0;
+
+    if (!rules->on) {
+        return 0;
+    }
+    error = budget_store_domain_bucket(rules->domain, name)
+                ? collect_budget(issuer, 0, name, &rules->certificates)
+                : ERROR_LIMIT;
+    return error == 0 ? collect_budget(issuer, 1, budgets[1], &rules->orders) : error;
+}
+
+static int collect_store(const struct issuer *issuer)
+{
     const char *zone = issuer->config->zone;
     int64_t counts[CENSUS_LIFE_COUNT];
     int64_t queue = 0;
@@ -296,59 +334,88 @@ static int collect_store(struct issuer_meter *meter)
     int error = queue_store_count_ahead(issuer->database, zone, INT64_MAX, &queue);
 
     if (error == 0) {
-        set(meter, ROW_WAITING, WAITING_BUDGET, queue);
+        set(issuer, ROW_WAITING, WAITING_BUDGET, queue);
         error = census_last_issued(issuer->database, zone, &last_at);
     }
     if (error == 0 && last_at != 0) {
-        set(meter, ROW_LAST_ISSUED, 0, last_at);
+        set(issuer, ROW_LAST_ISSUED, 0, last_at);
     }
-    if (error == 0 && rules->on) {
-        error = collect_budget(meter, 0, &rules->certificates);
-    }
-    if (error == 0 && rules->on) {
-        error = collect_budget(meter, 1, &rules->orders);
+    if (error == 0) {
+        error = collect_budgets(issuer);
     }
     if (error == 0) {
         error = census_certificates(issuer->database, zone, clock_wall_at(), counts);
     }
     for (unsigned i = 0; error == 0 && i < CENSUS_LIFE_COUNT; i++) {
-        set(meter, ROW_CERTIFICATES, i, counts[i]);
+        set(issuer, ROW_CERTIFICATES, i, counts[i]);
     }
     return error;
+}
+
+/* Of a zone that is configured no more nothing but what it has counted is told. */
+static void clear_zone(const struct issuer *issuer)
+{
+    for (size_t i = 0; i < sizeof(zoned) / sizeof(zoned[0]); i++) {
+        if (rows[zoned[i]].type == METRICS_GAUGE) {
+            for (unsigned value = 0; value < CENSUS_LIFE_COUNT; value++) {
+                metrics_clear(issuer->meter->metrics,
+                              at_zone(zoned[i], value, issuer->meter_zone));
+            }
+        }
+    }
+}
+
+static void collect_zone(const struct issuer *issuer, bool is_counting)
+{
+    struct issuance_counts counts = issuance_counts(issuer->issuances);
+    int error = 0;
+
+    if (issuer->kept != NULL) {
+        clear_zone(issuer);
+        return;
+    }
+    collect_ca(issuer);
+    set(issuer, ROW_IN_FLIGHT, 0, (int64_t)issuance_count(issuer->issuances));
+    set(issuer, ROW_WAITING, WAITING_SLOT, (int64_t)counts.queued);
+    set(issuer, ROW_WAITING, WAITING_CA, (int64_t)counts.held);
+    error = is_counting ? collect_store(issuer) : 0;
+    if (error != 0) {
+        log_warning("issuer.db can't be counted: %s", error_text(error));
+    }
 }
 
 static void collect(void *arg)
 {
     struct issuer_meter *meter = arg;
-    struct issuer *issuer = meter->issuer;
     int64_t now_mono_ms = clock_mono_ms();
-    struct issuance_counts counts = issuance_counts(issuer->issuances);
+    bool is_counting = now_mono_ms >= meter->census_mono_ms;
 
-    collect_ca(meter);
-    set(meter, ROW_IN_FLIGHT, 0, (int64_t)issuance_count(issuer->issuances));
-    set(meter, ROW_WAITING, WAITING_SLOT, (int64_t)counts.queued);
-    set(meter, ROW_WAITING, WAITING_CA, (int64_t)counts.held);
-    if (now_mono_ms >= meter->census_mono_ms) {
-        int error = collect_store(meter);
-
+    for (size_t i = 0; i < meter->issuer_count; i++) {
+        collect_zone(meter->issuers[i], is_counting);
+    }
+    if (is_counting) {
         meter->census_mono_ms = now_mono_ms + CENSUS_MS;
-        if (error != 0) {
-            log_warning("issuer.db can't be counted: %s", error_text(error));
-        }
     }
 }
 
 static bool is_well(void *arg, struct buffer *reason)
 {
     const struct issuer_meter *meter = arg;
-    struct acme_problem problem = {0};
-    int64_t retry_at = 0;
+    int64_t now_at = clock_wall_at();
+    bool well = true;
 
-    if (ca_refuses(meter->issuer->ca, clock_wall_at(), &problem, &retry_at)) {
-        buffer_append_text(reason, problem.detail);
-        return false;
+    for (size_t i = 0; i < meter->issuer_count; i++) {
+        const struct issuer *issuer = meter->issuers[i];
+        struct acme_problem problem = {0};
+        int64_t retry_at = 0;
+
+        if (issuer->kept == NULL && ca_refuses(issuer->ca, now_at, &problem, &retry_at)) {
+            buffer_printf(reason, "%s%s: %s", well ? "" : "; ", issuer->config->zone,
+                          problem.detail);
+            well = false;
+        }
     }
-    return true;
+    return well;
 }
 
 /* ---- start and end ---- */
@@ -366,18 +433,26 @@ static void name_values(struct issuer_meter *meter)
     meter->rows[ROW_REFUSALS].labels[0].values = meter->problems;
     meter->rows[ROW_PROBLEMS].labels[0].values = meter->problems;
     meter->rows[ROW_FAILURES].labels[0].values = meter->failures;
+    for (size_t i = 0; i < ZONES_MAX; i++) {
+        meter->zones[i] = meter->zone_names[i];
+    }
+    for (size_t i = 0; i < sizeof(zoned) / sizeof(zoned[0]); i++) {
+        struct metrics_row *row = &meter->rows[zoned[i]];
+
+        row->labels[row->labels[0].name != NULL ? 1 : 0] =
+            (struct metrics_label){"zone", meter->zones};
+    }
 }
 
-int issuer_meter_new(struct issuer *issuer, struct issuer_meter **ret_meter)
+int issuer_meter_new(struct loop *loop, const char *listen_at,
+                     struct issuer_meter **ret_meter)
 {
-    const char *listen_at = issuer->config->issuer_status_listen;
     struct issuer_meter *meter = calloc(1, sizeof(*meter));
     int error = ERROR_MEMORY;
 
     if (meter == NULL) {
         return ERROR_MEMORY;
     }
-    meter->issuer = issuer;
     name_values(meter);
     error = metrics_new(meter->rows, ROW_COUNT, &meter->metrics);
     if (error != 0) {
@@ -394,7 +469,7 @@ int issuer_meter_new(struct issuer *issuer, struct issuer_meter **ret_meter)
             .arg = meter,
         };
 
-        error = status_server_new(issuer->loop, &options, &meter->server);
+        error = status_server_new(loop, &options, &meter->server);
     }
     if (error != 0) {
         log_warning("[issuer] status_listen = '%s': %s; going on without it", listen_at,
@@ -402,6 +477,24 @@ int issuer_meter_new(struct issuer *issuer, struct issuer_meter **ret_meter)
     }
     *ret_meter = meter;
     return 0;
+}
+
+void issuer_meter_add(struct issuer *issuer)
+{
+    struct issuer_meter *meter = issuer->meter;
+
+    issuer->meter_zone = (unsigned)meter->issuer_count;
+    if (meter->issuer_count == ZONES_MAX ||
+        !text_copy(meter->zone_names[meter->issuer_count], ZONE_CAPACITY,
+                   issuer->config->zone)) {
+        issuer->meter_zone = ZONES_MAX; /* no series has it */
+        log_warning(
+            "'%s' is not in the metrics until a restart: too many zones have come",
+            issuer->config->zone);
+        return;
+    }
+    meter->issuers[meter->issuer_count++] = issuer;
+    meter->census_mono_ms = 0;
 }
 
 void issuer_meter_free(struct issuer_meter *meter)

@@ -235,7 +235,7 @@ def test_a_delegation_that_is_broken(make_lab, admin_of):
     """The alert is the first fault that check-delegation finds, not its advice: nobody answers at port 53 here."""
     lab = make_lab()
     admin = admin_of(lab, alert={"check_delegation": "yes"})
-    testbed.wait_for(lambda: f"alert 'delegation-broken': ns.{lab.zone} (127.0.0.1:53): no answer"
+    testbed.wait_for(lambda: f"alert 'delegation-broken': {lab.zone}: ns.{lab.zone} (127.0.0.1:53): no answer"
                      in admin.process.log(), "the alert names the server", 60)
 
 
@@ -284,7 +284,7 @@ def test_alerts_are_told_once_at_begin_and_end(make_lab, admin_of):
     admin.wait_for(r"2 certificates expired while their device was awake")
     # A restart tells nothing twice.
     admin.stop()
-    assert json.load(open(os.path.join(lab.store, "alerts.json")))["expired-while-awake"]["active"]
+    assert json.load(open(os.path.join(lab.store, "alerts.json")))[lab.zone]["expired-while-awake"]["active"]
     admin.start()
     admin.wait_for(r"2 certificates expired while their device was awake")
     looks = admin.process.log().count("alert 'expired-while-awake'")

@@ -109,14 +109,14 @@ def test_an_issuance_is_seen_by_front_and_issuer(lab):
     assert front['latchkey_front_requests_total{resource="finalize",code="2xx"}'] >= 1
     assert front['latchkey_front_request_duration_seconds_count{resource="finalize"}'] >= 1
     assert front["latchkey_front_connections"] >= 0
-    assert issuer['latchkey_issuer_orders_total{verdict="admitted"}'] >= 1
-    assert issuer['latchkey_issuer_issuances_total{result="valid"}'] >= 1
+    assert issuer[f'latchkey_issuer_orders_total{{verdict="admitted",zone="{lab.zone}"}}'] >= 1
+    assert issuer[f'latchkey_issuer_issuances_total{{result="valid",zone="{lab.zone}"}}'] >= 1
     for step in ("new-order", "authorize", "propagation", "challenge", "finalize", "download"):
         assert issuer[f'latchkey_ca_step_duration_seconds_count{{step="{step}"}}'] >= 1, step
     assert issuer["latchkey_issuer_issuance_duration_seconds_count"] >= 1
-    assert issuer["latchkey_ca_ready"] == 1
-    size = issuer['latchkey_ca_budget_size{budget="certificates"}']
-    assert 0 <= issuer['latchkey_ca_budget_left{budget="certificates"}'] < size
+    assert issuer[f'latchkey_ca_ready{{zone="{lab.zone}"}}'] == 1
+    size = issuer[f'latchkey_ca_budget_size{{budget="certificates",zone="{lab.zone}"}}']
+    assert 0 <= issuer[f'latchkey_ca_budget_left{{budget="certificates",zone="{lab.zone}"}}'] < size
 
 
 def test_a_problem_is_counted_by_its_type(lab):

@@ -16,8 +16,8 @@ FIRST, SECOND = "one.test", "two.test"
 class SecondZone:
     """The second zone of a testbed, as clients and devices see one of their own."""
 
-    def __init__(self, lab):
-        self.lab, self.zone = lab, SECOND
+    def __init__(self, lab, zone=SECOND):
+        self.lab, self.zone = lab, zone
         self.base_url = f"{lab.base_url}/second"
         self.directory = f"{self.base_url}/acme/directory"
         self.config_file = os.path.join(lab.folder, "second.conf")
@@ -27,10 +27,10 @@ class SecondZone:
 
     def write_config(self, **changes):
         values = self.lab.relay_settings()
-        relay = {"zone": SECOND, "base_url": self.base_url, "host": f"relay.{SECOND}"}
+        relay = {"zone": self.zone, "base_url": self.base_url, "host": f"relay.{self.zone}"}
         issuer = {key: value for key, value in values["issuer"].items()
                   if key not in ("ready_file", "status_listen")}
-        dns = {"name_servers": f"ns.{SECOND}={self.address}", "hosts": f"relay={self.address}",
+        dns = {"name_servers": f"ns.{self.zone}={self.address}", "hosts": f"relay={self.address}",
                "answer_loopback": "yes"}
         text = ""
         for section, keys in (("relay", relay), ("front", {"enrolment": "token"}), ("issuer", issuer), ("dns", dns)):

@@ -5,6 +5,7 @@
 
 #include "base/core/text.h"
 #include "base/net/status_server.h"
+#include "relay/store/ca_store.h"
 #include "relay/store/front_store.h"
 #include "relay/store/issuer_store.h"
 #include "relay/store/queue_store.h"
@@ -23,6 +24,7 @@ enum { ASK_MS = 5000, AT_ONCE_MS = 2, TURNS_MAX = 10000, HOUR_S = 3600, DAY_S = 
 static int64_t mono_ms = 1000000;
 static char zone_name[] = ZONE;
 static char other_zone_name[] = OTHER_ZONE;
+static char ca_name[] = "ca";
 static char nothing[] = "";
 
 int64_t __wrap_clock_mono_ms(void);
@@ -54,7 +56,7 @@ struct role {
     struct metrics *metrics;
     struct status_server *server;
     char listen_at[32];
-    unsigned asked; /* for its metrics */
+    unsigned asked;     /* for its metrics */
     const char *reason; /* NULL: it is well */
 };
 
@@ -114,10 +116,11 @@ static int start(void **state)
     assert_int_equal(loop_new(&fixture->loop), 0);
     start_role(fixture, &fixture->front);
     start_role(fixture, &fixture->dns);
-    fixture->other = (struct relay_config){.zone = other_zone_name,
-                                           .store = fixture->folder};
+    fixture->other = (struct relay_config){
+        .zone = other_zone_name, .ca_directory = ca_name, .store = fixture->folder};
     fixture->config = (struct relay_config){
         .zone = zone_name,
+        .ca_directory = ca_name,
         .store = fixture->folder,
         .backup_folder = fixture->folder,
         .next = &fixture->other,
@@ -125,8 +128,8 @@ static int start(void **state)
         .issuer_status_listen = nothing,
         .dns_status_listen = fixture->dns.listen_at,
     };
-    assert_int_equal(
-        observer_new(fixture->loop, &fixture->config, &fixture->observer), 0);
+    assert_int_equal(observer_new(fixture->loop, &fixture->config, &fixture->observer),
+                     0);
     *state = fixture;
     return 0;
 }
@@ -343,13 +346,15 @@ static void admit(struct store *store, const char *zone, const char *hash, int64
 {
     const struct issuer_store_entry order = {
         .kind = "order", .what = hash, .id = "a", .at = store->now_at - ago_s};
-    assert_int_equal(issuer_store_put_entry(store->issuer, zone, store->issuer_rev, &order),
-                     0);
+    assert_int_equal(
+        issuer_store_put_entry(store->issuer, zone, store->issuer_rev, &order), 0);
 }
 
 static void fill(struct store *store)
 {
     static const struct queue_store_place place = {.id = "a", .reason = "why"};
+    static const struct ca_store_state state = {
+        .state = "refused", .reason = "nobody knows it", .terms = "", .thumbprint = ""};
     enrol(store, ZONE, "lives", 5);
     enrol(store, ZONE, "asleep", store->now_at - 3 * DAY_S);
     enrol(store, ZONE, "awake", store->now_at - HOUR_S);
@@ -366,6 +371,9 @@ static void fill(struct store *store)
     admit(store, ZONE, "old", 25 * HOUR_S);
     assert_int_equal(
         queue_store_add(store->issuer, OTHER_ZONE, store->issuer_rev, &place), 0);
+    assert_int_equal(
+        ca_store_put_state(store->issuer, OTHER_ZONE, store->issuer_rev, "ca", &state),
+        0);
 }
 
 static bool has_store(const struct observer_facts *facts, void *arg)
@@ -374,7 +382,29 @@ static bool has_store(const struct observer_facts *facts, void *arg)
     return facts->has_store;
 }
 
-/* All zones together. */
+static void expect_zones(const struct observer_facts *facts, int64_t now_at)
+{
+    const struct observer_counts *own = &facts->zones[0];
+    const struct observer_counts *other = &facts->zones[1];
+    assert_int_equal(facts->zone_count, 2);
+    assert_int_equal(own->devices, 3);
+    assert_int_equal(other->devices, 1);
+    assert_int_equal(own->waiting, 0);
+    assert_int_equal(other->waiting, 1);
+    assert_int_equal(own->lives[CENSUS_EXPIRED], 2);
+    assert_int_equal(other->lives[CENSUS_EXPIRED], 0);
+    assert_int_equal(own->orders_day, 1);
+    assert_int_equal(own->expired_awake, 1);
+    assert_int_equal(other->expired_awake, 0);
+    assert_false(other->has_history);
+    assert_int_equal(own->relay_not_after_at, now_at + 9 * DAY_S);
+    assert_int_equal(other->relay_not_after_at, now_at + 8 * DAY_S);
+    assert_string_equal(own->ca_state, "");
+    assert_string_equal(other->ca_state, "refused");
+    assert_string_equal(other->ca_reason, "nobody knows it");
+}
+
+/* All zones together, and each. */
 static void test_store(void **state)
 {
     struct fixture *fixture = *state;
@@ -388,23 +418,24 @@ static void test_store(void **state)
     fill(&store);
     close_store(&store);
     facts = run_until(fixture, has_store, NULL);
-    assert_int_equal(facts->devices, 4);
-    assert_int_equal(facts->clones, 4);
-    assert_int_equal(facts->waiting, 1);
-    assert_int_equal(facts->lives[CENSUS_EXPIRED], 2);
-    assert_int_equal(facts->lives[CENSUS_DAY_1], 2);
+    assert_int_equal(facts->all.devices, 4);
+    assert_int_equal(facts->all.clones, 4);
+    assert_int_equal(facts->all.waiting, 1);
+    assert_int_equal(facts->all.lives[CENSUS_EXPIRED], 2);
+    assert_int_equal(facts->all.lives[CENSUS_DAY_1], 2);
     for (size_t i = 0; i < OBSERVER_DAYS; i++) {
-        issued += facts->issued[i];
+        issued += facts->all.issued[i];
     }
     assert_int_equal(issued, 4);
-    assert_int_equal(facts->issued_day, 2);
-    assert_int_equal(facts->last_issued_at, store.now_at - 30);
-    assert_int_equal(facts->orders_day, 2);
-    assert_true(facts->has_history);
-    assert_int_equal(facts->expired_awake, 1);
-    assert_string_equal(facts->expired_id, "awake");
-    assert_int_equal(facts->relay_not_after_at, store.now_at + 8 * DAY_S);
-    assert_int_equal(facts->relay_not_before_at, store.now_at + 7 * DAY_S);
+    assert_int_equal(facts->all.issued_day, 2);
+    assert_int_equal(facts->all.last_issued_at, store.now_at - 30);
+    assert_int_equal(facts->all.orders_day, 2);
+    assert_true(facts->all.has_history);
+    assert_int_equal(facts->all.expired_awake, 1);
+    assert_string_equal(facts->all.expired_id, "awake");
+    assert_int_equal(facts->all.relay_not_after_at, store.now_at + 8 * DAY_S);
+    assert_int_equal(facts->all.relay_not_before_at, store.now_at + 7 * DAY_S);
+    expect_zones(facts, store.now_at);
 }
 
 int main(void)

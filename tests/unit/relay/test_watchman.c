@@ -9,6 +9,9 @@
 
 #include <cmocka.h>
 
+#define ZONE "a.example"
+#define REFUSED "latchkey_ca_account_refused{zone=\"" ZONE "\"}"
+
 enum { NOW_AT = 1800000000, HOUR_S = 3600, DAY_S = 86400, HELD_S = 60 };
 
 static const struct dashboard_check not_looked;
@@ -19,12 +22,12 @@ static struct observer_facts make_facts(void)
     struct observer_facts facts = {
         .now_at = NOW_AT,
         .has_store = true,
-        .issued_day = 5,
-        .orders_day = 7,
-        .waiting = 2,
-        .has_history = true,
-        .relay_not_before_at = NOW_AT - 60 * DAY_S,
-        .relay_not_after_at = NOW_AT + 60 * DAY_S,
+        .all.issued_day = 5,
+        .all.orders_day = 7,
+        .all.waiting = 2,
+        .all.has_history = true,
+        .all.relay_not_before_at = NOW_AT - 60 * DAY_S,
+        .all.relay_not_after_at = NOW_AT + 60 * DAY_S,
         .backup_at = NOW_AT - DAY_S,
         .has_backups = true,
         .disk_free = 0.5,
@@ -49,9 +52,18 @@ static void free_facts(struct observer_facts *facts)
     }
 }
 
+/* The relay and its only zone. */
+static bool judge_checked(const struct observer_facts *facts,
+                          const struct dashboard_check *delegation,
+                          const struct dashboard_check *ct, struct alert_set *alerts)
+{
+    bool changed = watchman_judge_zone(facts, ZONE, &facts->all, delegation, alerts);
+    return watchman_judge_relay(facts, ct, alerts) || changed;
+}
+
 static bool judge(const struct observer_facts *facts, struct alert_set *alerts)
 {
-    return watchman_judge(facts, &not_looked, &not_looked, alerts);
+    return judge_checked(facts, &not_looked, &not_looked, alerts);
 }
 
 /* That KIND alone holds, or nothing (ALERT_COUNT). */
@@ -75,23 +87,23 @@ static void nothing(struct observer_facts *facts)
 
 static void none_issued(struct observer_facts *facts)
 {
-    facts->issued_day = facts->waiting = 0;
-    facts->orders_day = 1;
+    facts->all.issued_day = facts->all.waiting = 0;
+    facts->all.orders_day = 1;
 }
 
 static void none_issued_some_wait(struct observer_facts *facts)
 {
-    facts->issued_day = facts->orders_day = 0;
+    facts->all.issued_day = facts->all.orders_day = 0;
 }
 
 static void nobody_asked(struct observer_facts *facts)
 {
-    facts->issued_day = facts->orders_day = facts->waiting = 0;
+    facts->all.issued_day = facts->all.orders_day = facts->all.waiting = 0;
 }
 
 static void no_store(struct observer_facts *facts)
 {
-    facts->issued_day = 0;
+    facts->all.issued_day = 0;
     facts->has_store = false;
 }
 
@@ -128,7 +140,7 @@ static void backup_never(struct observer_facts *facts)
 static void backup_never_of_a_new_relay(struct observer_facts *facts)
 {
     facts->backup_at = 0;
-    facts->has_history = false;
+    facts->all.has_history = false;
 }
 
 static void backups_elsewhere(struct observer_facts *facts)
@@ -139,41 +151,41 @@ static void backups_elsewhere(struct observer_facts *facts)
 
 static void expired(struct observer_facts *facts)
 {
-    facts->expired_awake = 3;
-    memcpy(facts->expired_id, "abc", 4);
+    facts->all.expired_awake = 3;
+    memcpy(facts->all.expired_id, "abc", 4);
 }
 
 /* Ten days, or a quarter of the life where that is less. */
 static void certificate_of_ten_days(struct observer_facts *facts)
 {
-    facts->relay_not_after_at = NOW_AT + 10 * DAY_S;
+    facts->all.relay_not_after_at = NOW_AT + 10 * DAY_S;
 }
 
 static void certificate_of_less(struct observer_facts *facts)
 {
-    facts->relay_not_after_at = NOW_AT + 10 * DAY_S - 1;
+    facts->all.relay_not_after_at = NOW_AT + 10 * DAY_S - 1;
 }
 
 static void short_certificate(struct observer_facts *facts)
 {
-    facts->relay_not_before_at = NOW_AT - 3 * DAY_S;
-    facts->relay_not_after_at = NOW_AT + 3 * DAY_S;
+    facts->all.relay_not_before_at = NOW_AT - 3 * DAY_S;
+    facts->all.relay_not_after_at = NOW_AT + 3 * DAY_S;
 }
 
 static void short_certificate_near_its_end(struct observer_facts *facts)
 {
-    facts->relay_not_before_at = NOW_AT - 5 * DAY_S;
-    facts->relay_not_after_at = NOW_AT + DAY_S;
+    facts->all.relay_not_before_at = NOW_AT - 5 * DAY_S;
+    facts->all.relay_not_after_at = NOW_AT + DAY_S;
 }
 
 static void certificate_ended(struct observer_facts *facts)
 {
-    facts->relay_not_after_at = NOW_AT - HOUR_S;
+    facts->all.relay_not_after_at = NOW_AT - HOUR_S;
 }
 
 static void no_certificate(struct observer_facts *facts)
 {
-    facts->relay_not_before_at = facts->relay_not_after_at = 0;
+    facts->all.relay_not_before_at = facts->all.relay_not_after_at = 0;
 }
 
 static void role_ill(struct observer_facts *facts)
@@ -292,7 +304,7 @@ static void test_account(void **state)
     struct buffer *metrics = &facts.roles[OBSERVER_ISSUER].metrics;
     (void)state;
     assert_false(judge(&facts, &alerts));
-    buffer_append_text(metrics, "latchkey_ca_account_refused 1\n");
+    buffer_append_text(metrics, REFUSED " 1\n");
     assert_true(judge(&facts, &alerts));
     expect_only(&alerts, ALERT_ACCOUNT);
     assert_string_equal(alerts.at[ALERT_ACCOUNT].text,
@@ -300,12 +312,33 @@ static void test_account(void **state)
     memcpy(facts.roles[OBSERVER_ISSUER].reason, "it is deactivated", 18);
     assert_false(judge(&facts, &alerts));
     assert_string_equal(alerts.at[ALERT_ACCOUNT].text, "it is deactivated");
+    /* What the issuer notes of this zone alone is better. */
+    memcpy(facts.all.ca_state, "refused", 8);
+    memcpy(facts.all.ca_reason, "nobody knows it", 16);
+    assert_false(judge(&facts, &alerts));
+    assert_string_equal(alerts.at[ALERT_ACCOUNT].text, "nobody knows it");
     buffer_reset(metrics);
     assert_false(judge(&facts, &alerts));
     expect_only(&alerts, ALERT_ACCOUNT);
-    buffer_append_text(metrics, "latchkey_ca_account_refused 0\n");
+    buffer_append_text(metrics, REFUSED " 0\n");
     assert_true(judge(&facts, &alerts));
     expect_only(&alerts, ALERT_COUNT);
+    free_facts(&facts);
+}
+
+/* What is refused in one zone is no alert of another. */
+static void test_account_of_another_zone(void **state)
+{
+    struct observer_facts facts = make_facts();
+    struct alert_set alerts = {0};
+    (void)state;
+    buffer_append_text(&facts.roles[OBSERVER_ISSUER].metrics,
+                       "latchkey_ca_account_refused{zone=\"b.example\"} 1\n" REFUSED
+                       " 0\n");
+    assert_false(judge(&facts, &alerts));
+    assert_true(
+        watchman_judge_zone(&facts, "b.example", &facts.all, &not_looked, &alerts));
+    expect_only(&alerts, ALERT_ACCOUNT);
     free_facts(&facts);
 }
 
@@ -317,14 +350,14 @@ static void test_checks(void **state)
     struct dashboard_check delegation = {.is_on = true, .text = "NS are others"};
     struct dashboard_check ct = {.is_on = true, .text = "one that nobody ordered"};
     (void)state;
-    assert_false(watchman_judge(&facts, &delegation, &ct, &alerts));
+    assert_false(judge_checked(&facts, &delegation, &ct, &alerts));
     delegation.at = NOW_AT;
-    assert_true(watchman_judge(&facts, &delegation, &ct, &alerts));
+    assert_true(judge_checked(&facts, &delegation, &ct, &alerts));
     expect_only(&alerts, ALERT_DELEGATION);
     assert_string_equal(alerts.at[ALERT_DELEGATION].text, "NS are others");
     delegation.is_good = true;
     ct.at = NOW_AT;
-    assert_true(watchman_judge(&facts, &delegation, &ct, &alerts));
+    assert_true(judge_checked(&facts, &delegation, &ct, &alerts));
     expect_only(&alerts, ALERT_CT);
     assert_string_equal(alerts.at[ALERT_CT].text, "one that nobody ordered");
     free_facts(&facts);
@@ -333,8 +366,11 @@ static void test_checks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_marks),   cmocka_unit_test(test_disk_at_its_mark),
-        cmocka_unit_test(test_roles),   cmocka_unit_test(test_account),
+        cmocka_unit_test(test_marks),
+        cmocka_unit_test(test_disk_at_its_mark),
+        cmocka_unit_test(test_roles),
+        cmocka_unit_test(test_account),
+        cmocka_unit_test(test_account_of_another_zone),
         cmocka_unit_test(test_checks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
