@@ -24,6 +24,7 @@ enum {
     JSON_BYTES = 16 << 10,
     WEEK_S = 7 * 86400,
     ORDERS_S = 3 * 3600,
+    NOTED_MS = 2000,
 };
 
 #define US_PER_S INT64_C(1000000)
@@ -328,28 +329,59 @@ static int64_t last_rollover(const struct relay_config *config)
     return admin_stores_last(serial);
 }
 
+static int64_t rolled_at(const struct relay_config *config)
+{
+    struct report report = {.config = config};
+    struct database *issuer = NULL;
+
+    if (database_open(config->store, "issuer.db", DATABASE_READER, schema_issuer,
+                      &issuer) != 0 ||
+        ca_store_state(issuer, config->zone, config->ca_directory, take_state, &report) !=
+            0) {
+        report.rollover_at = 0;
+    }
+    database_close(issuer);
+    return report.rollover_at;
+}
+
+/* The wish has ended; with a new key unless the CA took none. The issuer notes that in a commit of
+ * its own. */
+static int report_rollover(const struct relay_config *config, int64_t asked_at)
+{
+    int64_t until_mono_ms = clock_mono_ms() + NOTED_MS;
+
+    while (rolled_at(config) < asked_at && clock_mono_ms() < until_mono_ms) {
+        admin_stores_pause();
+    }
+    if (rolled_at(config) < asked_at) {
+        fprintf(stderr, "latchkey-relay: the account keeps its key, as the CA did not take "
+                        "the new one; the issuer's log says why\n");
+        return ADMIN_FAILED;
+    }
+    printf("the account has a new key: make a backup, as those before hold the old one\n");
+    return ADMIN_DONE;
+}
+
 static int ask_rollover(const struct relay_config *config)
 {
     struct database *admin = NULL;
+    int64_t asked_at = clock_wall_at();
     int64_t serial = last_rollover(config);
     int error = admin_stores_write(config, &admin);
 
     if (error != 0) {
         return ADMIN_FAILED;
     }
-    error = admin_store_ask_rollover(admin, config->zone, clock_wall_at(),
-                                     admin_stores_who(), &serial);
+    error = admin_store_ask_rollover(admin, config->zone, asked_at, admin_stores_who(),
+                                     &serial);
     if (error != 0) {
         error = admin_stores_fail("the wish can't be stored", error, admin);
         database_close(admin);
         return error;
     }
     database_close(admin);
-    printf("rollover %" PRId64
-           ": the issuer changes the account's key as soon as it runs; "
-           "'latchkey-relay ca' shows the new one. Then make a backup.\n",
-           serial);
-    return EXIT_SUCCESS;
+    error = admin_stores_wait_issuer(config, last_rollover, serial);
+    return error == ADMIN_DONE ? report_rollover(config, asked_at) : error;
 }
 
 int admin_ca_run(const struct relay_config *config, int argc, char **argv)

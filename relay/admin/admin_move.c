@@ -83,13 +83,13 @@ int admin_move_show_key(const struct relay_config *config, int argc, char **argv
 {
     char pin[KEY_PIN_SIZE + 1];
     char url[LIMIT_URL_BYTES];
-    int error =
-        url_directory(config->base_url, url) ? read_pin(config, pin) : ERROR_LIMIT;
+    int error = 0;
 
     (void)argv;
     if (argc != 1) {
         return admin_stores_usage("key takes nothing");
     }
+    error = url_directory(config->base_url, url) ? read_pin(config, pin) : ERROR_LIMIT;
     if (error == ERROR_NOT_FOUND) {
         fprintf(
             stderr,
@@ -146,10 +146,13 @@ static int write_move(const struct relay_config *config, struct admin_store_move
         return error;
     }
     database_close(admin);
-    printf("move %" PRId64
-           " to %s: signed and announced as soon as the issuer and front run\n",
-           move->serial, move->target);
-    return EXIT_SUCCESS;
+    printf("move %" PRId64 " to %s\n", move->serial, move->target);
+    (void)fflush(stdout);
+    error = admin_stores_wait_issuer(config, last_announced, move->serial);
+    if (error == ADMIN_DONE) {
+        printf("signed: the front announces it to each device that asks\n");
+    }
+    return error;
 }
 
 /* TARGET may carry its pin behind '#', as a device's configuration does. */
@@ -217,5 +220,5 @@ int admin_move_run(const struct relay_config *config, int argc, char **argv)
         }
         return write_move(config, &move);
     }
-    return take_target(target, pin, &move) ? write_move(config, &move) : EXIT_FAILURE;
+    return take_target(target, pin, &move) ? write_move(config, &move) : ADMIN_USAGE;
 }

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { WRITER_WAIT_MS = 10000, PAUSE_MS = 100, NAMED_MAX = 5 };
+enum { WRITER_WAIT_MS = 10000, ISSUER_WAIT_MS = 30000, PAUSE_MS = 100, NAMED_MAX = 5 };
 
 static int open_one(const struct relay_config *config, const char *name,
                     const char *const *migrations, struct database **ret_database)
@@ -143,6 +143,25 @@ void admin_stores_release(struct admin_stores *stores)
 int64_t admin_stores_last(int64_t number)
 {
     return number > 0 && number < INT64_C(1) << 53 ? number : 0;
+}
+
+int admin_stores_wait_issuer(const struct relay_config *config,
+                             admin_stores_serial_fn *last, int64_t serial)
+{
+    int64_t until_mono_ms = clock_mono_ms() + ISSUER_WAIT_MS;
+    bool runs = true;
+
+    while (last(config) < serial) {
+        runs = database_has_writer(config->store, "issuer.db");
+        if (!runs || clock_mono_ms() >= until_mono_ms) {
+            fprintf(stderr, "latchkey-relay: written down; the issuer %s\n",
+                    runs ? "has not ended it yet, and goes on trying"
+                         : "does not run: it is done at its next start");
+            return ADMIN_PENDING;
+        }
+        admin_stores_pause();
+    }
+    return ADMIN_DONE;
 }
 
 struct candidates {

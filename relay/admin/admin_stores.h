@@ -56,6 +56,12 @@ int admin_stores_find(const struct admin_stores *stores, const char *text,
 /* NUMBER, the last that a role has carried out, or 0 when it can't be: one that was captured may
  * say any. An admin.db that was lost, or is older than the other files, must go on above it. */
 int64_t admin_stores_last(int64_t number);
+/* The serial of the last wish of some kind that the issuer has carried out for CONFIG's zone. */
+typedef int64_t admin_stores_serial_fn(const struct relay_config *config);
+/* Waits, half a minute at most, until the issuer has carried out SERIAL. The exit status: when it
+ * has not, that is said. */
+int admin_stores_wait_issuer(const struct relay_config *config,
+                             admin_stores_serial_fn *last, int64_t serial) MUST_CHECK;
 /* Lets some time go by while a condition of other processes is waited for. */
 void admin_stores_pause(void);
 

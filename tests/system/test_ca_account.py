@@ -125,10 +125,13 @@ def test_rollover_cut_short(make_proxied, moment):
 
     where = "before" if moment.startswith("before") else "after"
     lab.proxy.set_rules(Rule(KEY_CHANGE, 1, **{where: stop_here}))
-    assert command(lab, "ca", "rollover").returncode == 0
+    asked = subprocess.Popen([os.path.join(conftest.BIN, "latchkey-relay"), "--config", lab.config_file, "ca", "rollover"],
+                             stderr=subprocess.PIPE, text=True)
     assert reached.wait(30)
     assert read(key_file(lab)) == old_pem and os.path.exists(key_file(lab, "ca-account-new.key"))
     lab.processes["issuer"].kill(signal.SIGKILL)
+    # Written down, and nobody is there to do it: the next start does.
+    assert "does not run" in asked.communicate(timeout=30)[1] and asked.returncode == 4
     may_go_on.set()
     new_pem = read(key_file(lab, "ca-account-new.key"))
     assert (account_of(lab, new_pem) is None) == (where == "before")
@@ -167,7 +170,8 @@ def test_rollover_refused(make_proxied):
                        Content_Type="application/problem+json")(handler)
 
     lab.proxy.set_rules(Rule(KEY_CHANGE, 0, before=refuse))
-    command(lab, "ca", "rollover")
+    done = command(lab, "ca", "rollover")
+    assert done.returncode == 1 and "the account keeps its key" in done.stderr, done
     testbed.wait_for(lambda: "keeps its key" in lab.processes["issuer"].log(), "the end of the change", 60)
     assert read(key_file(lab)) == old_pem and not os.path.exists(key_file(lab, "ca-account-new.key"))
     conftest.new_client(lab).certificate()

@@ -23,11 +23,11 @@ USAGE, NOT_FOUND, PENDING = 2, 3, 4
 
 
 def operate(lab, *arguments, status=0):
-    """(standard output, standard error) of a command, which must end with STATUS."""
+    """(standard output, standard error) of a command, which must end with STATUS (None: any)."""
     done = subprocess.run([conftest.program("latchkey-relay"), "--config", lab.config_file, *arguments],
                           stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=90,
                           env={**os.environ, "SUDO_USER": "olga"})
-    assert done.returncode == status, f"{arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
+    assert status in (None, done.returncode), f"{arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
     assert not conftest.SANITIZER.search(done.stderr), done.stderr
     return done.stdout, done.stderr
 
@@ -36,9 +36,9 @@ def lines_of(text):
     return [json.loads(line) for line in text.splitlines()]
 
 
-def lines(lab, *arguments):
+def lines(lab, *arguments, status=0):
     """The JSON objects that a command prints."""
-    return lines_of(operate(lab, *arguments, "--json")[0])
+    return lines_of(operate(lab, *arguments, "--json", status=status)[0])
 
 
 def enrolled(lab, **members):
@@ -374,6 +374,41 @@ def test_audit(make_lab):
         store.execute("DELETE FROM audit WHERE number >= 2")
     assert "good: 1 rows" in operate(lab, "audit", "verify")[0]
     assert "the chain was made anew" in operate(lab, "audit", "verify", "--head", kept, status=1)[1]
+
+
+def test_exit_statuses(make_lab):
+    """As latchkey-relay(8) has them, of the commands that no other test here asks for each."""
+    lab = make_lab(new_account=False)
+    target = "https://relay.new.example/acme/directory"
+    relay = operate(lab, "key")[0].strip()
+    assert re.fullmatch(rf"{re.escape(lab.directory)}#[\w-]{{43}}", relay)
+    assert json.loads(operate(lab, "plan", "--devices-per-day", "7", "--json")[0])["fits"] is True
+    assert "This does not fit" in operate(lab, "plan", "--devices-per-day", "8", status=1)[0]
+    assert operate(lab, "ca")[0].startswith("CA ")
+    assert "new key" in operate(lab, "ca", "rollover")[0]
+    assert "signed" in operate(lab, "move", "--to", f"{target}#{relay.partition('#')[2]}")[0]
+    # Nobody answers at port 53 here: a fault is found, which is not a wrong command line.
+    assert "FAILED" in operate(lab, "check-delegation", "--local", status=1)[0]
+    for words in (["key", "x"], ["plan"], ["plan", "--devices-per-day", "many"], ["plan", "--devices-per-day", "1", "x"],
+                  ["ca", "x"], ["ca", "rollover", "x"], ["queue", "--limit", "x"], ["move", "--to", "http://x"],
+                  ["move", "--to", target, "--relay-key", "short"], ["move", "x"], ["check-delegation", "x"],
+                  ["check-delegation", "--doh"]):
+        assert operate(lab, *words, status=USAGE)[1], words
+    lab.processes["issuer"].stop()
+    assert "does not run: it is done at its next start" in operate(lab, "move", "--stay", status=PENDING)[1]
+    assert "does not run: it is done at its next start" in operate(lab, "ca", "rollover", status=PENDING)[1]
+    key = os.path.join(lab.store, "ca-account.key")
+    os.rename(key, key + ".away")
+    lab.start_role("issuer")
+    testbed.wait_for(lambda: lines(lab, "ca", status=None)[0]["state"] == "no-key", "the account without a key")
+    assert "no-key" in operate(lab, "ca", status=1)[0]
+    lab.processes["issuer"].stop()
+    os.rename(key + ".away", key)
+    for end in ("", "-wal", "-shm"):
+        os.rename(f"{lab.store}/issuer.db{end}", f"{lab.folder}/away{end}")
+    for command in ("key", "ca"):
+        out, err = operate(lab, command, status=1)
+        assert out == "" and "start" in err, (command, out, err)
 
 
 def test_an_unknown_command(lab):
