@@ -1,3 +1,5 @@
+/* All is read before anything is printed: a pager that is left open must hold nothing of the
+ * store. */
 #include "relay/admin/admin_queue.h"
 
 #include "base/core/clock.h"
@@ -11,8 +13,14 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-enum { LIMIT_DEFAULT = 50, LIMIT_MAX = 1000000, JSON_BYTES = 64 << 20 };
+enum {
+    LIMIT_DEFAULT = 50,
+    LIMIT_MAX = 1000000,
+    TEXT_BYTES = 256 << 20, /* a million lines */
+    REASON_CAPACITY = 96,
+};
 
 struct listing {
     struct database *issuer;
@@ -21,7 +29,8 @@ struct listing {
     int64_t shown;
     int64_t place; /* of the one that is shown: among all that share the CA's limit */
     int64_t waiting_in_all;
-    json_t *places; /* NULL: a table for people */
+    json_t *places; /* NULL: a table for people, into text */
+    struct buffer text;
 };
 
 static int add_json(struct listing *listing, const struct queue_store_place *place)
@@ -73,6 +82,7 @@ static int take_place(const struct queue_store_place *place, void *arg)
     struct listing *listing = arg;
     char asked[TEXT_TIME_CAPACITY];
     char turn[TEXT_TIME_CAPACITY];
+    char reason[REASON_CAPACITY];
     int64_t others = 0;
     int error = count_others(listing, place->ticket, &others);
 
@@ -84,19 +94,19 @@ static int take_place(const struct queue_store_place *place, void *arg)
         return add_json(listing, place);
     }
     if (listing->shown == 1) {
-        printf("%6s  %-32s  %-20s  %-20s  %s\n", "PLACE", "DEVICE", "WAITS SINCE",
-               "ANNOUNCED", "FOR");
+        buffer_printf(&listing->text, "%6s  %-32s  %-20s  %-20s  %s\n", "PLACE", "DEVICE",
+                      "WAITS SINCE", "ANNOUNCED", "FOR");
     }
     text_time(place->asked_at, asked);
     text_time(place->turn_at, turn);
-    printf("%6" PRId64 "  %-32s  %s  %s%s  %s\n", listing->place, place->id, asked, turn,
-           place->turn_at <= clock_wall_at() ? " (due)" : "", place->reason);
-    return 0;
+    text_printable(reason, sizeof(reason), place->reason, strlen(place->reason));
+    return buffer_printf(&listing->text, "%6" PRId64 "  %-32s  %s  %s%s  %s\n",
+                         listing->place, place->id, asked, turn,
+                         place->turn_at <= clock_wall_at() ? " (due)" : "", reason);
 }
 
-static int print_json(const struct listing *listing, int64_t total)
+static int print_json(struct listing *listing, int64_t total)
 {
-    struct buffer text = buffer_init(JSON_BYTES);
     json_t *object = json_object();
     int error = object == NULL ? ERROR_MEMORY : json_set_i64(object, "waiting", total);
 
@@ -110,13 +120,12 @@ static int print_json(const struct listing *listing, int64_t total)
         error = json_set_take(object, "queue", json_incref(listing->places));
     }
     if (error == 0) {
-        error = json_dump(object, &text);
+        error = json_dump(object, &listing->text);
     }
     if (error == 0) {
-        puts(buffer_text(&text));
+        puts(buffer_text(&listing->text));
     }
     json_decref(object);
-    buffer_free(&text);
     return error;
 }
 
@@ -150,6 +159,7 @@ static void print_rest(const struct listing *listing, int64_t total)
 {
     char others[ADMIN_OUTPUT_ZONES_CAPACITY];
 
+    fputs(buffer_text(&listing->text), stdout);
     if (total == 0) {
         printf("nobody waits\n");
     } else if (total > listing->shown) {
@@ -168,7 +178,8 @@ static int show(const struct relay_config *config, int64_t limit, bool json)
 {
     struct listing listing = {.config = config,
                               .share = relay_config_zones_share(config),
-                              .places = json ? json_array() : NULL};
+                              .places = json ? json_array() : NULL,
+                              .text = buffer_init(TEXT_BYTES)};
     int64_t total = 0;
     int error = json && listing.places == NULL ? ERROR_MEMORY : 0;
 
@@ -181,6 +192,7 @@ static int show(const struct relay_config *config, int64_t limit, bool json)
         print_rest(&listing, total);
     }
     json_decref(listing.places);
+    buffer_free(&listing.text);
     database_close(listing.issuer);
     return error;
 }
