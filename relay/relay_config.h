@@ -139,6 +139,9 @@ struct relay_config_share {
 /* Which zones the CA counts together with that of CONFIG: those of the same registered domain and
  * CA, unless they hold to no budgets. Pure. */
 struct relay_config_share relay_config_zones_share(const struct relay_config *config);
+/* The INDEXth URL that the zone of CONFIG is served under: base_url, then the aliases; NULL: no
+ * more. Borrowed. */
+const char *relay_config_zones_base(const struct relay_config *config, size_t index);
 
 /* Reads and checks PATH and its zones' files, fills in what follows from other keys. On
  * failure REPORT has one line per fault. Free with relay_config_free in any case. */

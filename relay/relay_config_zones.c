@@ -39,9 +39,7 @@ static int compare_names(const struct relay_config *a, const struct relay_config
     return 0;
 }
 
-/* The INDEXth URL that a zone is served under: base_url, then the aliases; NULL: no more.
- */
-static const char *base_at(const struct relay_config *config, size_t index)
+const char *relay_config_zones_base(const struct relay_config *config, size_t index)
 {
     if (index == 0) {
         return config->base_url;
@@ -68,17 +66,20 @@ static int compare_bases(const struct relay_config *a, const struct relay_config
                          struct buffer *report)
 {
     int result = 0;
-    for (size_t i = 0; base_at(b, i) != NULL; i++) {
+    for (size_t i = 0; relay_config_zones_base(b, i) != NULL; i++) {
         /* Within one zone each pair is looked at once. */
-        for (size_t j = 0; base_at(a, j) != NULL && (a != b || j < i); j++) {
-            if (!is_same_base(base_at(a, j), base_at(b, i))) {
+        for (size_t j = 0; relay_config_zones_base(a, j) != NULL && (a != b || j < i);
+             j++) {
+            if (!is_same_base(relay_config_zones_base(a, j),
+                              relay_config_zones_base(b, i))) {
                 continue;
             }
             buffer_printf(report,
                           "%s: [relay] %s = '%s': host and path are those of '%s' of "
                           "'%s' already\n",
                           b->path, i == 0 ? "base_url" : "base_url_aliases",
-                          base_at(b, i), base_at(a, j), a->path);
+                          relay_config_zones_base(b, i), relay_config_zones_base(a, j),
+                          a->path);
             result = ERROR_SYNTAX;
         }
     }

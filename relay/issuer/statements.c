@@ -12,8 +12,8 @@
 #include "base/core/text.h"
 #include "relay/store/admin_store.h"
 #include "relay/store/issuer_store.h"
-#include "relay/store/schema.h"
 #include "relay/store/private_file.h"
+#include "relay/store/schema.h"
 #include "relay/store/url.h"
 
 #include <errno.h>
@@ -159,17 +159,6 @@ out:
 
 /* ---- moves ---- */
 
-/* The INDEXth base URL of the zone; NULL: no more. */
-static const char *base_at(const struct relay_config *config, size_t index)
-{
-    if (index == 0) {
-        return config->base_url;
-    }
-    return index <= config->base_url_aliases.count
-               ? config->base_url_aliases.at[index - 1]
-               : NULL;
-}
-
 /* Under which name the move away from the directory of the INDEXth base is announced. */
 static bool name_move(const char *from, size_t index, char ret_what[static WHAT_CAPACITY])
 {
@@ -185,12 +174,13 @@ static int announce_move_of(struct statements *statements,
     struct statement_move move = {.serial = wish->serial, .issued_at = wish->issued_at};
     struct buffer text = buffer_init(STATEMENT_BYTES_MAX);
     char what[WHAT_CAPACITY];
-    int error = url_directory(base_at(issuer->config, index), move.from) &&
-                        name_move(move.from, index, what) &&
-                        text_copy(move.to, sizeof(move.to), wish->target) &&
-                        text_copy(move.pin, sizeof(move.pin), wish->pin)
-                    ? 0
-                    : ERROR_LIMIT;
+    int error =
+        url_directory(relay_config_zones_base(issuer->config, index), move.from) &&
+                name_move(move.from, index, what) &&
+                text_copy(move.to, sizeof(move.to), wish->target) &&
+                text_copy(move.pin, sizeof(move.pin), wish->pin)
+            ? 0
+            : ERROR_LIMIT;
 
     if (error == 0) {
         error = statement_make_move(statements->key, &move, &text);
@@ -207,7 +197,8 @@ static int announce_move(struct statements *statements,
 {
     int error = 0;
 
-    for (size_t i = 0; error == 0 && base_at(statements->issuer->config, i) != NULL;
+    for (size_t i = 0;
+         error == 0 && relay_config_zones_base(statements->issuer->config, i) != NULL;
          i++) {
         error = announce_move_of(statements, wish, i);
     }
@@ -254,7 +245,7 @@ static int64_t announced_serial(const struct statements *statements, size_t inde
     char from[LIMIT_URL_BYTES];
     char what[WHAT_CAPACITY];
 
-    if (!url_directory(base_at(issuer->config, index), from) ||
+    if (!url_directory(relay_config_zones_base(issuer->config, index), from) ||
         !name_move(from, index, what) ||
         issuer_store_announcement(issuer->database, issuer->config->zone, what, &text) !=
             0 ||
@@ -271,7 +262,7 @@ static void read_announced(struct statements *statements)
     const struct relay_config *config = statements->issuer->config;
     int64_t serial = announced_serial(statements, 0);
 
-    for (size_t i = 1; base_at(config, i) != NULL; i++) {
+    for (size_t i = 1; relay_config_zones_base(config, i) != NULL; i++) {
         if (announced_serial(statements, i) != serial) {
             serial = 0;
         }
@@ -335,8 +326,9 @@ void statements_close(struct statements *statements)
 static bool find_time_url(const struct relay_config *config, const char *asked,
                           char ret_url[static LIMIT_URL_BYTES])
 {
-    for (size_t i = 1; base_at(config, i) != NULL; i++) {
-        if (url_time(base_at(config, i), ret_url) && strcmp(ret_url, asked) == 0) {
+    for (size_t i = 1; relay_config_zones_base(config, i) != NULL; i++) {
+        if (url_time(relay_config_zones_base(config, i), ret_url) &&
+            strcmp(ret_url, asked) == 0) {
             return true;
         }
     }
