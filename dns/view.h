@@ -77,9 +77,9 @@ int dns_view_put_block(struct dns_view *view, const char *id, bool blocked) MUST
 int dns_view_put_caa(struct dns_view *view, const char *ca, const char *value) MUST_CHECK;
 /* What came from whom, while it is being forgotten. */
 struct dns_view_forget {
-    bool front;  /* published addresses */
-    bool issuer; /* challenges, certificates and CAs */
-    bool admin;  /* blocks */
+    bool front;       /* published addresses */
+    bool issuer;      /* challenges, certificates and CAs */
+    bool admin;       /* blocks */
     size_t device_at; /* where to go on; 0 at first, like the next */
     size_t challenge_at;
 };

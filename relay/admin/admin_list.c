@@ -209,9 +209,8 @@ static int load_page(struct list *list)
 /* What is read is released before anything is printed: whoever reads the output may stop. */
 static int walk(struct list *list)
 {
-    int error = text_copy(list->after_id, sizeof(list->after_id), list->after)
-                    ? 0
-                    : ERROR_RANGE;
+    int error =
+        text_copy(list->after_id, sizeof(list->after_id), list->after) ? 0 : ERROR_RANGE;
 
     list->after_at = INT64_MIN;
     list->after_ticket = -1;

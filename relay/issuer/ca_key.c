@@ -30,7 +30,8 @@ int ca_key_read(const struct relay_config *config, enum ca_key_file file, char *
 {
     int error = path_of(config, file, ret_path);
 
-    return error == 0 ? private_file_read_key(ret_path, PRIVATE_FILE_OWNER, ret_key) : error;
+    return error == 0 ? private_file_read_key(ret_path, PRIVATE_FILE_OWNER, ret_key)
+                      : error;
 }
 
 int ca_key_make(const struct relay_config *config, enum ca_key_file file,

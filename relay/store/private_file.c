@@ -44,11 +44,12 @@ static bool is_private(const char *path, enum private_file_readers readers)
         return true;
     }
     if (readers == PRIVATE_FILE_MEMBERS && (info.st_mode & 0037) == 0) {
-        log_error("'%s' has mode %04o and group %u, which is not one that this role was put "
-                  "into: mend it with SupplementaryGroups=%u in the role's unit, or: chmod "
-                  "0600 '%s'",
-                  path, (unsigned)(info.st_mode & 07777), (unsigned)info.st_gid,
-                  (unsigned)info.st_gid, path);
+        log_error(
+            "'%s' has mode %04o and group %u, which is not one that this role was put "
+            "into: mend it with SupplementaryGroups=%u in the role's unit, or: chmod "
+            "0600 '%s'",
+            path, (unsigned)(info.st_mode & 07777), (unsigned)info.st_gid,
+            (unsigned)info.st_gid, path);
         return false;
     }
     log_error("'%s' has mode %04o: others can %s it; mend it with: chmod %s '%s'", path,

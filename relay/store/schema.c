@@ -74,8 +74,9 @@ static const char front_5[] =
     "CREATE INDEX receipts_cloned ON receipts (zone, id) WHERE cloned_at > 0;";
 
 /* The ids of a token's devices in order, without walking through all others'. */
-static const char front_6[] = "DROP INDEX accounts_token;"
-                              "CREATE INDEX accounts_token ON accounts (zone, token, id);";
+static const char front_6[] =
+    "DROP INDEX accounts_token;"
+    "CREATE INDEX accounts_token ON accounts (zone, token, id);";
 
 const char *const schema_front[] = {front_1, front_2, front_3, front_4,
                                     front_5, front_6, NULL};

@@ -239,9 +239,8 @@ static void test_forget_in_steps(void **state)
     enum { MANY = 20000 };
     struct dns_view view;
     (void)state;
-    assert_int_equal(dns_view_init(&view, fixture.template, &fixture.view.policy, MANY,
-                                   MANY),
-                     0);
+    assert_int_equal(
+        dns_view_init(&view, fixture.template, &fixture.view.policy, MANY, MANY), 0);
     put_many(&view, MANY);
     size_t shards = view.devices.shard_count;
     assert_true(shards > 4);

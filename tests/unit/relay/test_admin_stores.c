@@ -31,8 +31,7 @@ static int start(void **state)
     assert_non_null(fixture);
     snprintf(fixture->folder, sizeof(fixture->folder), "/tmp/latchkey-stores-XXXXXX");
     assert_non_null(mkdtemp(fixture->folder));
-    fixture->config =
-        (struct relay_config){.zone = zone_name, .store = fixture->folder};
+    fixture->config = (struct relay_config){.zone = zone_name, .store = fixture->folder};
     *state = fixture;
     return 0;
 }
@@ -87,7 +86,7 @@ static void test_find(void **state)
         {"aa", ADMIN_DONE, ID_A},
         {"AB", ADMIN_DONE, ID_AB},
         {"7", ADMIN_DONE, ID_7},
-        {"a", ADMIN_USAGE, ""},     /* several */
+        {"a", ADMIN_USAGE, ""},      /* several */
         {"ac", ADMIN_NOT_FOUND, ""}, /* another zone's */
         {"b", ADMIN_NOT_FOUND, ""},
         {"", ADMIN_USAGE, ""},

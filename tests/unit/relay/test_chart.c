@@ -30,8 +30,10 @@ static void test_bars(void **state)
     expect(&html, "<rect class=\"bar \" x=\"54\" y=\"122\" width=\"46\" height=\"0\"");
     expect(&html, ">&lt;a</text>");
     /* What is there is seen. */
-    expect(&html, "<rect class=\"bar bad\" x=\"208\" y=\"120\" width=\"46\" height=\"2\"");
-    expect(&html, "<rect class=\"bar warn\" x=\"362\" y=\"97\" width=\"46\" height=\"25\"");
+    expect(&html,
+           "<rect class=\"bar bad\" x=\"208\" y=\"120\" width=\"46\" height=\"2\"");
+    expect(&html,
+           "<rect class=\"bar warn\" x=\"362\" y=\"97\" width=\"46\" height=\"25\"");
     expect(&html, "y=\"22\" width=\"46\" height=\"100\"");
     expect(&html, ">200</text>");
     assert_null(strstr(buffer_text(&html), "style"));

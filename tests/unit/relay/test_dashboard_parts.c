@@ -26,14 +26,10 @@ static void test_spans(void **state)
         int64_t seconds;
         const char *text;
     } rows[] = {
-        {0, "0 s"},
-        {119, "119 s"},
-        {120, "2 min"},
-        {2 * HOUR_S - 1, "119 min"},
-        {2 * HOUR_S, "2 h"},
-        {2 * DAY_S - 1, "47 h"},
-        {2 * DAY_S, "2 d"},
-        {45 * DAY_S, "45 d"},
+        {0, "0 s"},          {119, "119 s"},
+        {120, "2 min"},      {2 * HOUR_S - 1, "119 min"},
+        {2 * HOUR_S, "2 h"}, {2 * DAY_S - 1, "47 h"},
+        {2 * DAY_S, "2 d"},  {45 * DAY_S, "45 d"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -61,7 +61,7 @@ static void put_head(struct reply *reply, unsigned section, const char *name,
     reply->counts[section]++;
     put_name(&reply->writer, name);
     writer_u16(&reply->writer, (uint16_t)type);
-    writer_u16(&reply->writer, (uint16_t)class);
+    writer_u16(&reply->writer, (uint16_t) class);
     writer_u32(&reply->writer, 3600);
     writer_u16(&reply->writer, (uint16_t)size);
 }
@@ -167,7 +167,8 @@ static void test_answers(void **state)
     put_name(&reply.writer, "h");
     writer_u32(&reply.writer, 2027011500);
     writer_bytes(&reply.writer, "................", 16);
-    put_data(&reply, DNS_RECORD_ANSWER, ZONE, DNS_RECORD_TYPE_CAA, open, sizeof(open) - 1);
+    put_data(&reply, DNS_RECORD_ANSWER, ZONE, DNS_RECORD_TYPE_CAA, open,
+             sizeof(open) - 1);
     put_data(&reply, DNS_RECORD_ANSWER, "_acme-challenge." ZONE, DNS_RECORD_TYPE_TXT,
              "\001x", 2);
     put_head(&reply, DNS_RECORD_ANSWER, ZONE, DNS_RECORD_TYPE_TXT, CLASS_CHAOS, 2);
@@ -227,8 +228,8 @@ static void test_configured(void **state)
         "ns1.lan.example.com=192.0.2.2",
         "ns3.lan.example.com=nonsense,192.0.2.3",
     };
-    struct relay_config config = {
-        .dns_name_servers = {(char **)(uintptr_t)texts, sizeof(texts) / sizeof(texts[0])}};
+    struct relay_config config = {.dns_name_servers = {(char **)(uintptr_t)texts,
+                                                       sizeof(texts) / sizeof(texts[0])}};
     struct delegation_servers servers;
     struct buffer lines = buffer_init(4096);
     (void)state;
@@ -238,14 +239,13 @@ static void test_configured(void **state)
     expect_server(&servers, "ns2.example.net", "");
     expect_server(&servers, "ns3.lan.example.com", "192.0.2.3 ");
     assert_int_equal(delegation_records(ZONE, &servers, &lines), 0);
-    assert_string_equal(buffer_text(&lines),
-                        "lan.example.com. NS ns1.lan.example.com.\n"
-                        "lan.example.com. NS ns2.example.net.\n"
-                        "lan.example.com. NS ns3.lan.example.com.\n"
-                        "ns1.lan.example.com. A 192.0.2.1\n"
-                        "ns1.lan.example.com. AAAA 2001:db8::1\n"
-                        "ns1.lan.example.com. A 192.0.2.2\n"
-                        "ns3.lan.example.com. A 192.0.2.3\n");
+    assert_string_equal(buffer_text(&lines), "lan.example.com. NS ns1.lan.example.com.\n"
+                                             "lan.example.com. NS ns2.example.net.\n"
+                                             "lan.example.com. NS ns3.lan.example.com.\n"
+                                             "ns1.lan.example.com. A 192.0.2.1\n"
+                                             "ns1.lan.example.com. AAAA 2001:db8::1\n"
+                                             "ns1.lan.example.com. A 192.0.2.2\n"
+                                             "ns3.lan.example.com. A 192.0.2.3\n");
     buffer_free(&lines);
 }
 
@@ -255,8 +255,12 @@ static void test_names(void **state)
         const char *name;
         bool is_inside;
     } rows[] = {
-        {ZONE, true},           {"LAN.example.com", true}, {"ns." ZONE, true},
-        {"xlan.example.com", false}, {"example.com", false}, {"", false},
+        {ZONE, true},
+        {"LAN.example.com", true},
+        {"ns." ZONE, true},
+        {"xlan.example.com", false},
+        {"example.com", false},
+        {"", false},
         {"lan.example.com.evil", false},
     };
     const struct delegation_servers one = {2, {{.name = "a"}, {.name = "b"}}};

@@ -85,16 +85,16 @@ static void take_call(int fd, unsigned events, void *arg)
     assert_true(peer->fd >= 0);
     peer->request_size = peer->sent = 0;
     peer->count++;
-    assert_int_equal(loop_watch_new(fixture->loop, peer->fd, LOOP_READ, talk, fixture,
-                                    &peer->talking),
-                     0);
+    assert_int_equal(
+        loop_watch_new(fixture->loop, peer->fd, LOOP_READ, talk, fixture, &peer->talking),
+        0);
 }
 
 static void on_scrape(int status, struct bytes body, void *arg)
 {
     struct fixture *fixture = arg;
-    size_t shown = body.size < sizeof(fixture->body) - 1 ? body.size
-                                                         : sizeof(fixture->body) - 1;
+    size_t shown =
+        body.size < sizeof(fixture->body) - 1 ? body.size : sizeof(fixture->body) - 1;
     fixture->told++;
     fixture->status = status;
     fixture->body_size = body.size;

@@ -164,12 +164,12 @@ static void test_serials_go_on(void **state)
     assert_int_equal(move.serial, 9);
     assert_int_equal(admin_store_last_move(fixture->reader, ZONE, &last), 0);
     assert_int_equal(last.serial, 9);
-    assert_int_equal(
-        admin_store_ask_rollover(fixture->writer, ZONE, 5, "op", &serial), 0);
+    assert_int_equal(admin_store_ask_rollover(fixture->writer, ZONE, 5, "op", &serial),
+                     0);
     assert_int_equal(serial, 5);
     serial = 0;
-    assert_int_equal(
-        admin_store_ask_rollover(fixture->writer, ZONE, 5, "op", &serial), 0);
+    assert_int_equal(admin_store_ask_rollover(fixture->writer, ZONE, 5, "op", &serial),
+                     0);
     assert_int_equal(serial, 6);
     assert_int_equal(admin_store_last_rollover(fixture->reader, ZONE, &serial), 0);
     assert_int_equal(serial, 6);

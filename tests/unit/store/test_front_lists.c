@@ -116,12 +116,18 @@ static void test_prefixes_and_pages(void **state)
         int64_t limit;
         const char *ids;
     } rows[] = {
-        {"", "", ALL, "aaaa aabb abba bbbb "}, {"", "", 2, "aaaa aabb "},
-        {"", "aabb", 2, "abba bbbb "},         {"", "bbbb", 2, ""},
-        {"", "aab", ALL, "aabb abba bbbb "},   {"a", "", ALL, "aaaa aabb abba "},
-        {"aa", "", ALL, "aaaa aabb "},         {"aa", "aaaa", ALL, "aabb "},
-        {"abba", "", ALL, "abba "},            {"abbab", "", ALL, ""},
-        {"c", "", ALL, ""},                    {"", "", 0, ""},
+        {"", "", ALL, "aaaa aabb abba bbbb "},
+        {"", "", 2, "aaaa aabb "},
+        {"", "aabb", 2, "abba bbbb "},
+        {"", "bbbb", 2, ""},
+        {"", "aab", ALL, "aabb abba bbbb "},
+        {"a", "", ALL, "aaaa aabb abba "},
+        {"aa", "", ALL, "aaaa aabb "},
+        {"aa", "aaaa", ALL, "aabb "},
+        {"abba", "", ALL, "abba "},
+        {"abbab", "", ALL, ""},
+        {"c", "", ALL, ""},
+        {"", "", 0, ""},
     };
     struct fixture *fixture = *state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -177,9 +183,9 @@ static void test_indexes(void **state)
                                     plan_note, &plan, "ttti", ZONE, "kid1", "",
                                     (int64_t)ALL),
                      0);
-    assert_non_null(strstr(
-        buffer_text(&plan),
-        "COVERING INDEX accounts_token (zone=? AND token=? AND id>?)"));
+    assert_non_null(
+        strstr(buffer_text(&plan),
+               "COVERING INDEX accounts_token (zone=? AND token=? AND id>?)"));
     assert_null(strstr(buffer_text(&plan), "B-TREE"));
     buffer_free(&plan);
 }
@@ -193,16 +199,16 @@ static int stop(const char *id, void *arg)
 static void test_the_callbacks_word(void **state)
 {
     struct fixture *fixture = *state;
-    assert_int_equal(
-        front_store_ids(fixture->database, ZONE, "", "", ALL, stop, fixture),
-        ERROR_DENIED);
+    assert_int_equal(front_store_ids(fixture->database, ZONE, "", "", ALL, stop, fixture),
+                     ERROR_DENIED);
     assert_string_equal(fixture->ids, "aaaa ");
 }
 
 static int see_publication(const struct front_store_addresses *addresses, void *arg)
 {
     *(struct front_store_addresses *)arg = *addresses;
-    return addresses->addresses[0] == '\0' && addresses->jws[0] == '\0' ? 0 : ERROR_EXISTS;
+    return addresses->addresses[0] == '\0' && addresses->jws[0] == '\0' ? 0
+                                                                        : ERROR_EXISTS;
 }
 
 /* The account and what was signed go; the publication's counter stays as a tombstone. */

@@ -79,9 +79,9 @@ static void put(struct fixture *fixture, const char *zone, const struct made *ma
         .not_before_at = NOW_AT - 45 * DAY_S,
         .not_after_at = NOW_AT + (int64_t)made->ends_in_days * DAY_S,
     };
-    assert_int_equal(issuer_store_put_certificate(fixture->database, zone, fixture->rev,
-                                                  &certificate),
-                     0);
+    assert_int_equal(
+        issuer_store_put_certificate(fixture->database, zone, fixture->rev, &certificate),
+        0);
     if (made->mark == REPLACED) {
         assert_int_equal(issuer_store_set_replaced(fixture->database, zone, fixture->rev,
                                                    made->cert_id),
@@ -97,12 +97,9 @@ static void put_all(struct fixture *fixture)
 {
     static const struct made rows[] = {
         {"a1", "one", -1, LIVE, "device"}, /* ended, renewed without a word */
-        {"a2", "one", 20, LIVE, "device"},
-        {"ab", "two", 10, REPLACED, "device"},
-        {"b1", "two", 30, LIVE, "device"},
-        {"c1", "three", 5, LIVE, "device"},
-        {"c2", "three", 40, REVOKED, "device"},
-        {"d1", "four", -2, LIVE, "device"},
+        {"a2", "one", 20, LIVE, "device"},      {"ab", "two", 10, REPLACED, "device"},
+        {"b1", "two", 30, LIVE, "device"},      {"c1", "three", 5, LIVE, "device"},
+        {"c2", "three", 40, REVOKED, "device"}, {"d1", "four", -2, LIVE, "device"},
         {"e1", "relay", 3, LIVE, "relay"},
     };
     static const struct made other = {"a3", "one", 50, LIVE, "device"};
@@ -137,10 +134,10 @@ static void test_current(void **state)
     struct fixture *fixture = *state;
     put_all(fixture);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        expect(fixture,
-               issuer_store_current_life(fixture->database, ZONE, rows[i].id, note,
-                                         fixture),
-               rows[i].seen);
+        expect(
+            fixture,
+            issuer_store_current_life(fixture->database, ZONE, rows[i].id, note, fixture),
+            rows[i].seen);
     }
     assert_int_equal(
         issuer_store_current_life(fixture->database, ZONE, "relay", note, fixture),
@@ -158,7 +155,7 @@ static void test_ending(void **state)
         int64_t limit;
         const char *seen;
     } rows[] = {
-        {-3, ALL, ""},       {-2, ALL, "d1 "},           {5, ALL, "d1 c1 "},
+        {-3, ALL, ""},          {-2, ALL, "d1 "},          {5, ALL, "d1 c1 "},
         {20, ALL, "d1 c1 a2 "}, {99, ALL, "d1 c1 a2 b1 "}, {99, 2, "d1 c1 "},
     };
     struct fixture *fixture = *state;
@@ -224,8 +221,7 @@ static void test_serials_and_lives(void **state)
     struct fixture *fixture = *state;
     struct database *database = fixture->database;
     put_all(fixture);
-    expect(fixture,
-           issuer_store_lives_of_serial(database, ZONE, "a", ALL, note, fixture),
+    expect(fixture, issuer_store_lives_of_serial(database, ZONE, "a", ALL, note, fixture),
            "a1 a2 ab ");
     expect(fixture, issuer_store_lives_of_serial(database, ZONE, "a", 1, note, fixture),
            "a1 ");
@@ -233,9 +229,10 @@ static void test_serials_and_lives(void **state)
            issuer_store_lives_of_serial(database, ZONE, "e1", ALL, note, fixture), "e1 ");
     expect(fixture, issuer_store_lives_of_serial(database, ZONE, "f", ALL, note, fixture),
            "");
-    expect(fixture, issuer_store_lives_of_id(database, ZONE, "one", NOW_AT, note, fixture),
-           "a2 ");
-    expect(fixture, issuer_store_lives_of_id(database, ZONE, "two", NOW_AT, note, fixture),
+    expect(fixture,
+           issuer_store_lives_of_id(database, ZONE, "one", NOW_AT, note, fixture), "a2 ");
+    expect(fixture,
+           issuer_store_lives_of_id(database, ZONE, "two", NOW_AT, note, fixture),
            "ab b1 ");
     expect(fixture,
            issuer_store_lives_of_id(database, ZONE, "three", NOW_AT, note, fixture),
@@ -266,8 +263,8 @@ static void put_order(struct fixture *fixture, const char *zone, const char *num
                                            .held_at = NOW_AT};
     assert_int_equal(
         issuer_store_put_order(fixture->database, zone, fixture->rev, &order), 0);
-    assert_int_equal(
-        budget_store_put_hold(fixture->database, zone, fixture->rev, &hold), 0);
+    assert_int_equal(budget_store_put_hold(fixture->database, zone, fixture->rev, &hold),
+                     0);
 }
 
 static int take_order(const struct issuer_store_order *order, void *arg)
@@ -312,22 +309,22 @@ static void test_end_ready_orders(void **state)
     expect_order(fixture, ZONE, "valid", "valid ");
     expect_order(fixture, ZONE, "other", "ready ");
     expect_order(fixture, "other.zone", "same", "ready ");
-    assert_int_equal(
-        budget_store_bucket(database, ZONE, "ca", "certificates", &bucket), 0);
+    assert_int_equal(budget_store_bucket(database, ZONE, "ca", "certificates", &bucket),
+                     0);
     assert_int_equal(bucket.held, 4);
     assert_int_equal(issuer_store_count_processing(database, ZONE, ID, &count), 0);
     assert_int_equal(count, 1);
     assert_int_equal(issuer_store_count_open_orders(database, ZONE, ID, &count), 0);
     assert_int_equal(count, 1);
-    assert_int_equal(issuer_store_entry_at(database, ZONE, "unused", "ready1", &unused_at),
-                     0);
+    assert_int_equal(
+        issuer_store_entry_at(database, ZONE, "unused", "ready1", &unused_at), 0);
     assert_true(unused_at > 0);
     /* Once more: nothing is given back twice. */
     assert_int_equal(
         issuer_store_end_ready_orders(database, ZONE, fixture->rev, ID, "{}"), 0);
     expect_order(fixture, ZONE, "ready1", "invalid {\"a\":1}");
-    assert_int_equal(
-        budget_store_bucket(database, ZONE, "ca", "certificates", &bucket), 0);
+    assert_int_equal(budget_store_bucket(database, ZONE, "ca", "certificates", &bucket),
+                     0);
     assert_int_equal(bucket.held, 4);
 }
 

@@ -112,9 +112,11 @@ static void test_devices(void **state)
         int64_t limit;
         const char *seen;
     } rows[] = {
-        {"", "", 2, "a7 aa "},       {"", "aa", 2, "az ba "},    {"", "ba", 2, "zz "},
-        {"a", "", ALL, "a7 aa az "}, {"a", "a7", ALL, "aa az "}, {"z", "", ALL, "zz "},
-        {"zz", "", ALL, "zz "},      {"zzz", "", ALL, ""},       {"aa' OR 1", "", ALL, ""},
+        {"", "", 2, "a7 aa "},      {"", "aa", 2, "az ba "},
+        {"", "ba", 2, "zz "},       {"a", "", ALL, "a7 aa az "},
+        {"a", "a7", ALL, "aa az "}, {"z", "", ALL, "zz "},
+        {"zz", "", ALL, "zz "},     {"zzz", "", ALL, ""},
+        {"aa' OR 1", "", ALL, ""},
     };
     struct fixture *fixture = *state;
     enrol(fixture, ZONE, "aa", 0);
@@ -202,10 +204,10 @@ static void test_expired(void **state)
            overview_expired(fixture->issuer, ZONE, NOW_AT - DAY_S, NOW_AT, 1, see_id,
                             fixture),
            "earlier-9 ");
-    expect(fixture,
-           overview_expired(fixture->issuer, "other.zone", 0, NOW_AT, ALL, see_id,
-                            fixture),
-           "");
+    expect(
+        fixture,
+        overview_expired(fixture->issuer, "other.zone", 0, NOW_AT, ALL, see_id, fixture),
+        "");
     assert_int_equal(overview_count_serial(fixture->issuer, ZONE, "0a", &count), 0);
     assert_int_equal(count, 9);
     assert_int_equal(overview_count_serial(fixture->issuer, ZONE, "0A", &count), 0);
@@ -225,7 +227,8 @@ static void test_orders(void **state)
         const struct issuer_store_entry other = {
             .kind = "finalize", .what = hash, .id = "a", .at = NOW_AT + i};
         snprintf(hash, sizeof(hash), "%d", i);
-        assert_int_equal(issuer_store_put_entry(fixture->issuer, ZONE, rev, &admitted), 0);
+        assert_int_equal(issuer_store_put_entry(fixture->issuer, ZONE, rev, &admitted),
+                         0);
         assert_int_equal(issuer_store_put_entry(fixture->issuer, ZONE, rev, &other), 0);
     }
     assert_int_equal(database_commit(fixture->issuer), 0);

@@ -86,8 +86,8 @@ static void test_keys(void **state)
     assert_int_equal(chmod(key_path, 0640), 0);
     assert_int_equal(private_file_read_key(key_path, PRIVATE_FILE_OWNER, &again),
                      ERROR_DENIED);
-    assert_int_equal(file_write_atomic(key_path, public_pem, sizeof(public_pem) - 1, 0600),
-                     0);
+    assert_int_equal(
+        file_write_atomic(key_path, public_pem, sizeof(public_pem) - 1, 0600), 0);
     assert_int_equal(private_file_read_key(key_path, PRIVATE_FILE_OWNER, &again),
                      ERROR_SYNTAX);
     assert_null(again);
