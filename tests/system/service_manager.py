@@ -63,7 +63,7 @@ def find_ids(root, unit):
 class Manager:
     def __init__(self, root, logs):
         self.root, self.logs = root, logs
-        self.sockets, self.pids = {}, {}
+        self.sockets, self.pids, self.enabled = {}, {}, set()
 
     # --- sockets ---
 
@@ -199,6 +199,10 @@ class Manager:
             self.open_sockets(unit)
         elif name.endswith(".service"):
             return self.start_service(unit)
+        elif name.endswith(".target"):
+            for other in sorted(self.enabled):
+                if name in " ".join(Unit(self.root, other).values.get("Install.WantedBy", [])).split():
+                    self.start(other)
         return True
 
     def do(self, words):
@@ -206,6 +210,8 @@ class Manager:
         verbs = [word for word in words if not word.startswith("-")]
         verb = verbs[0] if verbs else ""
         units = [unit for unit in verbs[1:] if unit.startswith("latchkey")]
+        if verb in ("enable", "disable"):
+            self.enabled = self.enabled | set(units) if verb == "enable" else self.enabled - set(units)
         if verb == "is-active":
             return 0 if all(self.is_active(unit) for unit in units) else 3
         if verb in ("stop", "restart") or "--now" in words:
