@@ -47,7 +47,7 @@ class Unit:
                     held.append(value) if value else held.clear()
 
     def get(self, key, default=None):
-        return self.values.get(key, [default])[-1]
+        return (self.values.get(key) or [default])[-1]
 
 
 def find_ids(root, unit):

@@ -285,6 +285,21 @@ def test_who_watches(relay):
     assert "denied" not in admin.log().lower(), admin.log()
 
 
+def test_an_alert_command_in_its_unit(relay):
+    """What OPERATIONS tells of where the operator's command runs: the network is there, the file system is not."""
+    name = "latchkey-admin.service"
+    with open(f"{relay.root}{PREFIX}/lib/systemd/system/{name}") as file:
+        unit = file.read()
+    script = (f"echo alert | curl -sf --max-time 10 -k --data-binary @- {relay.base_url}/ -o /dev/null -w %{{http_code}};"
+              f" touch {STORE}/admin/x && ! touch {STORE}/front/x /etc/x 2>/dev/null")
+    with open(f"{relay.root}/etc/systemd/system/{name}", "w") as file:
+        file.write(re.sub("^ExecStart=.*$", f"ExecStart=/bin/sh -c '{script}'", unit, flags=re.M))
+    done = subprocess.run([sys.executable, os.path.join(conftest.HERE, "unit_sandbox.py"), relay.root, name],
+                          capture_output=True, text=True, timeout=60)
+    assert done.stdout == "405" and done.returncode == 0, done
+    os.unlink(f"{relay.store}/admin/x")
+
+
 def with_history(relay):
     """A relay on its first days is not told that it has no backup: make this one older."""
     code = ("import sqlite3, sys; db = sqlite3.connect(sys.argv[1], timeout=20);"

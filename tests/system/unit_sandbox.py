@@ -112,7 +112,7 @@ def filter_calls(calls):
 
 
 def drop_capabilities(unit):
-    kept = {CAPABILITIES.index(name) for name in unit.get("Service.CapabilityBoundingSet", "").split()}
+    kept = {CAPABILITIES.index(name) for name in (unit.get("Service.CapabilityBoundingSet") or "").split()}
     for number in range(64):
         if number not in kept and libc.prctl(PR_CAPBSET_READ, number, 0, 0, 0) == 1:
             call(libc.prctl, PR_CAPBSET_DROP, number, 0, 0, 0)
