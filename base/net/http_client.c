@@ -230,8 +230,6 @@ static size_t on_body(char *data, size_t unit, size_t count, void *arg)
         return size;
     }
     transfer->error = transfer->body.error;
-    text_format(transfer->detail, sizeof(transfer->detail),
-                "the response is larger than %zu bytes", transfer->max_body_bytes);
     return 0;
 }
 
@@ -244,9 +242,21 @@ static size_t on_header(char *data, size_t unit, size_t count, void *arg)
         return size;
     }
     transfer->error = error;
-    text_format(transfer->detail, sizeof(transfer->detail),
-                "the response has too many or too large headers");
     return 0;
+}
+
+/* Our callbacks did not take what came. libcurl calls that a failure to write. */
+static void explain_refusal(struct http_transfer *transfer)
+{
+    if (transfer->error != ERROR_LIMIT) {
+        transfer->detail[0] = '\0'; /* the error says it */
+    } else if (transfer->body.error == ERROR_LIMIT) {
+        text_format(transfer->detail, sizeof(transfer->detail),
+                    "the response is larger than %zu bytes", transfer->max_body_bytes);
+    } else {
+        text_format(transfer->detail, sizeof(transfer->detail),
+                    "the response has too many or too large headers");
+    }
 }
 
 static void end(struct http_transfer *transfer, CURLcode code)
@@ -259,6 +269,8 @@ static void end(struct http_transfer *transfer, CURLcode code)
             text_format(transfer->detail, sizeof(transfer->detail), "%s",
                         curl_easy_strerror(code));
         }
+    } else {
+        explain_refusal(transfer);
     }
     if (code == CURLE_COULDNT_CONNECT || code == CURLE_OPERATION_TIMEDOUT) {
         host_cache_forget(transfer->client->hosts, transfer->host_name);

@@ -311,6 +311,7 @@ static void test_limits(void **state)
     assert_int_equal(outcome.error, ERROR_LIMIT);
     get(fixture, client, "a.id.lan.test", "/headers", &outcome);
     assert_int_equal(outcome.error, ERROR_LIMIT);
+    assert_string_equal(outcome.detail, "the response has too many or too large headers");
     /* The client is still good. */
     get(fixture, client, "a.id.lan.test", "/echo", &outcome);
     assert_int_equal(outcome.status, 200);
