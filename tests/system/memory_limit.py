@@ -101,8 +101,9 @@ class Group:
             raise OSError(f"{self.path(self.limit_file)} does not take {limit}")
 
     def tighten(self, _, room):
-        """ROOM bytes more than are used now, and no more."""
-        self.set(int(read(self.path("memory.usage_in_bytes" if self.version == 1 else "memory.current"))) + room)
+        """ROOM bytes more than the program's own memory is now; what is only cached can go."""
+        kind = {1: "rss", 2: "anon"}[self.version]
+        self.set(int(re.search(rf"^{kind} (\d+)", read(self.path("memory.stat")), re.M).group(1)) + room)
 
     def prefix(self):
         """What a command is run by, to be in the group from its first byte on."""
