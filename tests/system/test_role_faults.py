@@ -1,6 +1,7 @@
 """What each role does when its disk is full, its store is locked or gone, its clock jumps or its port is taken:
 the table in docs/OPERATIONS.md, "Faults". The DNS answers through all of it, nothing is issued twice, and
 what was issued is in the ledger."""
+import contextlib
 import http.client
 import os
 import random
@@ -97,18 +98,30 @@ def serve_again(lab, seconds=60):
     check_books(lab)
 
 
-def new_orders(lab):
-    """Asks for an order of a new device, so that the issuer must write; false."""
-    client = conftest.new_client(lab)
-    client.timeout = 30
+@contextlib.contextmanager
+def ordering(lab):
+    """New devices order meanwhile, one after the other, so that the issuer must write."""
+    ended = threading.Event()
+
+    def run():
+        while not ended.is_set():
+            client = conftest.new_client(lab)
+            client.timeout = 30
+            try:
+                client.account()
+                client.order([f"*.{client.name()}"])
+            except (acme_client.Refused, OSError, http.client.HTTPException):
+                ended.wait(0.1)
+            finally:
+                client.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
     try:
-        client.account()
-        client.order([f"*.{client.name()}"])
-    except (acme_client.Refused, OSError, http.client.HTTPException):
-        pass
+        yield
     finally:
-        client.close()
-    return False
+        ended.set()
+        thread.join()
 
 
 # The disk -----------------------------------------------------------------------------------------
@@ -179,12 +192,12 @@ def test_disk_full_for_the_issuer(issuer_disk, watched):
     devices = [Device(lab) for _ in range(3)]
     until, chains = time.monotonic() + 200, []
     threads = [threading.Thread(target=lambda d=device: chains.append(d.run(until))) for device in devices]
-    for thread in threads:
-        thread.start()
-    testbed.wait_for(lambda: new_orders(lab) or not lab.processes["issuer"].running(), "an end", 120)
-    assert "can't be written" in wait_ended(lab, "issuer")
-    os.remove(issuer_disk / "ballast")
-    lab.revive_ended()
+    with ordering(lab):
+        for thread in threads:
+            thread.start()
+        assert "can't be written" in wait_ended(lab, "issuer", 120)
+        os.remove(issuer_disk / "ballast")
+        lab.revive_ended()
     for thread in threads:
         thread.join()
     assert len(chains) == len(devices)
@@ -230,12 +243,18 @@ def test_store_gone(watched, role):
     for path in paths:
         if os.path.exists(path):
             os.rename(path, path + ".away")
-    client = conftest.new_client(lab)
-    client.timeout = 40
-    with pytest.raises((acme_client.Refused, OSError)):
-        client.certificate(seconds=20)
     if role == "issuer":
-        assert "is not in its place" in wait_ended(lab, role)
+        with ordering(lab):
+            assert "is not in its place" in wait_ended(lab, role)
+            bring_back(lab, role, paths)
+    else:
+        with pytest.raises(acme_client.Refused):
+            conftest.new_client(lab).account()
+        bring_back(lab, role, paths)
+    serve_again(lab)
+
+
+def bring_back(lab, role, paths):
     lab.processes[role].stop()
     for path in paths:
         if os.path.exists(path):
@@ -243,7 +262,6 @@ def test_store_gone(watched, role):
         if os.path.exists(path + ".away"):
             os.rename(path + ".away", path)
     lab.start_role(role)
-    serve_again(lab)
 
 
 # The clock ----------------------------------------------------------------------------------------
