@@ -165,6 +165,7 @@ class FaultProxy(http.server.ThreadingHTTPServer):
         self.upstream_context = ssl.create_default_context(cafile=upstream_ca)
         self.upstream_context.check_hostname = False
         self.rules, self.paths, self.lock = [], [], threading.Lock()
+        self.connections = 0  # so far
         self.use_certificate(pem, key)
         self.start()
 
@@ -198,6 +199,7 @@ class FaultProxy(http.server.ThreadingHTTPServer):
 
     def get_request(self):
         raw, address = self.socket.accept()
+        self.connections += 1
         return self.context.wrap_socket(raw, server_side=True, do_handshake_on_connect=False), address
 
     def handle_error(self, request, client_address):

@@ -165,6 +165,7 @@ PASSING = {
     # P1: short waits are kept to.
     "429 with Retry-After 3": lambda: [Rule(NEW_ORDER, 1, respond(429, RATE_LIMITED, Retry_After="3", **PROBLEM))],
     "429 with a date": lambda: [Rule(NEW_ORDER, 1, respond(429, RATE_LIMITED, Retry_After=date_in(4), **PROBLEM))],
+    "429 with a time below 0": lambda: [Rule(NEW_ORDER, 1, respond(429, RATE_LIMITED, Retry_After="-5", **PROBLEM))],
     # P2: HTML is never read as JSON.
     "503 newOrder": lambda: [Rule(NEW_ORDER, 1, respond(503, "<html>busy", Retry_After="2"))],
     "503 newNonce": lambda: [Rule(NONCE, 1, respond(503, "<html>busy", Retry_After="1"))],
@@ -232,25 +233,53 @@ def published(lab):
     return rows(lab, "SELECT name, value FROM challenges")
 
 
+def new_order(lab):
+    """The response to a new device's order."""
+    client = conftest.new_client(lab)
+    client.account()
+    return client.post(client.directory()["newOrder"],
+                       {"identifiers": [{"type": "dns", "value": f"*.{client.name()}"}]})
+
+
 def test_a_long_limit_stops_new_names(lab, faults):
     """P1: clamped to a day; sanitised; new devices are told when, and renewals are not in this line."""
     faults(Rule(NEW_ORDER, 0, respond(429, RATE_LIMITED, Retry_After="99999999", **PROBLEM)))
     _, problem, detail = is_told(lab)
     assert problem == "rateLimited"
     assert not any(ord(c) < 32 or c == "\u2028" for c in detail), repr(detail)
-    client = conftest.new_client(lab)
-    client.account()
-    response = client.post(client.directory()["newOrder"],
-                           {"identifiers": [{"type": "dns", "value": f"*.{client.name()}"}]})
+    response = new_order(lab)
     assert response.status == 429 and 86000 < int(response.headers["Retry-After"]) <= 86400
     assert lab.proxy.count(NEW_ORDER) == 1
     assert ca_state(lab) == "limited"
 
 
-@pytest.mark.parametrize("status", [301, 302, 307])
-def test_redirects_are_not_followed(lab, faults, status):
+def test_a_limit_of_no_known_length(lab, faults):
+    """P1: no Retry-After, or nonsense in it, is a minute, in which nothing is asked."""
+    def limit(**headers):
+        faults(Rule(NEW_ORDER, 0, respond(429, RATE_LIMITED, **headers, **PROBLEM)))
+
+    def check():
+        testbed.wait_for(lambda: lab.proxy.count(NEW_ORDER) == 1 and ca_state(lab) == "limited", "the limit")
+        response = new_order(lab)
+        assert response.status == 429 and 0 < int(response.headers["Retry-After"]) <= 60
+        assert lab.proxy.count(NEW_ORDER) == 1
+
+    limit()
+    with device_under_way(lab):
+        check()
+        limit(Retry_After="soon")
+        lab.restart("issuer")
+        check()
+        faults()
+        lab.restart("issuer")
+
+
+@pytest.mark.parametrize("path, status", [(NEW_ORDER, 301), (NEW_ORDER, 302), (NEW_ORDER, 307), ("^/dir", 302)])
+def test_redirects_are_not_followed(lab, faults, path, status):
     """P7"""
-    faults(Rule(NEW_ORDER, 0, respond(status, Location="/elsewhere")))
+    faults(Rule(path, 0, respond(status, Location="/elsewhere")))
+    if path == "^/dir":
+        lab.restart("issuer")
     _, problem, _ = is_told(lab)
     assert problem == "serverInternal"
     assert lab.proxy.count("^/elsewhere") == 0
@@ -325,20 +354,21 @@ def test_a_ca_that_is_not_the_one(lab):
     strange.make()
     strange_key, strange_pem = strange.issue("proxy", ["localhost"], ["127.0.0.1"])
     old_key, old_pem = lab.ca.issue("old", ["localhost"], ["127.0.0.1"], days=-1)
+
+    def complaints():
+        return lab.processes["issuer"].log().count("no response from")
+
     cases = [(pem, key, None), (old_pem, old_key, None), (strange_pem, strange_key, None),
              (good[0], good[1], ssl.TLSVersion.TLSv1_1)]
     try:
         for case in cases:
             lab.proxy.use_certificate(*case)
             lab.proxy.set_rules()
+            before, connections = complaints(), lab.proxy.connections
             lab.restart("issuer")
-            client = conftest.new_client(lab)
-            client.account()
-            response = client.post(client.directory()["newOrder"],
-                                   {"identifiers": [{"type": "dns", "value": f"*.{client.name()}"}]})
-            if response.status == 201:
-                ca_log = lab.processes["issuer"].log
-                testbed.wait_for(lambda: "no response from" in ca_log(), "a complaint")
+            new_order(lab)
+            testbed.wait_for(lambda: complaints() > before or lab.proxy.connections > connections + 1,
+                             "a complaint, or another try", 30)
             assert lab.proxy.count(".") == 0, case
     finally:
         lab.proxy.use_certificate(*good)
