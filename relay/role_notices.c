@@ -64,7 +64,8 @@ static bool has_line(const char *text, const char *wanted)
     size_t size = strlen(wanted);
     for (const char *line = text; line != NULL; line = strchr(line, '\n')) {
         line += *line == '\n' ? 1 : 0;
-        if (strncmp(line, wanted, size) == 0 && (line[size] == '\n' || line[size] == '\0')) {
+        if (strncmp(line, wanted, size) == 0 &&
+            (line[size] == '\n' || line[size] == '\0')) {
             return true;
         }
     }

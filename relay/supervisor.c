@@ -264,7 +264,10 @@ int supervisor_run(const char *program, const char *config_path, bool with_admin
     struct supervisor supervisor = {
         .program = program,
         .config_path = config_path,
-        .roles = {{.name = "dns"}, {.name = "issuer"}, {.name = "front"}, {.name = "admin"}},
+        .roles = {{.name = "dns"},
+                  {.name = "issuer"},
+                  {.name = "front"},
+                  {.name = "admin"}},
         .role_count = with_admin ? 4 : 3,
         .signal_fd = -1,
         .notices_fd = -1,

@@ -417,10 +417,11 @@ static bool has_room(const struct relay_config *config, bool in_folder)
     if (free_bytes >= all) {
         return true;
     }
-    fprintf(stderr,
-            "latchkey-relay: backup: '%s' has %" PRIu64 " MiB free, and this wants %" PRIu64
-            ": nothing was written; make room, or set [relay] backup_folder or backup_keep\n",
-            config->backup_folder, free_bytes >> 20, (all >> 20) + 1);
+    fprintf(
+        stderr,
+        "latchkey-relay: backup: '%s' has %" PRIu64 " MiB free, and this wants %" PRIu64
+        ": nothing was written; make room, or set [relay] backup_folder or backup_keep\n",
+        config->backup_folder, free_bytes >> 20, (all >> 20) + 1);
     return false;
 }
 

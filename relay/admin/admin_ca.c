@@ -354,11 +354,13 @@ static int report_rollover(const struct relay_config *config, int64_t asked_at)
         admin_stores_pause();
     }
     if (rolled_at(config) < asked_at) {
-        fprintf(stderr, "latchkey-relay: the account keeps its key, as the CA did not take "
-                        "the new one; the issuer's log says why\n");
+        fprintf(stderr,
+                "latchkey-relay: the account keeps its key, as the CA did not take "
+                "the new one; the issuer's log says why\n");
         return ADMIN_FAILED;
     }
-    printf("the account has a new key: make a backup, as those before hold the old one\n");
+    printf(
+        "the account has a new key: make a backup, as those before hold the old one\n");
     return ADMIN_DONE;
 }
 

@@ -346,7 +346,8 @@ static void check_io(struct status *status)
                         value + strlen(field)) &&
             text_u64(digits, 100, &percent) == 0) {
             say(status, percent >= IO_BUSY_PERCENT ? ATTENTION : GOOD, "disk I/O",
-                "%" PRIu64 " %% of the last 5 minutes were spent waiting for it", percent);
+                "%" PRIu64 " %% of the last 5 minutes were spent waiting for it",
+                percent);
         }
     }
     buffer_free(&text);
@@ -378,7 +379,8 @@ static void check_backup(struct status *status)
                     : 0;
 
     if (error == 0) {
-        error = backup_folder_newest(config->backup_folder, status->stores.now_at, &made_at);
+        error =
+            backup_folder_newest(config->backup_folder, status->stores.now_at, &made_at);
     }
     made_at = made_at > noted_at ? made_at : noted_at;
     if (made_at == 0 && error != 0) {

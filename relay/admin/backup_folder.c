@@ -22,7 +22,8 @@ bool backup_folder_name(int64_t at, char ret_name[static BACKUP_FOLDER_NAME_CAPA
     for (char *c = strchr(time, ':'); c != NULL; c = strchr(c, ':')) {
         *c = '-';
     }
-    return text_format(ret_name, BACKUP_FOLDER_NAME_CAPACITY, "%s%s%s", prefix, time, suffix);
+    return text_format(ret_name, BACKUP_FOLDER_NAME_CAPACITY, "%s%s%s", prefix, time,
+                       suffix);
 }
 
 /* False when NAME is none that backup_folder_name() makes. */

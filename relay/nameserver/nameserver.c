@@ -385,9 +385,9 @@ static int start(struct nameserver *server)
     }
     if (result == 0) {
         show_zones(server, server->zones);
-        result = nameserver_meter_new(server->loop, (*server->config)->dns_status_listen,
-                                      server->listen, find_unreadable, server,
-                                      &server->meter);
+        result =
+            nameserver_meter_new(server->loop, (*server->config)->dns_status_listen,
+                                 server->listen, find_unreadable, server, &server->meter);
     }
     if (result == 0) {
         result = confinement_calls(CONFINEMENT_DNS, *server->config);

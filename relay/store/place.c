@@ -54,6 +54,7 @@ bool place_is_held(const char *store, const char *role)
     bool has_database = strcmp(role, "front") == 0 || strcmp(role, "issuer") == 0;
     char name[32];
     char path[PATH_MAX];
-    return text_format(name, sizeof(name), "%s%s.lock", role, has_database ? ".db" : "") &&
+    return text_format(name, sizeof(name), "%s%s.lock", role,
+                       has_database ? ".db" : "") &&
            place_path(store, role, name, path, sizeof(path)) == 0 && file_is_locked(path);
 }

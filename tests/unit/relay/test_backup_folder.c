@@ -25,7 +25,8 @@ struct fixture {
     char folder[64];
 };
 
-static void path_of(const struct fixture *fixture, const char *name, char path[static 160])
+static void path_of(const struct fixture *fixture, const char *name,
+                    char path[static 160])
 {
     snprintf(path, 160, "%s/%s", fixture->folder, name);
 }
@@ -99,11 +100,14 @@ static void test_no_folder_has_none(void **state)
 /* Whatever else an operator keeps there is no backup of ours, and not ours to remove. */
 static void test_other_names_are_left_alone(void **state)
 {
-    static const char *const others[] = {
-        "latchkey-before-the-upgrade.tar",       "latchkey-2026-11-27T23-15-00Z.tar.age",
-        "latchkey-2026-13-27T23-15-00Z.tar",     "latchkey-2026-11-27T23:15:00Z.tar",
-        "latchkey-2026-11-27T23-15-00Z-old.tar", ".latchkey-2026-11-27T23-15-00Z.tar",
-        "latchkey-.tar",                         "relay.tar"};
+    static const char *const others[] = {"latchkey-before-the-upgrade.tar",
+                                         "latchkey-2026-11-27T23-15-00Z.tar.age",
+                                         "latchkey-2026-13-27T23-15-00Z.tar",
+                                         "latchkey-2026-11-27T23:15:00Z.tar",
+                                         "latchkey-2026-11-27T23-15-00Z-old.tar",
+                                         ".latchkey-2026-11-27T23-15-00Z.tar",
+                                         "latchkey-.tar",
+                                         "relay.tar"};
     const struct fixture *fixture = *state;
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
         make(fixture, others[i]);

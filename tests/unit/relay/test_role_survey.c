@@ -81,10 +81,8 @@ static void live(const char *store, struct child *child, int fd)
 {
     struct loop *loop = NULL;
     struct status_server *server = NULL;
-    const struct status_server_options options = {.listen = "127.0.0.1:0",
-                                                  .role = child->role,
-                                                  .health = is_well,
-                                                  .arg = child};
+    const struct status_server_options options = {
+        .listen = "127.0.0.1:0", .role = child->role, .health = is_well, .arg = child};
     uint16_t port = 0;
     if ((child->holds != NULL && place_hold(store, child->holds) != 0) ||
         loop_new(&loop) != 0) {

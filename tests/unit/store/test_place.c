@@ -86,15 +86,13 @@ static void test_database(void **state)
     struct database *database = NULL;
     char path[128];
     make_folder(store, 0);
-    assert_int_equal(database_open(store, "front.db", DATABASE_WRITER, schema_front,
-                                   &database),
-                     0);
+    assert_int_equal(
+        database_open(store, "front.db", DATABASE_WRITER, schema_front, &database), 0);
     snprintf(path, sizeof(path), "%s/front/front.db", store);
     assert_int_equal(access(path, R_OK), 0);
     database_close(database);
-    assert_int_equal(database_open(store, "front.db", DATABASE_READER, schema_front,
-                                   &database),
-                     0);
+    assert_int_equal(
+        database_open(store, "front.db", DATABASE_READER, schema_front, &database), 0);
     database_close(database);
 }
 
@@ -159,9 +157,8 @@ static void test_a_database_is_held(void **state)
     const char *store = *state;
     struct database *database = NULL;
     make_folder(store, 0);
-    assert_int_equal(database_open(store, "front.db", DATABASE_WRITER, schema_front,
-                                   &database),
-                     0);
+    assert_int_equal(
+        database_open(store, "front.db", DATABASE_WRITER, schema_front, &database), 0);
     assert_true(place_is_held(store, "front"));
     database_close(database);
     assert_false(place_is_held(store, "front"));
