@@ -31,6 +31,15 @@ enum {
 
 enum level { LEVEL_OK, LEVEL_UNKNOWN, LEVEL_WARN, LEVEL_FAIL };
 
+/* A server's address that did not answer, until it is known what the world sees. */
+struct silence {
+    char where[512];
+    const char *transport;
+    int error;
+};
+
+enum { SILENCES_MAX = 2 * DELEGATION_SERVERS_MAX * DELEGATION_ADDRESSES_MAX };
+
 static const char *const level_words[] = {"ok", "unknown", "warning", "FAILED"};
 
 struct check {
@@ -47,6 +56,9 @@ struct check {
     struct http_client *http;
     struct delegation_servers servers; /* of the configuration */
     uint32_t serial; /* of the first server that answered; 0: none yet */
+    struct silence silences[SILENCES_MAX];
+    size_t silence_count;
+    size_t seen_count; /* public resolvers that see the zone */
     bool has_records_shown;
     json_t *verdicts;
     enum level worst;
@@ -375,12 +387,36 @@ static void check_silence(struct check *check, const char *where, const char *tr
             "can't be reached by IPv6 from here");
         return;
     }
-    say(check, LEVEL_FAIL, strcmp(transport, "UDP") == 0 ? "udp-silent" : "tcp-silent",
-        where,
-        "does 'latchkey-relay dns' run there, does [dns] listen name this address, and "
-        "does "
-        "the cloud's firewall let port 53 in, by UDP and by TCP?",
-        "no answer by %s (%s)", transport, error_text(error));
+    struct silence *silence = &check->silences[check->silence_count++];
+    text_copy(silence->where, sizeof(silence->where), where);
+    silence->transport = transport;
+    silence->error = error;
+}
+
+/* Behind many clouds' NAT a machine does not reach its own public address. Where the operator
+ * says so, by [issuer] check_name_servers, what the world sees counts more than what is seen from
+ * here. */
+static void say_silences(struct check *check)
+{
+    bool is_nat = check->config->name_server_checks.count > 0 && check->seen_count > 0;
+    for (size_t i = 0; i < check->silence_count; i++) {
+        const struct silence *silence = &check->silences[i];
+        const char *code =
+            strcmp(silence->transport, "UDP") == 0 ? "udp-silent" : "tcp-silent";
+        if (is_nat) {
+            say(check, LEVEL_UNKNOWN, code, silence->where,
+                "behind NAT this machine may not reach its own public address: ask from "
+                "another one to be sure",
+                "no answer to this machine by %s (%s), but the world sees the zone",
+                silence->transport, error_text(silence->error));
+        } else {
+            say(check, LEVEL_FAIL, code, silence->where,
+                "does 'latchkey-relay dns' run there, does [dns] listen name this "
+                "address, "
+                "and does the cloud's firewall let port 53 in, by UDP and by TCP?",
+                "no answer by %s (%s)", silence->transport, error_text(silence->error));
+        }
+    }
 }
 
 static void check_soa(struct check *check, const char *where,
@@ -455,6 +491,7 @@ static void check_address(struct check *check, const char *name,
     address_text(address, text);
     text_format(where, sizeof(where), "%s (%s)", name, text);
     enum level before = check->worst;
+    size_t silences = check->silence_count;
     check->worst = LEVEL_OK;
     int error = ask(check, &udp, check->config->zone, DNS_RECORD_TYPE_SOA, &reply);
     if (error != 0) {
@@ -469,7 +506,7 @@ static void check_address(struct check *check, const char *name,
     } else if (is_good) {
         check_contents(check, where, &udp);
     }
-    if (check->worst == LEVEL_OK) {
+    if (check->worst == LEVEL_OK && check->silence_count == silences) {
         say(check, LEVEL_OK, "serves", where, "", "answers for %s by UDP and TCP",
             check->config->zone);
     }
@@ -513,7 +550,9 @@ static void check_public(struct check *check, const char *url)
             "an old answer may live for an hour; if it stays, other servers answer for "
             "the zone",
             "sees another SOA than ours (serial %lu)", (unsigned long)reply.soa_serial);
+        check->seen_count++;
     } else {
+        check->seen_count++;
         say(check, LEVEL_OK, "public-sees", url, "", "the world sees %s",
             check->config->zone);
     }
@@ -644,6 +683,7 @@ int admin_delegation_run(const struct relay_config *config, int argc, char **arg
         for (size_t i = 0; i < check.doh_count; i++) {
             check_public(&check, check.doh[i]);
         }
+        say_silences(&check);
         error = check.json ? print_json(&check) : 0;
     }
     if (error != 0) {

@@ -134,6 +134,22 @@ def test_a_server_that_is_silent(world):
     assert "port 53" in found["udp-silent"]["mend"]
 
 
+def test_behind_nat(world):
+    """This machine does not reach its own public address, says check_name_servers; what the world sees counts."""
+    path = world.config("nat.conf", f"ns.{ZONE}=127.0.0.8")
+    with open(path) as file:
+        text = file.read()
+    testbed.write_atomically(path, text.replace("[issuer]\n", "[issuer]\ncheck_name_servers = 127.0.0.1:53\n"))
+    found = world.check(config="nat.conf")[1]
+    for code in ("udp-silent", "tcp-silent"):
+        assert found[code]["level"] == "unknown" and "the world sees the zone" in found[code]["text"], found[code]
+    world.mode("blind")
+    found = world.check(config="nat.conf")[1]
+    assert found["udp-silent"]["level"] == found["public-blind"]["level"] == "FAILED", found
+    done = world.run("--local", "--resolver", "127.0.0.3", config="nat.conf")
+    assert done.returncode == 1 and "FAILED" in done.stdout and "no answer by UDP" in done.stdout
+
+
 def test_a_server_of_somebody_else(world):
     world.config("lame.conf", f"ns.{ZONE}=127.0.0.4")
     status, found = world.check(config="lame.conf")
