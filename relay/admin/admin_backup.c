@@ -315,8 +315,12 @@ static void note(const struct relay_config *config, const char *target)
 
 static int say_failed(const char *path, int error)
 {
-    fprintf(stderr, "latchkey-relay: backup: '%s': %s\n", path,
-            error == ERROR_IO ? strerror(errno) : error_text(error));
+    fprintf(stderr, "latchkey-relay: backup: '%s': %s%s\n", path,
+            error == ERROR_IO ? strerror(errno) : error_text(error),
+            error == ERROR_IO && errno == EROFS
+                ? " (another backup_folder must be in ReadWritePaths= of the unit "
+                  "latchkey-relay-backup)"
+                : "");
     return ADMIN_FAILED;
 }
 

@@ -384,8 +384,10 @@ static void check_backup(struct status *status)
     }
     made_at = made_at > noted_at ? made_at : noted_at;
     if (made_at == 0 && error != 0) {
-        say(status, UNKNOWN, "backup", "'%s' can't be looked into: %s",
-            config->backup_folder, error_text(error));
+        say(status, UNKNOWN, "backup", "'%s' can't be looked into: %s%s",
+            config->backup_folder, error_text(error),
+            error == ERROR_DENIED ? " (chgrp latchkey and chmod 0750 let the admin role)"
+                                  : "");
         return;
     }
     if (made_at == 0) {

@@ -226,6 +226,28 @@ def test_a_full_disk_leaves_the_last_one(relay):
     assert not [name for name in os.listdir(folder) if name.endswith(".part")]
 
 
+def test_another_folder(relay):
+    """The unit writes its own folder only; what OPERATIONS says lets it write another, and the admin role list that."""
+    folder = f"{relay.root}/mnt/backup"
+    os.makedirs(folder, 0o700)
+    relay.settings = {"relay": {"backup_folder": "/mnt/backup"}}
+    relay.write_config()
+    drop_in = f"{relay.root}/etc/systemd/system/{UNIT}.d"
+    try:
+        err = relay.run_unit(status=1)[1]
+        assert "Read-only file system (another backup_folder must be in ReadWritePaths=" in err, err
+        os.mkdir(drop_in)
+        testbed.write_atomically(f"{drop_in}/override.conf", "[Service]\nReadWritePaths=/mnt/backup\n")
+        assert relay.run_unit()[0].startswith("/mnt/backup/latchkey-2")
+        assert "(chgrp latchkey and chmod 0750" in relay.relay("status", status=3)
+        relay.inside("install", "-d", "-o", "root", "-g", "latchkey", "-m", "0750", "/mnt/backup")
+        assert "backup        the last was made" in relay.relay("status", status=1)
+    finally:
+        relay.settings = {}
+        relay.write_config()
+        shutil.rmtree(drop_in)
+
+
 def test_a_second_relay_of_it(relay, device):
     """Restored by root into what a new machine's package has made, each file is its role's, and the relay goes on."""
     relay.run_unit()
