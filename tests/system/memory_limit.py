@@ -18,12 +18,12 @@ def unit_limit(role, top):
         return int(re.search(rf"latchkey_role_unit\({role} (\d+)M ", file.read()).group(1)) * MIB
 
 
-def own_group(controllers):
-    """Our path in the hierarchy of /proc/self/cgroup with these controllers ("" is version 2)."""
+def own_group(controller):
+    """Our path in the hierarchy of /proc/self/cgroup with this controller ("" is version 2)."""
     with open("/proc/self/cgroup") as file:
         for line in file:
             _, names, path = line.rstrip("\n").split(":", 2)
-            if names.split(",") == [controllers] or controllers in names.split(",") != [""]:
+            if controller in names.split(","):
                 return path
     return None
 

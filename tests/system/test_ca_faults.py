@@ -41,7 +41,7 @@ def slow(scenario):
 @pytest.fixture(scope="module", autouse=True)
 def slow_results(tmp_path_factory):
     """The scenarios' futures."""
-    conftest.need("pebble", "openssl")
+    conftest.need("pebble", "openssl", "ss")
     bed = proxied_lab.ProxiedLab(tmp_path_factory.mktemp("slow"), conftest.BIN)
     _labs.append(bed)
     with concurrent.futures.ThreadPoolExecutor(1) as beside:
@@ -431,17 +431,32 @@ def black_hole(lab):
         check_others(lab)
 
 
+def turned_away():
+    """How many connections have found a full queue on this machine."""
+    with open("/proc/net/netstat") as file:
+        names, values = [line.split() for line in file if line.startswith("TcpExt:")]
+    return int(values[names.index("ListenOverflows")])
+
+
 @slow
 def no_way_by_ipv6(lab):
-    """P8: the CA has an IPv6 address to which there is no way: IPv4 is taken."""
+    """P8: the CA has an IPv6 address too, to which there is no way: IPv4 is taken."""
+    conftest.need_root()
+    issuer, hosts = lab.processes["issuer"], os.path.join(lab.folder, "hosts")
+    with open(hosts, "w") as file:
+        file.write("::1 localhost\n127.0.0.1 localhost\n")
     try:
         hole = BlackHole("::1", lab.proxy_port)
     except OSError:
         hole = None  # without IPv6 there is no way either
-    lab.restart("issuer")
+    free, before = issuer.command, turned_away()
+    issuer.command = ["unshare", "-m", "sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', hosts, *free]
     try:
+        lab.restart("issuer")
         gets(lab)
+        assert hole is None or turned_away() > before, "IPv6 was not tried"
     finally:
+        issuer.command = free
         if hole is not None:
             hole.close()
 
