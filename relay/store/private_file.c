@@ -44,12 +44,11 @@ static bool is_private(const char *path, enum private_file_readers readers)
         return true;
     }
     if (readers == PRIVATE_FILE_MEMBERS && (info.st_mode & 0037) == 0) {
+        /* No number: in a unit with PrivateUsers= it would be nobody's. */
         log_error(
-            "'%s' has mode %04o and group %u, which is not one that this role was put "
-            "into: mend it with SupplementaryGroups=%u in the role's unit, or: chmod "
-            "0600 '%s'",
-            path, (unsigned)(info.st_mode & 07777), (unsigned)info.st_gid,
-            (unsigned)info.st_gid, path);
+            "'%s' has mode %04o, and this role was not put into its group: mend it "
+            "with SupplementaryGroups= in the role's unit, or with: chmod 0600 '%s'",
+            path, (unsigned)(info.st_mode & 07777), path);
         return false;
     }
     log_error("'%s' has mode %04o: others can %s it; mend it with: chmod %s '%s'", path,

@@ -13,6 +13,7 @@ import conftest
 import pytest
 import testbed
 
+CHOSEN_GROUP = 5002
 ROLES = ("front", "issuer", "dns", "admin")
 DENIED = {"EPERM", "EACCES"}
 
@@ -187,6 +188,31 @@ def test_a_secret_that_others_can_read_is_refused(role, name, mode, mend, lab):
     assert f"mend it with: chmod {mend} '{path}'" in process.log()
     os.chmod(path, before)
     lab.start_role(role)
+
+
+def test_a_key_for_a_chosen_group(lab):
+    """As Debian's certbot gives keys to ssl-cert: good for a front that was put into that group, and for no other."""
+    conftest.need_root()
+    conftest.need("setpriv")
+    path, process = os.path.join(lab.folder, "front.key"), lab.processes["front"]
+    plain = process.command
+    process.stop()
+    os.chown(path, 0, CHOSEN_GROUP)
+    os.chmod(path, 0o640)
+    try:
+        assert process.start().child.wait(30) != 0
+        assert "mend it with SupplementaryGroups= in the role's unit" in process.log()
+        process.command = ["setpriv", f"--groups={CHOSEN_GROUP}", *plain]
+        lab.start_role("front")
+        process.stop()
+        os.chmod(path, 0o644)
+        assert process.start().child.wait(30) != 0
+        assert f"others can read it; mend it with: chmod 0640 '{path}'" in process.log()
+    finally:
+        process.command = plain
+        os.chown(path, 0, 0)
+        os.chmod(path, 0o600)
+    lab.start_role("front")
 
 
 def test_a_role_can_be_started_without(make_lab):
