@@ -29,6 +29,9 @@ static const char *const level_texts[] = {[GOOD] = "good",
                                           [FAILURE] = "failure",
                                           [UNKNOWN] = "unknown"};
 
+/* A failure is worse than what nobody knows: plugins rank so, though their numbers do not. */
+static const int ranks[] = {[GOOD] = 0, [ATTENTION] = 1, [UNKNOWN] = 2, [FAILURE] = 3};
+
 enum {
     TEXT_CAPACITY = 240,
     DAY_S = 86400,
@@ -76,7 +79,7 @@ static int add_item(struct status *status, enum level level, const char *name,
 static void say_since(struct status *status, enum level level, const char *name,
                       const char *text, int64_t since_at)
 {
-    status->worst = level > status->worst ? level : status->worst;
+    status->worst = ranks[level] > ranks[status->worst] ? level : status->worst;
     if (status->checks == NULL) {
         printf("%-9s  %-12s  %s\n", level_texts[level], name, text);
     } else if (status->error == 0) {

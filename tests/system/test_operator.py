@@ -460,14 +460,15 @@ def test_status(make_lab):
 
 
 def test_a_role_without_a_status_listener(make_lab):
-    """Its lock tells that it runs."""
-    lab = make_lab(settings={"dns": {"status_listen": "none"}, "alert": {"command": "/bin/true"}})
+    """Its lock tells that it runs. What can't be known (3) is worse than what wants attention, and better than a failure."""
+    lab = make_lab(settings={"dns": {"status_listen": "none"}, "alert": {"command": "/bin/true"},
+                             "relay": {"backup_folder": "/dev/null/nowhere"}})
 
     def check(name):
-        object, = lines_of(operate(lab, "status", "--json", status=1 if lab.processes["dns"].running() else 2)[0])
+        object, = lines_of(operate(lab, "status", "--json", status=3 if lab.processes["dns"].running() else 2)[0])
         return next((one["level"], one["text"]) for one in object["checks"] if one["check"] == name)
 
     assert check("dns") == ("good", "runs; without its status listener no more is known")
-    assert check("admin") == ("attention", "does not run")
+    assert check("admin") == ("attention", "does not run") and check("backup")[0] == "unknown"
     lab.processes["dns"].stop()
     assert check("dns") == ("failure", "does not run")
