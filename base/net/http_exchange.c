@@ -90,6 +90,11 @@ struct bytes http_exchange_body(const struct http_exchange *exchange)
     return http_parser_body(exchange->parser);
 }
 
+void http_exchange_release_body(struct http_exchange *exchange)
+{
+    http_parser_release_body(exchange->parser);
+}
+
 void http_exchange_peer(const struct http_exchange *exchange, struct address *ret_peer)
 {
     *ret_peer = exchange->peer;

@@ -612,6 +612,11 @@ struct bytes http_parser_body(const struct http_parser *parser)
     return buffer_bytes(&parser->body);
 }
 
+void http_parser_release_body(struct http_parser *parser)
+{
+    buffer_free(&parser->body);
+}
+
 bool http_parser_keep_alive(const struct http_parser *parser)
 {
     if (parser->state != STATE_DONE || !parser->is_version_1_1) {

@@ -39,6 +39,7 @@ const char *http_parser_query(const struct http_parser *parser); /* "" when none
 /* The first field of this name (any case), or NULL. */
 const char *http_parser_header(const struct http_parser *parser, const char *name);
 struct bytes http_parser_body(const struct http_parser *parser);
+void http_parser_release_body(struct http_parser *parser);
 /* Whether the connection may carry a further request after this one. */
 bool http_parser_keep_alive(const struct http_parser *parser);
 

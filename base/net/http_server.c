@@ -452,11 +452,13 @@ static void connection_free(struct connection *connection)
     free(connection);
 }
 
+/* What an exchange at work takes is its owner's to bound (http_exchange_release_body): newcomers
+ * must not have to go for it. */
 static void count_held(struct connection *connection)
 {
     struct http_server *server = connection->server;
     size_t bytes = connection->input.capacity;
-    if (connection->exchange != NULL) {
+    if (connection->exchange != NULL && connection->state != STATE_HANDLING) {
         bytes += http_exchange_held_bytes(connection->exchange);
     }
     server->held_bytes += bytes - connection->held_bytes;

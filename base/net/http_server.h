@@ -26,7 +26,7 @@ struct http_server_limits {
     size_t unlimited_count;
     /* Of all together; beyond either, who has been at it longest has to go. */
     unsigned handshakes; /* at once: each may cost 130 KB (a ClientHello's announced size) */
-    size_t held_bytes;   /* of requests that are coming or at work, and their responses */
+    size_t held_bytes;   /* of requests that are coming, and of responses */
 };
 
 /* All but the limits must be given: 0 is ERROR_RANGE. */
@@ -80,6 +80,8 @@ const char *http_exchange_query(const struct http_exchange *exchange); /* "" whe
  * Content-Type, Content-Length and Transfer-Encoding; else the first counts. */
 const char *http_exchange_header(const struct http_exchange *exchange, const char *name);
 struct bytes http_exchange_body(const struct http_exchange *exchange);
+/* Frees the body, which nobody reads again: for an exchange that is kept for long. */
+void http_exchange_release_body(struct http_exchange *exchange);
 void http_exchange_peer(const struct http_exchange *exchange, struct address *ret_peer);
 /* The dNSName of SNI, or "". */
 const char *http_exchange_server_name(const struct http_exchange *exchange);

@@ -54,6 +54,17 @@ void request_free(struct request *request)
     free(request);
 }
 
+void request_release(struct request *request)
+{
+    jws_free(request->jws);
+    json_decref(request->payload);
+    request->jws = NULL;
+    request->payload = NULL;
+    if (request->exchange != NULL) {
+        http_exchange_release_body(request->exchange);
+    }
+}
+
 /* "application/jose+json", perhaps with parameters (RFC 8555 6.2). */
 static bool is_jose(const char *type)
 {

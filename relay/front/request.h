@@ -77,6 +77,9 @@ struct request {
  * still the caller's). */
 struct request *request_new(struct service_base *base, struct http_exchange *exchange);
 void request_free(struct request *request);
+/* Frees what it took to judge a request that is held for long: body, JWS and payload. They may be
+ * a hundred times the rest. */
+void request_release(struct request *request);
 
 /* All that is common to POSTs, RFC 8555 6: media type, JWS, url, nonce, account (known,
  * not deactivated, not blocked), signature, payload. PATH is the path as routed, without

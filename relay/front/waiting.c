@@ -225,6 +225,7 @@ unsigned waiting_count(const struct waiting *waiting)
 void waiting_hold(struct waiting *waiting, struct request *request, int64_t timeout_ms,
                   bool any, request_ready_fn *ready)
 {
+    request_release(request);
     request->ready = ready;
     request->deadline_mono_ms = clock_mono_ms() + timeout_ms;
     if (waiting->count == 0) {

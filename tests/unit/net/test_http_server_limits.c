@@ -196,6 +196,54 @@ static void test_held_bytes(void **state)
     stop(&fixture);
 }
 
+static void keep(struct http_exchange *exchange, void *arg)
+{
+    struct http_exchange **kept = arg;
+    while (*kept != NULL) {
+        kept++;
+    }
+    http_exchange_release_body(exchange);
+    assert_int_equal(http_exchange_body(exchange).size, 0);
+    *kept = exchange;
+}
+
+/* What is kept for long, without its body, ends nobody who comes; and gets its response. */
+static void test_held_exchanges(void **state)
+{
+    (void)state;
+    enum { KEPT = 20, ALL = KEPT + 2 };
+    struct fixture fixture = {.loop = NULL};
+    struct http_server_options options = usual;
+    struct http_exchange *kept[ALL + 1] = {NULL};
+    struct peer peers[ALL];
+    char request[128 + 4000] = "";
+    options.limits.held_bytes = 24 << 10;
+    assert_int_equal(loop_new(&fixture.loop), 0);
+    assert_int_equal(http_server_new(fixture.loop, &options, keep, kept, &fixture.server), 0);
+    snprintf(request, sizeof(request),
+             "POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 4000\r\n\r\n%04000d", 0);
+    for (unsigned i = 0; i < KEPT; i++) {
+        take_from(&fixture, "198.51.100.1", &peers[i]);
+        peer_send(&peers[i], request);
+        assert_false(has_ended(&fixture, &peers[i]));
+    }
+    for (unsigned i = KEPT; i < ALL; i++) {
+        take_from(&fixture, "192.0.2.1", &peers[i]);
+        peer_send(&peers[i], "GET /x HTTP/1.1\r\n");
+        assert_false(has_ended(&fixture, &peers[i]));
+        peer_send(&peers[i], "Host: x\r\n\r\n");
+        assert_false(has_ended(&fixture, &peers[i]));
+    }
+    for (unsigned i = 0; i < ALL; i++) {
+        assert_non_null(kept[i]);
+        http_exchange_respond(kept[i], 200, NULL, "", 0);
+        peer_expect(&peers[i], fixture.loop, "200 OK");
+    }
+    assert_int_equal(http_server_limited_connections(fixture.server), 0);
+    close_peers(peers, ALL);
+    stop(&fixture);
+}
+
 static void test_handshakes(void **state)
 {
     (void)state;
@@ -240,6 +288,7 @@ int main(void)
         cmocka_unit_test(test_connections_of_a_network),
         cmocka_unit_test(test_request_rate),
         cmocka_unit_test(test_held_bytes),
+        cmocka_unit_test(test_held_exchanges),
         cmocka_unit_test(test_handshakes),
         cmocka_unit_test(test_bad_limit),
     };
