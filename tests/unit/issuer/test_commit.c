@@ -180,9 +180,9 @@ static void test_busy(void **state)
     struct waiter a = make(fixture, 'a');
 
     commit_set_load(fixture->commit, 100);
+    loop_timer_set(fixture->end, 0); /* first, so that it is due before the commit is */
     write_entry(fixture, "one");
     await(fixture, &a);
-    loop_timer_set(fixture->end, 0); /* due before the commit is, however slow we are */
     assert_int_equal(loop_run(fixture->loop), 0);
     assert_string_equal(fixture->told, "");
     write_entry(fixture, "two");
