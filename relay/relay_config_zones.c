@@ -8,6 +8,10 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* Files of further zones have it in their names ("ca-account-<zone>_new.key"), of which a backup
+ * takes up to 99 characters. */
+enum { FURTHER_ZONE_MAX = 80 };
+
 bool relay_config_zones_is_below(const char *name, const char *zone)
 {
     size_t name_size = strlen(name);
@@ -86,11 +90,27 @@ static int compare_bases(const struct relay_config *a, const struct relay_config
     return result;
 }
 
+static int check_length(const struct relay_config *main_config,
+                        const struct relay_config *zone, struct buffer *report)
+{
+    if (zone == main_config || strlen(zone->zone) <= FURTHER_ZONE_MAX) {
+        return 0;
+    }
+    buffer_printf(report,
+                  "%s: [relay] zone = '%s': must be at most %d characters, as files are "
+                  "named after it; or make it the main file's zone\n",
+                  zone->path, zone->zone, FURTHER_ZONE_MAX);
+    return ERROR_SYNTAX;
+}
+
 int relay_config_zones_compare(const struct relay_config *main_config,
                                struct buffer *report)
 {
     int result = 0;
     for (const struct relay_config *b = main_config; b != NULL; b = b->next) {
+        if (check_length(main_config, b, report) != 0) {
+            result = ERROR_SYNTAX;
+        }
         for (const struct relay_config *a = main_config; a != b; a = a->next) {
             int names = compare_names(a, b, report);
             int bases = compare_bases(a, b, report);

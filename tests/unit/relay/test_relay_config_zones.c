@@ -34,7 +34,7 @@ static void check_case(const char *suite, const char *name)
 static void cases(void **state)
 {
     (void)state;
-    vector_each("relay-zones", 17, check_case);
+    vector_each("relay-zones", 18, check_case);
 }
 
 static void process_wide_values_are_in_each(void **state)
