@@ -141,6 +141,23 @@ static int read_binding(struct ca *ca, struct buffer *key)
     return bear(ca, error);
 }
 
+/* A client that a former try has made, whose certificates may be others by now. Nothing is asked
+ * of a CA that is shut. */
+static void close_http(struct ca *ca)
+{
+    if (ca->in_flight > 0) {
+        return;
+    }
+    if (ca->http != NULL) {
+        http_client_free(ca->http);
+        ca->http = NULL;
+    }
+    if (ca->resolver != NULL) {
+        resolver_free(ca->resolver);
+        ca->resolver = NULL;
+    }
+}
+
 static int open_http(struct ca *ca)
 {
     const struct relay_config *config = ca->config;
@@ -152,12 +169,13 @@ static int open_http(struct ca *ca)
         .connect_ms = CONNECT_MS,
         .total_ms = TOTAL_MS,
     };
-    int error =
-        ca->resolver != NULL
-            ? 0
-            : resolver_new(ca->loop, (const char *const *)config->issuer_resolvers.at,
-                           config->issuer_resolvers.count, &ca->resolver);
+    int error = 0;
 
+    close_http(ca);
+    if (ca->resolver == NULL) {
+        error = resolver_new(ca->loop, (const char *const *)config->issuer_resolvers.at,
+                             config->issuer_resolvers.count, &ca->resolver);
+    }
     if (error == 0 && ca->http == NULL) {
         options.resolver = ca->resolver;
         error = http_client_new(ca->loop, &options, &ca->http);
