@@ -40,7 +40,9 @@ static int import_one(const struct budget_store_spending *spending, void *arg)
                : error;
 }
 
-/* The debt and the holds of a bucket that was the zone's own go over to the domain's. */
+/* The debt and the holds of a bucket that was the zone's own go over to the domain's. Debts are
+ * time: those of buckets that had a part of the CA's figure each are longer together than all
+ * that the CA can have counted. */
 static int join_former(const char *ca, const struct budget_store_bucket *former,
                        void *arg)
 {
@@ -48,6 +50,7 @@ static int join_former(const char *ca, const struct budget_store_bucket *former,
     const struct bucket_limit *limit = &import->rules->certificates;
     int64_t now_us = import->now_at * US_PER_S;
     int64_t former_us = bucket_judge(limit, former->full_at_us, now_us);
+    int64_t empty_us = now_us + limit->size * bucket_interval_us(limit);
     char name[BUDGET_STORE_NAME_SIZE];
     struct budget_store_bucket bucket;
     int error = budget_store_domain_bucket(import->rules->domain, name) ? 0 : ERROR_LIMIT;
@@ -61,6 +64,7 @@ static int join_former(const char *ca, const struct budget_store_bucket *former,
     if (former_us > now_us) {
         bucket.full_at_us = (bucket.full_at_us > now_us ? bucket.full_at_us : now_us) +
                             former_us - now_us;
+        bucket.full_at_us = bucket.full_at_us < empty_us ? bucket.full_at_us : empty_us;
     }
     bucket.held += former->held;
     return budget_store_put_bucket(import->database, import->zone, import->rev, ca, name,
