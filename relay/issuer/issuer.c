@@ -20,6 +20,7 @@
 #include "relay/issuer/rollover.h"
 #include "relay/issuer/statements.h"
 #include "relay/issuer/window.h"
+#include "relay/store/budget_store.h"
 #include "relay/store/place.h"
 #include "relay/store/schema.h"
 
@@ -503,6 +504,23 @@ static int open_zone(struct run *run, const struct relay_config *config)
     return error;
 }
 
+/* Zones come and go, and what their orders hold in shared buckets stays. What those of the open
+ * ones hold counts: it alone is given back. */
+static int count_shared(struct run *run)
+{
+    int64_t rev = 0;
+    int error = commit_begin(run->commit, &rev);
+
+    if (error == 0) {
+        error = budget_store_clear_shared(run->database, rev);
+    }
+    for (const struct issuer *issuer = run->issuers; error == 0 && issuer != NULL;
+         issuer = issuer->next) {
+        error = budget_store_add_shared(run->database, issuer->config->zone);
+    }
+    return error == 0 ? 0 : commit_fail(run->commit, error, "shared budgets");
+}
+
 /* ---- SIGHUP ---- */
 
 /* A zone that is configured again after it was not. */
@@ -570,6 +588,7 @@ static void take_configs(struct run *run, struct relay_config *config)
             log_error("'%s' gets no certificates until the next reload", at->zone);
         }
     }
+    (void)!count_shared(run);
     relay_config_replace(run->config, config);
 }
 
@@ -666,7 +685,7 @@ static int open_run(struct run *run)
          config = config->next) {
         error = open_zone(run, config);
     }
-    return error;
+    return error == 0 ? count_shared(run) : error;
 }
 
 static void close_run(struct run *run)

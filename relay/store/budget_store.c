@@ -125,11 +125,33 @@ int budget_store_end_expired(struct database *database, const char *zone, int64_
                      " FROM holds WHERE zone = ? AND number IN " EXPIRED_NUMBERS ")",
                      "ititttit", rev, zone, now_at, zone, zone, zone, now_at, zone);
 
+    if (error == 0) {
+        error = database_run(database,
+                             "UPDATE buckets SET held = 0 WHERE zone IN (?, '')"
+                             " AND held < 0",
+                             "t", zone);
+    }
     return error != 0 ? error
                       : database_run(database,
                                      "DELETE FROM holds WHERE zone = ?"
                                      " AND number IN " EXPIRED_NUMBERS,
                                      "tit", zone, now_at, zone);
+}
+
+int budget_store_clear_shared(struct database *database, int64_t rev)
+{
+    return database_run(database, "UPDATE buckets SET rev = ?, held = 0 WHERE zone = ''",
+                        "i", rev);
+}
+
+int budget_store_add_shared(struct database *database, const char *zone)
+{
+    return database_run(database,
+                        "UPDATE buckets SET held = held + (SELECT"
+                        " COALESCE(SUM(h.units), 0) FROM holds h WHERE h.zone = ?"
+                        " AND h.ca = buckets.ca AND h.bucket = buckets.bucket)"
+                        " WHERE zone = ''",
+                        "t", zone);
 }
 
 struct spending_sink {

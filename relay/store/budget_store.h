@@ -65,6 +65,10 @@ int budget_store_end_hold(struct database *database, const char *zone, const cha
 /* Ends what orders that are READY hold whose expires_at has passed, and lowers `held`. */
 int budget_store_end_expired(struct database *database, const char *zone, int64_t rev,
                              int64_t now_at) MUST_CHECK;
+/* Counts `held` of the buckets that zones share anew, in one transaction: first none, then what
+ * the orders of each ZONE hold. What a zone holds that nobody looks after is never given back. */
+int budget_store_clear_shared(struct database *database, int64_t rev) MUST_CHECK;
+int budget_store_add_shared(struct database *database, const char *zone) MUST_CHECK;
 
 /* What was written before the buckets, in order of CA, budget and time. */
 int budget_store_spendings(struct database *database, const char *zone,

@@ -12,6 +12,7 @@ import acme_client
 import browser
 import conftest
 import testbed
+from test_ca_faults import rows
 from test_dashboard import admin_of, command, seed  # noqa: F401
 from test_status import get, metrics
 from test_zones import SecondZone, relay
@@ -102,6 +103,27 @@ def test_one_registered_domain_is_one_budget(make_zones):
     assert "sharedWith" not in of_zone(lab, FIRST, "ca", "--json")
 
 
+def test_what_a_zone_that_is_gone_holds(make_zones):
+    """Of four certificates a week the relay's own names have two, and an order of the second zone holds one. Without that
+    zone it is free; when the zone comes back it is held as before."""
+    budget = {"issuer": {"budgets": "yes", "certificates_per_week": "4"}}
+    lab, second = make_zones(first=budget, second=budget)
+    lab.start()
+    for zone in (FIRST, SECOND):
+        testbed.wait_for(lambda: testbed.https_get(lab.address, lab.front_port, "/acme/directory", lab.roots_file,
+                                                   name=f"relay.{zone}")[0] == 200, f"relay.{zone}", 60)
+    holder, one, two, three = (client_of(zone) for zone in (second, lab, lab, lab))
+    assert ask(holder).status == 201
+    relay_settings = lab.settings.pop("relay")
+    lab.write_config()
+    lab.restart("issuer")
+    assert [ask(client).status for client in (one, two, three)] == [201, 201, 429]
+    lab.settings["relay"] = relay_settings
+    lab.write_config()
+    reload_issuer(lab, "is read again")
+    testbed.wait_for(lambda: rows(lab, "SELECT held FROM buckets WHERE zone = ''") == [(3,)], "all three are held", 30)
+
+
 def check_shut(lab, second, reason):
     """The second zone's orders are refused with the reason, the first's go on, and everybody says which is which."""
     refused = ask(client_of(second))
@@ -123,11 +145,15 @@ def check_shut(lab, second, reason):
     assert of_zone(lab, FIRST, "ca", "--json")["state"] == "ready"
 
 
-@pytest.mark.parametrize("fault", ["binding", "bundle"])
+@pytest.mark.parametrize("fault", ["binding", "bundle", "binding and trust"])
 def test_a_zone_whose_ca_can_not_be_opened(make_zones, fault, tmp_path):
     """The configuration is mended, and a reload is all that is needed."""
-    missing = str(tmp_path / "missing")
-    wrong = {"binding": {"eab_kid": "kid", "eab_key_file": missing}, "bundle": {"ca_file": missing}}[fault]
+    missing, stranger = str(tmp_path / "missing"), str(tmp_path / "stranger.pem")
+    conftest.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=stranger", "-days", "9",
+                  "-keyout", str(tmp_path / "stranger.key"), "-out", stranger])
+    binding = {"eab_kid": "kid", "eab_key_file": missing}
+    wrong = {"binding": binding, "bundle": {"ca_file": missing},
+             "binding and trust": {**binding, "ca_file": stranger}}[fault]
     lab, second = make_zones(second={"issuer": wrong})
     lab.start()
     check_shut(lab, second, missing)

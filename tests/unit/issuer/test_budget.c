@@ -544,6 +544,66 @@ static void test_shared_holds(void **state)
     assert_int_equal(bucket.held, 0);
 }
 
+/* What a zone holds that is not open counts no more, until it is open again. */
+static void test_shared_by_open_ones(void **state)
+{
+    struct fixture *fixture = *state;
+    struct budget_store_bucket bucket;
+    struct asked theirs;
+
+    be(fixture, OTHER);
+    theirs = ask(fixture, 0, START_AT, BUDGET_LANE_FIRST);
+    assert_true(ask(fixture, 1, START_AT, BUDGET_LANE_FIRST).decision.admitted);
+    be(fixture, ZONE);
+    assert_true(ask(fixture, 0, START_AT, BUDGET_LANE_FIRST).decision.admitted);
+    assert_false(ask(fixture, 1, START_AT, BUDGET_LANE_FIRST).decision.admitted);
+    for (int64_t held = 1; held <= 3; held += 2) {
+        assert_int_equal(budget_store_clear_shared(fixture->database, fixture->rev), 0);
+        assert_int_equal(budget_store_add_shared(fixture->database, ZONE), 0);
+        if (held == 3) {
+            assert_int_equal(budget_store_add_shared(fixture->database, OTHER), 0);
+        }
+        assert_int_equal(
+            budget_store_bucket(fixture->database, ZONE, CA, BUCKET, &bucket), 0);
+        assert_int_equal(bucket.held, held);
+        assert_int_equal(
+            budget_store_bucket(fixture->database, ZONE, CA, "orders", &bucket), 0);
+        assert_int_equal(bucket.held, 1);
+    }
+    be(fixture, OTHER);
+    settle(fixture, theirs.number, START_AT);
+    assert_int_equal(budget_store_bucket(fixture->database, ZONE, CA, BUCKET, &bucket),
+                     0);
+    assert_int_equal(bucket.held, 2);
+    assert_int_equal(bucket.full_at_us, (START_AT + TOKEN_S) * INT64_C(1000000));
+}
+
+/* An order that ends lowers what is held to none at most. */
+static void test_expired_of_none(void **state)
+{
+    struct fixture *fixture = *state;
+    struct budget_store_bucket bucket;
+    struct asked asked = ask(fixture, 0, START_AT, BUDGET_LANE_FIRST);
+    struct issuer_store_order order = {.number = asked.number,
+                                       .id = "device-0",
+                                       .names = "n",
+                                       .profile = "",
+                                       .replaces = "",
+                                       .state = ISSUER_STORE_READY,
+                                       .expires_at = START_AT,
+                                       .problem = "",
+                                       .certificate = ""};
+
+    assert_int_equal(
+        issuer_store_put_order(fixture->database, ZONE, fixture->rev, &order), 0);
+    assert_int_equal(budget_store_clear_shared(fixture->database, fixture->rev), 0);
+    assert_int_equal(
+        budget_store_end_expired(fixture->database, ZONE, fixture->rev, START_AT), 0);
+    assert_int_equal(budget_store_bucket(fixture->database, ZONE, CA, BUCKET, &bucket),
+                     0);
+    assert_int_equal(bucket.held, 0);
+}
+
 /* Buckets that each zone had of its own become one: what both have spent and hold counts. */
 static void test_join(void **state)
 {
@@ -584,6 +644,36 @@ static void test_join(void **state)
     assert_int_equal(bucket.full_at_us, (START_AT + 4 * TOKEN_S) * INT64_C(1000000));
 }
 
+/* Two parts of the CA's figure that are spent are the figure once: the first token comes after the
+ * time of one. */
+static void test_join_spent(void **state)
+{
+    static const char *const zones[] = {ZONE, OTHER};
+    struct fixture *fixture = *state;
+    struct budget_store_bucket bucket;
+    const struct budget_store_bucket former = {.full_at_us = (START_AT + BUDGET_WEEK_S) *
+                                                             INT64_C(1000000)};
+
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(budget_store_put_bucket(fixture->database, zones[i],
+                                                 fixture->rev, CA, "certificates",
+                                                 &former),
+                         0);
+    }
+    assert_int_equal(database_commit(fixture->database), 0);
+    for (unsigned i = 0; i < 2; i++) {
+        be(fixture, zones[i]);
+        assert_int_equal(
+            budget_open(fixture->database, zones[i], &fixture->rules, START_AT), 0);
+    }
+    assert_int_equal(budget_store_bucket(fixture->database, ZONE, CA, BUCKET, &bucket),
+                     0);
+    assert_int_equal(bucket.full_at_us, former.full_at_us);
+    assert_int_equal(database_begin(fixture->database, &fixture->rev), 0);
+    assert_int_equal(ask(fixture, 0, START_AT, BUDGET_LANE_FIRST).decision.retry_at,
+                     START_AT + TOKEN_S);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -603,7 +693,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_shared, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_shared_but_orders, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_shared_holds, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_shared_by_open_ones, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_expired_of_none, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_join, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_join_spent, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
