@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 enum { TEMPORARY_TRIES = 100, LOCKS_BYTES = 1 << 20 };
@@ -338,16 +339,25 @@ int file_lock(const char *path, int *ret_fd)
 }
 
 /* Whether a line of /proc/locks ("1: FLOCK  ADVISORY  WRITE 4711 08:01:1234 0 EOF") is about
- * the file with this number. Its device is left alone: some file systems show another one
- * there. */
-static bool is_lock_of(const char *line, size_t size, ino_t inode)
+ * this file. btrfs and overlayfs show another device there than stat(2) does, one of major 0:
+ * only two block devices that differ tell two files apart. */
+static bool is_lock_of(const char *line, size_t size, const struct stat *file)
 {
     char wanted[32];
+    char device[32];
     char text[256];
-    snprintf(wanted, sizeof(wanted), ":%llu 0 EOF", (unsigned long long)inode);
+    snprintf(wanted, sizeof(wanted), ":%llu 0 EOF", (unsigned long long)file->st_ino);
+    snprintf(device, sizeof(device), " %02x:%02x", major(file->st_dev),
+             minor(file->st_dev));
     snprintf(text, sizeof(text), "%.*s", (int)(size < sizeof(text) ? size : 0), line);
-    return strstr(text, "FLOCK") != NULL && strstr(text, "WRITE") != NULL &&
-           strstr(text, wanted) != NULL;
+    char *at = strstr(text, wanted);
+    if (at == NULL || strstr(text, "FLOCK") == NULL || strstr(text, "WRITE") == NULL) {
+        return false;
+    }
+    *at = '\0';
+    const char *shown = strrchr(text, ' ');
+    return shown != NULL && (major(file->st_dev) == 0 || strcmp(shown, device) == 0 ||
+                             strncmp(shown, " 00:", 4) == 0);
 }
 
 /* To try the lock would take it for a moment, and a process that starts in it would end. */
@@ -360,7 +370,7 @@ bool file_is_locked(const char *path)
         const char *line = buffer_text(&locks);
         while (!is_locked && *line != '\0') {
             size_t size = strcspn(line, "\n");
-            is_locked = is_lock_of(line, size, status.st_ino);
+            is_locked = is_lock_of(line, size, &status);
             line += size + (line[size] == '\n' ? 1 : 0);
         }
     }

@@ -5,11 +5,23 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 static char folder[] = "/tmp/latchkey-file-XXXXXX";
 static char path[128];
+static dev_t shown_device; /* 0: the file's own */
+
+int __real_stat(const char *name, struct stat *info);
+int __wrap_stat(const char *name, struct stat *info);
+
+int __wrap_stat(const char *name, struct stat *info)
+{
+    int result = __real_stat(name, info);
+    info->st_dev = shown_device != 0 ? shown_device : info->st_dev;
+    return result;
+}
 
 static int make_place(void **state)
 {
@@ -282,6 +294,27 @@ static void locks_exclude_other_processes(void **state)
     close(fd);
 }
 
+/* Another file system has a file of the same number, and somebody has locked that. */
+static void a_lock_of_the_same_number_elsewhere_is_none(void **state)
+{
+    struct stat info;
+    int fd = -1;
+    (void)state;
+    assert_int_equal(file_write_atomic(path, "", 0, 0600), 0);
+    assert_false(file_is_locked(path));
+    assert_int_equal(file_lock(path, &fd), 0);
+    assert_true(file_is_locked(path));
+    assert_int_equal(__real_stat(path, &info), 0);
+    shown_device = makedev(major(info.st_dev) + 1, minor(info.st_dev));
+    /* Of a file system without a block device nothing is known. */
+    assert_int_equal(file_is_locked(path), major(info.st_dev) == 0);
+    shown_device = makedev(0, 77);
+    assert_true(file_is_locked(path));
+    shown_device = 0;
+    close(fd);
+    assert_false(file_is_locked(path));
+}
+
 #define PLACE_TEST(name) cmocka_unit_test_setup_teardown(name, make_place, remove_place)
 
 int main(void)
@@ -301,6 +334,7 @@ int main(void)
         PLACE_TEST(folders_are_made_with_parents),
         PLACE_TEST(only_temporaries_are_removed),
         PLACE_TEST(locks_exclude_other_processes),
+        PLACE_TEST(a_lock_of_the_same_number_elsewhere_is_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
