@@ -27,6 +27,7 @@ enum {
     HEALTHY_MS = 30000,
     STOP_MS = 10000,
     ROLES_MAX = 4,
+    NOTICES_MAX = 64,
 };
 
 struct role {
@@ -162,11 +163,15 @@ static int64_t start_due(struct supervisor *supervisor, const sigset_t *old_mask
     return wait_ms;
 }
 
+/* Any local user can send to the socket, so that a turn takes only some: the rest waits. */
 static void take_notices(struct supervisor *supervisor)
 {
     pid_t sender = 0;
     bool is_ready = false;
-    while (role_notices_take(supervisor->notices_fd, &sender, &is_ready)) {
+    for (unsigned taken = 0;
+         taken < NOTICES_MAX &&
+         role_notices_take(supervisor->notices_fd, &sender, &is_ready);
+         taken++) {
         for (size_t i = 0; i < supervisor->role_count; i++) {
             struct role *role = &supervisor->roles[i];
             role->is_ready = role->is_ready || (is_ready && role->pid == sender);
