@@ -40,7 +40,7 @@ struct watchman {
     size_t zone_count;
     enum alert_kind telling; /* of what the command is told now; ALERT_COUNT: nothing */
     size_t telling_zone;
-    size_t checking_zone; /* whose delegation is looked at */
+    size_t checking_zone; /* whose delegation is looked at; zone_count: nobody's */
     char path[PATH_CAPACITY];
     bool complained; /* that the file can't be written */
 };
@@ -242,9 +242,15 @@ static struct bytes find_fault(struct bytes output)
     return line;
 }
 
+/* An answer that was asked for before a reload, of whatever zone, is dropped: it is asked again. */
 static void take_delegation(struct watchman *watchman, int status, struct bytes output)
 {
-    struct dashboard_check *check = &watchman->zones[watchman->checking_zone].delegation;
+    size_t zone = watchman->checking_zone;
+    watchman->checking_zone = watchman->zone_count;
+    if (zone == watchman->zone_count) {
+        return;
+    }
+    struct dashboard_check *check = &watchman->zones[zone].delegation;
     struct bytes fault = find_fault(output);
     check->at = clock_wall_at();
     if (status != 0 && status != 1) {
@@ -322,10 +328,10 @@ static void check_delegation(struct watchman *watchman, int64_t now_at)
     }
     const struct watchman_zone *zone = &watchman->zones[next];
     const char *name = zone->config->zone;
-    if (zone->delegation.is_on && now_at - zone->delegation.at >= DELEGATION_S) {
+    if (zone->delegation.is_on && now_at - zone->delegation.at >= DELEGATION_S &&
+        errand_send(watchman->errand, ERRAND_DELEGATION,
+                    (struct bytes){(const uint8_t *)name, strlen(name)}) == 0) {
         watchman->checking_zone = next;
-        (void)!errand_send(watchman->errand, ERRAND_DELEGATION,
-                           (struct bytes){(const uint8_t *)name, strlen(name)});
     }
 }
 
@@ -387,6 +393,7 @@ int watchman_new(struct loop *loop, const struct relay_config *config,
             error = 0;
         }
     }
+    watchman->checking_zone = watchman->zone_count;
     if (error == 0) {
         error = errand_watch(errand, loop, on_errand, watchman);
     }

@@ -5,7 +5,9 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -15,6 +17,23 @@
 enum { NOW_AT = 1800000000, HOUR_S = 3600, DAY_S = 86400, HELD_S = 60 };
 
 static const struct dashboard_check not_looked;
+
+static errand_fn *answer;
+static void *answer_arg;
+
+int __wrap_errand_watch(struct errand *errand, struct loop *loop, errand_fn *fn,
+                        void *arg);
+
+/* The test is the helper. */
+int __wrap_errand_watch(struct errand *errand, struct loop *loop, errand_fn *fn,
+                        void *arg)
+{
+    (void)errand;
+    (void)loop;
+    answer = fn;
+    answer_arg = arg;
+    return 0;
+}
 
 /* A relay that is well. */
 static struct observer_facts make_facts(void)
@@ -363,6 +382,33 @@ static void test_checks(void **state)
     free_facts(&facts);
 }
 
+/* A reload makes a new watchman, while the helper still looks at what the old one asked for. */
+static void test_an_answer_to_the_one_before(void **state)
+{
+    static char names[2][16] = {"a.example", "b.example"};
+    static const char fault[] = "FAILED b.example: no answer\n";
+    char folder[] = "/tmp/latchkey-watchman-XXXXXX";
+    struct loop *loop = NULL;
+    struct watchman *watchman = NULL;
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    struct relay_config second = {
+        .zone = names[1], .store = folder, .alert_delegation = true};
+    struct relay_config first = {
+        .zone = names[0], .store = folder, .alert_delegation = true, .next = &second};
+    assert_int_equal(loop_new(&loop), 0);
+    assert_int_equal(watchman_new(loop, &first, NULL, NULL, &not_looked, &watchman), 0);
+    answer(ERRAND_DELEGATION, 1, (struct bytes){(const uint8_t *)fault, strlen(fault)},
+           answer_arg);
+    answer(ERRAND_COMMAND, 0, (struct bytes){NULL, 0}, answer_arg);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(watchman_delegation(watchman, names[i])->at, 0);
+    }
+    watchman_free(watchman);
+    loop_free(loop);
+    rmdir(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -372,6 +418,7 @@ int main(void)
         cmocka_unit_test(test_account),
         cmocka_unit_test(test_account_of_another_zone),
         cmocka_unit_test(test_checks),
+        cmocka_unit_test(test_an_answer_to_the_one_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
