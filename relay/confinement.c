@@ -172,6 +172,31 @@ static int allow_store(int ruleset, const char *store, const char *own)
     return error;
 }
 
+/* The names in FOLDER, which the first backup may make later: until then, those in the nearest
+ * folder above it that is there, unless that holds more than a role should see. */
+static int allow_backups(int ruleset, const char *folder)
+{
+    static const char *const wide[] = {"", "/var", "/var/lib", "/etc", "/home"};
+    char path[PATH_MAX];
+    struct stat info;
+    if (!text_copy(path, sizeof(path), folder)) {
+        return ERROR_LIMIT;
+    }
+    while (stat(path, &info) != 0 && errno == ENOENT) {
+        char *slash = strrchr(path, '/');
+        if (slash == NULL) {
+            return 0;
+        }
+        *slash = '\0';
+        for (size_t i = 0; i < sizeof(wide) / sizeof(wide[0]); i++) {
+            if (strcmp(path, wide[i]) == 0) {
+                return 0;
+            }
+        }
+    }
+    return landlock_allow(ruleset, path, LANDLOCK_LIST);
+}
+
 /* A reload that finds a new zone reads the secret again; by itself, as it lies beside others. */
 static int allow_secret(int ruleset, enum confinement_role role,
                         const struct relay_config *config)
@@ -197,7 +222,7 @@ static int allow_all(int ruleset, enum confinement_role role,
         error = allow_secret(ruleset, role, config);
     }
     if (error == 0 && role == CONFINEMENT_ADMIN) {
-        error = landlock_allow(ruleset, config->backup_folder, LANDLOCK_LIST);
+        error = allow_backups(ruleset, config->backup_folder);
     }
     for (const struct relay_config *zone = config; error == 0 && zone != NULL;
          zone = zone->next) {

@@ -377,16 +377,25 @@ static void check_backup(struct status *status)
     int64_t noted_at = 0;
     int64_t made_at = 0;
     int64_t age_s = 0;
-    int error = status->stores.admin != NULL
-                    ? overview_last_backup(status->stores.admin, &noted_at)
-                    : 0;
+    int64_t now_at = status->stores.now_at;
+    bool is_ahead = false;
+    int error = 0;
 
-    if (error == 0) {
-        error =
-            backup_folder_newest(config->backup_folder, status->stores.now_at, &made_at);
+    if (status->stores.admin != NULL &&
+        overview_last_backup(status->stores.admin, &noted_at) != 0) {
+        say(status, UNKNOWN, "backup", "%s", database_error(status->stores.admin));
+        return;
     }
+    if (noted_at > now_at) {
+        noted_at = 2 * now_at - noted_at; /* as backup_folder_newest() has it */
+        is_ahead = true;
+    }
+    error = backup_folder_newest(config->backup_folder, now_at, &made_at);
+    is_ahead = is_ahead && noted_at > made_at;
     made_at = made_at > noted_at ? made_at : noted_at;
-    if (made_at == 0 && error != 0) {
+    age_s = now_at - made_at;
+    if (error != 0 &&
+        (made_at == 0 || (config->backup_keep > 0 && age_s > BACKUP_OLD_S))) {
         say(status, UNKNOWN, "backup", "'%s' can't be looked into: %s%s",
             config->backup_folder, error_text(error),
             error == ERROR_DENIED ? " (chgrp latchkey and chmod 0750 let the admin role)"
@@ -397,8 +406,14 @@ static void check_backup(struct status *status)
         say(status, ATTENTION, "backup", "none was made yet (latchkey-relay backup)");
         return;
     }
-    age_s = status->stores.now_at - made_at;
     ago(status, made_at, span);
+    if (is_ahead) {
+        say(status, ATTENTION, "backup",
+            "the last was noted %s ahead of now: the clock was wrong, then or now "
+            "(latchkey-relay backup)",
+            span);
+        return;
+    }
     say(status,
         age_s > BACKUP_FAILED_S ? FAILURE
         : age_s > BACKUP_OLD_S  ? ATTENTION

@@ -480,9 +480,14 @@ static void draw_relay(const struct dashboard_view *view, struct buffer *html)
         draw_role(&facts->roles[i], facts->now_at, html);
     }
     buffer_append_text(html, "</ul><dl>");
-    draw_moment(html, "Last backup",
-                view->alerts[0].alerts.at[ALERT_BACKUP].is_active ? "bad" : "",
-                facts->backup_at, facts->now_at);
+    if (facts->hides_backups) {
+        dashboard_parts_row(html, "Last backup", "bad",
+                            "is not known: the folder can't be listed (see the log)");
+    } else {
+        draw_moment(html, "Last backup",
+                    view->alerts[0].alerts.at[ALERT_BACKUP].is_active ? "bad" : "",
+                    facts->backup_at, facts->now_at);
+    }
     draw_moment(html, "Its certificate ends",
                 facts->all.relay_not_after_at != 0 &&
                         facts->all.relay_not_after_at - facts->now_at <

@@ -3,6 +3,7 @@
 #include "relay/admin/observer.h"
 
 #include "base/core/clock.h"
+#include "base/core/log.h"
 #include "base/core/text.h"
 #include "relay/admin/backup_folder.h"
 #include "relay/admin/exposition.h"
@@ -46,6 +47,7 @@ struct observer {
     struct asking askings[OBSERVER_ROLES];
     double dns_total; /* of answers; -1: unknown */
     int64_t dns_mono_ms;
+    bool complained; /* that the folder of backups can't be listed */
     struct observer_facts facts;
 };
 
@@ -289,6 +291,19 @@ static int count_zone(struct observer *observer, const struct relay_config *conf
     return error;
 }
 
+/* Once, as it stays so until somebody mends it. */
+static void complain_of_folder(struct observer *observer, int error)
+{
+    if (error != 0 && !observer->complained) {
+        log_warning(
+            "'%s' can't be listed (%s), so that nobody is told when the nightly "
+            "backups cease; let the group latchkey list it (chgrp latchkey, chmod "
+            "0750), and start the role again if the folder is new",
+            observer->config->backup_folder, error_text(error));
+    }
+    observer->complained = error != 0;
+}
+
 /* One for all zones: noted by a command, or in the folder of the nightly ones. What can't be seen
  * is no fault of the relay's. */
 static void find_backup(struct observer *observer, struct observer_facts *facts)
@@ -300,10 +315,15 @@ static void find_backup(struct observer *observer, struct observer_facts *facts)
     if (admin != NULL && overview_last_backup(admin, &noted_at) != 0) {
         noted_at = 0;
     }
-    bool is_seen =
-        backup_folder_newest(config->backup_folder, facts->now_at, &made_at) == 0;
+    if (noted_at > facts->now_at) {
+        noted_at = 2 * facts->now_at - noted_at; /* as backup_folder_newest() has it */
+    }
+    int error = backup_folder_newest(config->backup_folder, facts->now_at, &made_at);
     facts->backup_at = made_at > noted_at ? made_at : noted_at;
-    facts->has_backups = noted_at > 0 || (is_seen && config->backup_keep > 0);
+    facts->hides_backups = error != 0 && config->backup_keep > 0;
+    facts->has_backups =
+        !facts->hides_backups && (noted_at > 0 || config->backup_keep > 0);
+    complain_of_folder(observer, facts->hides_backups ? error : 0);
 }
 
 static void measure_disk(const struct observer *observer, struct observer_facts *facts)

@@ -63,9 +63,10 @@ struct observer_facts {
     struct observer_counts
         zones[RELAY_CONFIG_ZONES_MAX]; /* in the configuration's order */
     size_t zone_count;
-    int64_t backup_at; /* the last one; 0: never */
-    bool has_backups;  /* some are made, or were */
-    double disk_free;  /* share of the store's file system */
+    int64_t backup_at;  /* the last one; 0: never */
+    bool has_backups;   /* some are made, or were */
+    bool hides_backups; /* nobody knows: the nightly ones' folder can't be listed */
+    double disk_free;   /* share of the store's file system */
     double disk_free_bytes;
     double dns_rate
         [OBSERVER_SAMPLES]; /* answers a second, the last is the newest; -1: unknown */

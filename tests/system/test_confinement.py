@@ -135,6 +135,22 @@ def test_what_a_role_needs(place, role, act, argument):
     assert outcome(place, role, act, argument) == "done"
 
 
+@pytest.mark.parametrize("backups, argument, allowed", [
+    ("{folder}/spare/backup", "{folder}/spare", True), ("{folder}/spare/a/b", "{folder}/spare/later", True),
+    ("{folder}/spare/backup", "{folder}/spare/name", False), ("{folder}/spare/backup", "{folder}", False),
+    ("/nowhere/backup", "/", False), ("/var/lib/nowhere/backup", "/var/lib", False)])
+def test_a_folder_for_backups_that_is_not_made_yet(place, tmp_path, backups, argument, allowed):
+    """The admin role lists it when the first backup has made it: the names, not what is in the files."""
+    (place / "spare/later").mkdir(parents=True, exist_ok=True)
+    (place / "spare/name").write_text("x")
+    config = tmp_path / "relay.conf"
+    config.write_text((place / "etc/relay.conf").read_text().replace(
+        "[relay]\n", f"[relay]\nbackup_folder = {backups.format(folder=place)}\n"))
+    done = conftest.run([conftest.program("confined"), "admin", str(config), "read", argument.format(folder=place)])
+    got = done.stdout.split()[-1]
+    assert got == "done" if allowed else got in DENIED, done.stdout
+
+
 def test_without_a_sandbox_the_same_acts_are_done(place):
     """The denials above are the confinement's."""
     open_config = place / "open.conf"

@@ -459,6 +459,12 @@ def test_status(make_lab):
     operate(lab, "status", "--nothing", status=3)
 
 
+def move_note(lab, seconds):
+    """As if the last backup had been noted so much later."""
+    with sqlite3.connect(os.path.join(lab.store, "admin.db"), timeout=20) as database:
+        assert database.execute("UPDATE notes SET at = at + ? WHERE what = 'backup'", (seconds,)).rowcount == 1
+
+
 def test_a_role_without_a_status_listener(make_lab):
     """Its lock tells that it runs. What can't be known (3) is worse than what wants attention, and better than a failure."""
     lab = make_lab(settings={"dns": {"status_listen": "none"}, "alert": {"command": "/bin/true"},
@@ -472,3 +478,31 @@ def test_a_role_without_a_status_listener(make_lab):
     assert check("admin") == ("attention", "does not run") and check("backup")[0] == "unknown"
     lab.processes["dns"].stop()
     assert check("dns") == ("failure", "does not run")
+
+
+def test_a_backup_that_can_not_be_judged(make_lab):
+    """Noted when the clock was wrong; and an error of the notes is not the folder's."""
+    lab = make_lab()
+
+    def check():
+        object, = lines_of(operate(lab, "status", "--json", status=None)[0])
+        return next((one["level"], one["text"]) for one in object["checks"] if one["check"] == "backup")
+
+    operate(lab, "backup", os.path.join(lab.folder, "by-hand.tar"))
+    assert check()[0] == "good"
+    move_note(lab, 9 * 86400)
+    level, text = check()
+    assert level == "attention" and re.search(r"noted (8|9) days ahead of now: the clock was wrong", text), (level, text)
+    operate(lab, "backup")
+    assert check()[0] == "good"
+    # One by hand says nothing of the nightly ones, once it is old.
+    lab.settings.setdefault("relay", {})["backup_folder"] = "/dev/null/nowhere"
+    lab.write_config()
+    assert check()[0] == "good"
+    move_note(lab, -9 * 86400)
+    level, text = check()
+    assert level == "unknown" and "'/dev/null/nowhere' can't be looked into" in text, (level, text)
+    with sqlite3.connect(os.path.join(lab.store, "admin.db"), timeout=20) as database:
+        database.execute("ALTER TABLE notes RENAME COLUMN at TO other")
+    level, text = check()
+    assert level == "unknown" and "no such column" in text and "looked into" not in text, (level, text)

@@ -5,6 +5,7 @@
 
 #include "base/core/text.h"
 #include "base/net/status_server.h"
+#include "relay/store/admin_store.h"
 #include "relay/store/ca_store.h"
 #include "relay/store/front_store.h"
 #include "relay/store/issuer_store.h"
@@ -438,12 +439,81 @@ static void test_store(void **state)
     expect_zones(facts, store.now_at);
 }
 
+/* ---- backups ---- */
+
+static void note_backup(struct fixture *fixture, int64_t at)
+{
+    struct database *admin = NULL;
+    assert_int_equal(
+        database_open(fixture->folder, "admin.db", DATABASE_WRITER, schema_admin, &admin),
+        0);
+    assert_int_equal(admin_store_note_backup(admin, ZONE, "-", at, "root"), 0);
+    database_close(admin);
+}
+
+static bool backup_is_of(const struct observer_facts *facts, void *arg)
+{
+    const int64_t *at = arg;
+    return facts->backup_at == *at;
+}
+
+static bool are_hidden(const struct observer_facts *facts, void *arg)
+{
+    (void)arg;
+    return facts->hides_backups;
+}
+
+static bool are_seen(const struct observer_facts *facts, void *arg)
+{
+    return !are_hidden(facts, arg);
+}
+
+/* One by hand, long ago, is not the last one where nobody can see the nightly ones. */
+static void test_backups_in_a_folder_that_is_hidden(void **state)
+{
+    struct fixture *fixture = *state;
+    static char hidden[] = "/dev/null/backup";
+    char *folder = fixture->config.backup_folder;
+    int64_t noted_at = run_until(fixture, are_known, NULL)->now_at - 9 * DAY_S;
+    note_backup(fixture, noted_at);
+    fixture->config.backup_keep = 14;
+    assert_true(run_until(fixture, backup_is_of, &noted_at)->has_backups);
+    fixture->config.backup_folder = hidden;
+    assert_false(run_until(fixture, are_hidden, NULL)->has_backups);
+    fixture->config.backup_folder = folder;
+    assert_true(run_until(fixture, are_seen, NULL)->has_backups);
+    /* Without nightly ones those by hand are all there are. */
+    fixture->config.backup_folder = hidden;
+    fixture->config.backup_keep = 0;
+    assert_true(run_until(fixture, are_seen, NULL)->has_backups);
+}
+
+static bool has_backup(const struct observer_facts *facts, void *arg)
+{
+    (void)arg;
+    return facts->backup_at != 0;
+}
+
+/* It counts as far back as it lies ahead. */
+static void test_a_backup_of_the_future(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t now_at = run_until(fixture, are_known, NULL)->now_at;
+    note_backup(fixture, now_at + 9 * DAY_S);
+    const struct observer_facts *facts = run_until(fixture, has_backup, NULL);
+    assert_true(facts->backup_at >= now_at - 9 * DAY_S);
+    assert_true(facts->backup_at < now_at - 8 * DAY_S);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_roles, start, stop),
         cmocka_unit_test_setup_teardown(test_rate, start, stop),
         cmocka_unit_test_setup_teardown(test_store, start, stop),
+        cmocka_unit_test_setup_teardown(test_backups_in_a_folder_that_is_hidden, start,
+                                        stop),
+        cmocka_unit_test_setup_teardown(test_a_backup_of_the_future, start, stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
