@@ -20,6 +20,17 @@ enum {
     LIMIT_MAX = 1000000,
     TEXT_BYTES = 256 << 20, /* a million lines */
     REASON_CAPACITY = 96,
+    TICKETS_AT_ONCE = 256,
+};
+
+/* The queue of another zone that shares the CA's limit, followed in the order of tickets: asking
+ * the store for each place that is shown would keep it busy for a long listing. */
+struct neighbour {
+    int64_t ahead; /* before those of TICKETS that are still to come */
+    bool is_whole; /* nothing is behind TICKETS */
+    size_t next;
+    size_t count;
+    int64_t tickets[TICKETS_AT_ONCE];
 };
 
 struct listing {
@@ -29,6 +40,7 @@ struct listing {
     int64_t shown;
     int64_t place; /* of the one that is shown: among all that share the CA's limit */
     int64_t waiting_in_all;
+    struct neighbour neighbours[RELAY_CONFIG_ZONES_MAX - 1]; /* of the share's others */
     json_t *places; /* NULL: a table for people, into text */
     struct buffer text;
 };
@@ -60,8 +72,8 @@ static int add_json(struct listing *listing, const struct queue_store_place *pla
     return json_array_append_new(listing->places, object) == 0 ? 0 : ERROR_MEMORY;
 }
 
-/* How many are before TICKET in the queues of the zones that share the CA's limit. */
-static int count_others(const struct listing *listing, int64_t ticket, int64_t *ret_count)
+/* How many wait in the queues of the zones that share the CA's limit. */
+static int count_others(const struct listing *listing, int64_t *ret_count)
 {
     int64_t sum = 0;
     int error = 0;
@@ -69,9 +81,57 @@ static int count_others(const struct listing *listing, int64_t ticket, int64_t *
     for (size_t i = 0; error == 0 && i < listing->share.other_count; i++) {
         int64_t count = 0;
 
-        error = queue_store_count_ahead(listing->issuer, listing->share.others[i], ticket,
-                                        &count);
+        error = queue_store_count_ahead(listing->issuer, listing->share.others[i],
+                                        INT64_MAX, &count);
         sum += count;
+    }
+    *ret_count = sum;
+    return error;
+}
+
+static int take_ticket(const struct queue_store_place *place, void *arg)
+{
+    struct neighbour *neighbour = arg;
+
+    neighbour->tickets[neighbour->count++] = place->ticket;
+    return 0;
+}
+
+/* Goes on to TICKET in the queue of ZONE. What is skipped is counted, not read. */
+static int follow(struct database *issuer, const char *zone, int64_t ticket,
+                  struct neighbour *neighbour)
+{
+    int error = 0;
+
+    while (neighbour->next < neighbour->count &&
+           neighbour->tickets[neighbour->next] < ticket) {
+        neighbour->next++;
+        neighbour->ahead++;
+    }
+    if (neighbour->next < neighbour->count || neighbour->is_whole) {
+        return 0;
+    }
+    neighbour->next = 0;
+    neighbour->count = 0;
+    error = queue_store_count_ahead(issuer, zone, ticket, &neighbour->ahead);
+    if (error == 0) {
+        error = queue_store_places_after(issuer, zone, ticket - 1, TICKETS_AT_ONCE,
+                                         take_ticket, neighbour);
+    }
+    neighbour->is_whole = neighbour->count < TICKETS_AT_ONCE;
+    return error;
+}
+
+/* How many of other zones are before TICKET, which is above that of the last call. */
+static int count_before(struct listing *listing, int64_t ticket, int64_t *ret_count)
+{
+    int64_t sum = 0;
+    int error = 0;
+
+    for (size_t i = 0; error == 0 && i < listing->share.other_count; i++) {
+        error = follow(listing->issuer, listing->share.others[i], ticket,
+                       &listing->neighbours[i]);
+        sum += listing->neighbours[i].ahead;
     }
     *ret_count = sum;
     return error;
@@ -84,7 +144,7 @@ static int take_place(const struct queue_store_place *place, void *arg)
     char turn[TEXT_TIME_CAPACITY];
     char reason[REASON_CAPACITY];
     int64_t others = 0;
-    int error = count_others(listing, place->ticket, &others);
+    int error = count_before(listing, place->ticket, &others);
 
     if (error != 0) {
         return error;
@@ -145,7 +205,7 @@ static int read_queue(struct listing *listing, int64_t limit, int64_t *ret_total
             queue_store_count_ahead(listing->issuer, config->zone, INT64_MAX, ret_total);
     }
     if (error == 0 && has) {
-        error = count_others(listing, INT64_MAX, &others);
+        error = count_others(listing, &others);
     }
     if (error == 0 && has) {
         error =
