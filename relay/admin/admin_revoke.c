@@ -9,7 +9,6 @@
 #include "relay/admin/admin_wish.h"
 #include "relay/store/issuer_store.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -124,26 +123,43 @@ static int revoke(const struct admin_stores *stores, const char *text, int reaso
     return status;
 }
 
+/* By hand: one certID of 64 begins with a hyphen (RFC 9773 4.1: base64url), which getopt takes for
+ * an option. */
+static bool take_arguments(int argc, char **argv, const char **ret_what, int *ret_reason)
+{
+    static const char option[] = "--reason";
+    *ret_what = NULL;
+    for (int i = 1; i < argc; i++) {
+        const char *reason = NULL;
+
+        if (strcmp(argv[i], option) == 0) {
+            reason = i + 1 < argc ? argv[++i] : "";
+        } else if (text_starts_with(argv[i], "--reason=")) {
+            reason = argv[i] + sizeof(option);
+        } else if (*ret_what != NULL || (argv[i][0] == '-' && strchr(argv[i], '.') == NULL)) {
+            return false;
+        } else {
+            *ret_what = argv[i];
+        }
+        if (reason != NULL && !take_reason(reason, ret_reason)) {
+            return false;
+        }
+    }
+    return *ret_what != NULL;
+}
+
 int admin_revoke_run(const struct relay_config *config, int argc, char **argv)
 {
-    static const struct option options[] = {{"reason", required_argument, NULL, 'r'},
-                                            {NULL, 0, NULL, 0}};
     struct admin_stores stores;
+    const char *what = NULL;
     int reason = 0;
     int status = ADMIN_FAILED;
 
-    optind = 0; /* begins anew, and options may follow arguments again */
-    for (int c = getopt_long(argc, argv, "", options, NULL); c != -1;
-         c = getopt_long(argc, argv, "", options, NULL)) {
-        if (c != 'r' || !take_reason(optarg, &reason)) {
-            return admin_stores_usage(REVOKE_USAGE);
-        }
-    }
-    if (optind + 1 != argc) {
+    if (!take_arguments(argc, argv, &what, &reason)) {
         return admin_stores_usage(REVOKE_USAGE);
     }
     if (admin_stores_open(config, &stores) == 0) {
-        status = revoke(&stores, argv[optind], reason);
+        status = revoke(&stores, what, reason);
     }
     admin_stores_close(&stores);
     return status;

@@ -10,7 +10,6 @@
 #include "relay/store/front_store.h"
 #include "relay/store/issuer_store.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -401,21 +400,21 @@ static int show_device(struct show *show, const char *id, bool json)
     return error == 0 ? ADMIN_DONE : admin_stores_fail("can't print", error, NULL);
 }
 
-/* The one argument of ARGV beside --json, or NULL. */
+/* The one argument of ARGV beside --json, or NULL. By hand, as a certID may begin with a hyphen. */
 static const char *parse_argument(int argc, char **argv, bool *ret_json)
 {
-    static const struct option options[] = {{"json", no_argument, NULL, 'j'},
-                                            {NULL, 0, NULL, 0}};
+    const char *text = NULL;
 
-    optind = 0; /* begins anew, and options may follow arguments again */
-    for (int c = getopt_long(argc, argv, "", options, NULL); c != -1;
-         c = getopt_long(argc, argv, "", options, NULL)) {
-        if (c != 'j') {
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--json") == 0) {
+            *ret_json = true;
+        } else if (text != NULL || (argv[i][0] == '-' && strchr(argv[i], '.') == NULL)) {
             return NULL;
+        } else {
+            text = argv[i];
         }
-        *ret_json = true;
     }
-    return optind + 1 == argc ? argv[optind] : NULL;
+    return text;
 }
 
 int admin_show_run(const struct relay_config *config, int argc, char **argv)

@@ -91,6 +91,7 @@ def test_list_show_search(lab):
         found, = lines(lab, "search", text)
         assert (found["id"], found["found"]) == (first.key.id(), why)
     assert "nothing fits" in operate(lab, "search", "no such thing", status=NOT_FOUND)[1]
+    assert "nothing fits" in operate(lab, "search", "-a.b", "--json", status=NOT_FOUND)[1]
     assert "is no device id" in operate(lab, "show", "UPPER!", status=USAGE)[1]
     assert "has enrolled here" in operate(lab, "show", "a" * 32, status=NOT_FOUND)[1]
 
@@ -240,6 +241,7 @@ def test_revoke(lab):
     assert ca_status(lab, other) == "Revoked"
     assert "no live certificate" in operate(lab, "revoke", client.key.id(), status=NOT_FOUND)[1]
     assert "no certificate with" in operate(lab, "revoke", "a.b", status=NOT_FOUND)[1]
+    assert "no certificate with" in operate(lab, "revoke", "-a.b", "--reason=superseded", status=NOT_FOUND)[1]
     assert "keyCompromise" in operate(lab, "revoke", item["certId"], "--reason", "bored", status=USAGE)[1]
 
 
